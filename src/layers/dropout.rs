@@ -1,0 +1,91 @@
+//! Dropout whose noise can be saved and resumed, unlike the device's own generator.
+
+use std::sync::Mutex;
+
+use candle_core::{Result, Tensor};
+
+/// A seedable stream of uniform numbers (SplitMix64, Steele et al. 2014). Its whole state is one `u64`, so a
+/// checkpoint can hold it and a resumed training goes on with the very same noise.
+#[derive(Debug)]
+pub struct NoiseSource(Mutex<u64>);
+
+impl NoiseSource {
+    /// A stream that starts at `state`.
+    pub fn new(state: u64) -> Self {
+        NoiseSource(Mutex::new(state))
+    }
+
+    /// What [`NoiseSource::new`] needs to go on from here.
+    pub fn state(&self) -> u64 {
+        *self.lock()
+    }
+
+    /// The next number, uniform over all of `u64`.
+    pub fn next_u64(&self) -> u64 {
+        split_mix(&mut self.lock())
+    }
+
+    /// The next number, uniform in `0.0..1.0`.
+    pub fn next_f32(&self) -> f32 {
+        (self.next_u64() >> 40) as f32 / (1u64 << 24) as f32
+    }
+
+    /// `len` values, each `1 / (1 - p)` with probability `1 - p` and 0 otherwise.
+    pub fn keep_mask(&self, len: usize, p: f64) -> Vec<f32> {
+        let drop_below = (p * f64::from(u32::MAX)) as u32;
+        let scale = (1.0 / (1.0 - p)) as f32;
+        let mut state = self.lock();
+        let mut mask = Vec::with_capacity(len + 1);
+        while mask.len() < len {
+            let bits = split_mix(&mut state);
+            for half in [bits as u32, (bits >> 32) as u32] {
+                mask.push(if half < drop_below { 0.0 } else { scale });
+            }
+        }
+        mask.truncate(len);
+        mask
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, u64> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+fn split_mix(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut z = *state;
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// What a forward pass is for.
+#[derive(Clone, Copy, Debug)]
+pub enum Mode<'a> {
+    /// To answer: no dropout, BatchNorm with its running statistics.
+    Infer,
+    /// To learn: dropout draws from the noise, BatchNorm uses the batch (layers that are not frozen).
+    Train(&'a NoiseSource),
+}
+
+impl Mode<'_> {
+    /// Whether this is [`Mode::Train`].
+    pub fn is_train(self) -> bool {
+        matches!(self, Mode::Train(_))
+    }
+}
+
+/// In training, zeroes each element with probability `p` and scales the rest by `1 / (1 - p)` (Srivastava et al.
+/// 2014); otherwise the input.
+///
+/// # Errors
+/// Those of candle.
+pub fn dropout(x: &Tensor, p: f64, mode: Mode<'_>) -> Result<Tensor> {
+    match mode {
+        Mode::Train(noise) if p > 0.0 => {
+            let mask = Tensor::from_vec(noise.keep_mask(x.elem_count(), p), x.shape(), x.device())?;
+            x * mask.to_dtype(x.dtype())?
+        }
+        _ => Ok(x.clone()),
+    }
+}

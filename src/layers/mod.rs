@@ -1,0 +1,11 @@
+//! The float layers, in candle, that both encoders and the fusion share. Each has a gradient for each of its inputs;
+//! candle's own `LayerNorm::forward` and `softmax_last_dim` do not.
+#![cfg(feature = "float")]
+
+mod attention;
+mod dropout;
+mod layer_norm;
+
+pub use attention::{attend, key_bias};
+pub use dropout::{Mode, NoiseSource, dropout};
+pub use layer_norm::LayerNorm;

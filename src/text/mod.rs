@@ -1,0 +1,34 @@
+//! The text room: clean-up, tokenizer, BERT encoder (float in `bert`, int8 in `int8`).
+
+#[cfg(feature = "float")]
+pub mod bert;
+mod config;
+
+pub use config::{Activation, BertConfig};
+
+/// Why a text was refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TextError {
+    /// Longer than this crate is willing to look at.
+    #[error("the text has {bytes} bytes; at most {limit} are read")]
+    TooLong {
+        /// Its length.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// `tokenizer.json` is not a tokenizer that this crate can use.
+    #[error("tokenizer.json: {0}")]
+    Tokenizer(String),
+}
+
+impl TextError {
+    /// See [`crate::Error::code`].
+    pub fn code(&self) -> &'static str {
+        match self {
+            TextError::TooLong { .. } => "text-too-long",
+            TextError::Tokenizer(_) => "bad-tokenizer",
+        }
+    }
+}
