@@ -1,1 +1,202 @@
-//! BERT in candle.
+//! The BERT encoder (Devlin et al. 2018) in candle: trainable, with real dropout, for any Hugging Face config.
+
+use std::collections::HashMap;
+
+use candle_core::{DType, Result, Tensor};
+use candle_nn::{Embedding, Init, Linear, Module, VarBuilder};
+
+use super::{Activation, BertConfig};
+use crate::layers::{LayerNorm, Mode, attend, dropout, key_bias};
+
+/// A BERT encoder without a pooler: token ids in, hidden states out.
+#[derive(Clone, Debug)]
+pub struct Bert {
+    words: Embedding,
+    positions: Embedding,
+    token_types: Embedding,
+    norm: LayerNorm,
+    layers: Vec<Layer>,
+    dropout: f64,
+}
+
+impl Bert {
+    /// Loads the tensors that Hugging Face's `BertModel` has, with its names.
+    ///
+    /// # Errors
+    /// When a tensor is missing or does not have the shape that `config` says.
+    pub fn load(vb: VarBuilder<'_>, config: &BertConfig) -> Result<Self> {
+        let embeddings = vb.pp("embeddings");
+        let table = |name: &str, rows: usize| -> Result<Embedding> {
+            let init = Init::Randn { mean: 0.0, stdev: 0.02 };
+            let shape = (rows, config.hidden_size);
+            Ok(Embedding::new(embeddings.pp(name).get_with_hints(shape, "weight", init)?, config.hidden_size))
+        };
+        let layers = vb.pp("encoder.layer");
+        Ok(Bert {
+            words: table("word_embeddings", config.vocab_size)?,
+            positions: table("position_embeddings", config.max_position_embeddings)?,
+            token_types: table("token_type_embeddings", config.type_vocab_size)?,
+            norm: LayerNorm::load(embeddings.pp("LayerNorm"), config.hidden_size, config.layer_norm_eps)?,
+            layers: (0..config.num_hidden_layers)
+                .map(|i| Layer::load(layers.pp(i), config))
+                .collect::<Result<_>>()?,
+            dropout: config.hidden_dropout_prob,
+        })
+    }
+
+    /// `ids` is `[batch, tokens]` (u32), `mask` is `[batch, tokens]` with 1 for a real token and 0 for padding; all
+    /// tokens are of type 0. Returns the hidden states `[batch, tokens, hidden_size]`.
+    ///
+    /// # Errors
+    /// When an id is not in the vocabulary or the sequence is longer than the position table.
+    pub fn forward(&self, ids: &Tensor, mask: &Tensor, mode: Mode<'_>) -> Result<Tensor> {
+        let (_, tokens) = ids.dims2()?;
+        let positions = self.positions.embeddings().narrow(0, 0, tokens)?;
+        let token_type = self.token_types.embeddings().narrow(0, 0, 1)?;
+        let summed = self.words.forward(ids)?.broadcast_add(&positions)?.broadcast_add(&token_type)?;
+        let mut hidden = dropout(&self.norm.forward(&summed)?, self.dropout, mode)?;
+        let bias = key_bias(mask)?;
+        for layer in &self.layers {
+            hidden = layer.forward(&hidden, &bias, mode)?;
+        }
+        Ok(hidden)
+    }
+}
+
+/// The mean of the hidden states `[batch, tokens, width]` over the tokens that `mask` `[batch, tokens]` marks as
+/// real: `[batch, width]`.
+///
+/// # Errors
+/// When the shapes do not fit.
+pub fn mean_pool(hidden: &Tensor, mask: &Tensor) -> Result<Tensor> {
+    let count = mask.sum_keepdim(1)?.clamp(1.0, f64::from(u32::MAX))?;
+    hidden.broadcast_mul(&mask.unsqueeze(2)?)?.sum(1)?.broadcast_div(&count)
+}
+
+/// One encoder layer: self-attention and feed-forward, each with a residual sum and a LayerNorm after it.
+#[derive(Clone, Debug)]
+struct Layer {
+    query: Linear,
+    key: Linear,
+    value: Linear,
+    attention_output: Linear,
+    attention_norm: LayerNorm,
+    intermediate: Linear,
+    output: Linear,
+    output_norm: LayerNorm,
+    activation: Activation,
+    heads: usize,
+    hidden_dropout: f64,
+    attention_dropout: f64,
+}
+
+impl Layer {
+    fn load(vb: VarBuilder<'_>, config: &BertConfig) -> Result<Self> {
+        let (width, inner) = (config.hidden_size, config.intermediate_size);
+        let norm = |vb: VarBuilder<'_>| LayerNorm::load(vb.pp("LayerNorm"), width, config.layer_norm_eps);
+        let linear = |from, to, vb: VarBuilder<'_>| candle_nn::linear(from, to, vb);
+        Ok(Layer {
+            query: linear(width, width, vb.pp("attention.self.query"))?,
+            key: linear(width, width, vb.pp("attention.self.key"))?,
+            value: linear(width, width, vb.pp("attention.self.value"))?,
+            attention_output: linear(width, width, vb.pp("attention.output.dense"))?,
+            attention_norm: norm(vb.pp("attention.output"))?,
+            intermediate: linear(width, inner, vb.pp("intermediate.dense"))?,
+            output: linear(inner, width, vb.pp("output.dense"))?,
+            output_norm: norm(vb.pp("output"))?,
+            activation: config.hidden_act,
+            heads: config.num_attention_heads,
+            hidden_dropout: config.hidden_dropout_prob,
+            attention_dropout: config.attention_probs_dropout_prob,
+        })
+    }
+
+    fn forward(&self, x: &Tensor, bias: &Tensor, mode: Mode<'_>) -> Result<Tensor> {
+        let (q, k, v) = (self.query.forward(x)?, self.key.forward(x)?, self.value.forward(x)?);
+        let (context, _) = attend(&q, &k, &v, Some(bias), self.heads, self.attention_dropout, mode)?;
+        let attended = dropout(&self.attention_output.forward(&context)?, self.hidden_dropout, mode)?;
+        let x = self.attention_norm.forward(&(attended + x)?)?;
+        let inner = self.intermediate.forward(&x)?;
+        let inner = match self.activation {
+            Activation::Gelu => inner.gelu_erf()?,
+            Activation::GeluNew => inner.gelu()?,
+            Activation::Relu => inner.relu()?,
+        };
+        let fed = dropout(&self.output.forward(&inner)?, self.hidden_dropout, mode)?;
+        self.output_norm.forward(&(fed + x)?)
+    }
+}
+
+/// Turns the tensors of a real checkpoint into the ones that [`Bert::load`] asks for: drops a `bert.` prefix, renames
+/// the old `gamma` / `beta` of LayerNorm, casts float16 and bfloat16 to float32, and leaves out what is no part of
+/// the encoder (`position_ids`, the pooler, pre-training heads).
+///
+/// # Errors
+/// Those of the cast.
+pub fn normalise_checkpoint(tensors: HashMap<String, Tensor>) -> Result<HashMap<String, Tensor>> {
+    let mut normal = HashMap::new();
+    for (name, tensor) in tensors {
+        let name = name.strip_prefix("bert.").unwrap_or(&name);
+        let name =
+            name.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias");
+        let encoder = name.starts_with("embeddings.") || name.starts_with("encoder.");
+        if encoder && tensor.dtype().is_float() {
+            normal.insert(name, tensor.to_dtype(DType::F32)?);
+        }
+    }
+    Ok(normal)
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Device;
+
+    use super::*;
+
+    fn tiny() -> BertConfig {
+        BertConfig::from_json(
+            r#"{"vocab_size": 20, "hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2,
+                "intermediate_size": 16, "max_position_embeddings": 10, "hidden_act": "gelu_new"}"#,
+        )
+        .expect("a valid config")
+    }
+
+    #[test]
+    fn padding_does_not_change_the_answer() -> Result<()> {
+        let vars = candle_nn::VarMap::new();
+        let bert = Bert::load(VarBuilder::from_varmap(&vars, DType::F32, &Device::Cpu), &tiny())?;
+        let pooled = |ids: &[u32], mask: &[f32]| -> Result<Vec<f32>> {
+            let ids = Tensor::new(ids, &Device::Cpu)?.unsqueeze(0)?;
+            let mask = Tensor::new(mask, &Device::Cpu)?.unsqueeze(0)?;
+            mean_pool(&bert.forward(&ids, &mask, Mode::Infer)?, &mask)?.squeeze(0)?.to_vec1()
+        };
+        let short = pooled(&[1, 5, 2], &[1.0; 3])?;
+        let padded = pooled(&[1, 5, 2, 0, 9], &[1.0, 1.0, 1.0, 0.0, 0.0])?;
+        for (a, b) in short.iter().zip(&padded) {
+            assert!((a - b).abs() < 1e-5, "{a} against {b}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn an_id_outside_the_vocabulary_is_an_error() -> Result<()> {
+        let vars = candle_nn::VarMap::new();
+        let bert = Bert::load(VarBuilder::from_varmap(&vars, DType::F32, &Device::Cpu), &tiny())?;
+        let ids = Tensor::new(&[[1u32, 99]], &Device::Cpu)?;
+        assert!(bert.forward(&ids, &Tensor::ones((1, 2), DType::F32, &Device::Cpu)?, Mode::Infer).is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn old_checkpoint_names_are_understood() -> Result<()> {
+        let one = Tensor::ones(2, DType::F16, &Device::Cpu)?;
+        let raw =
+            ["bert.embeddings.LayerNorm.gamma", "bert.embeddings.LayerNorm.beta", "bert.pooler.dense.weight"];
+        let normal = normalise_checkpoint(raw.iter().map(|n| (n.to_string(), one.clone())).collect())?;
+        let mut names: Vec<_> = normal.keys().map(String::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["embeddings.LayerNorm.bias", "embeddings.LayerNorm.weight"]);
+        assert!(normal.values().all(|t| t.dtype() == DType::F32));
+        Ok(())
+    }
+}
