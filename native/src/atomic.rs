@@ -1,0 +1,87 @@
+//! Files that appear whole or not at all.
+
+use std::{
+    fs::{self, File},
+    io::{self, BufWriter, Write},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+
+/// Writes `path` through a temporary file beside it that is synced and then renamed: whoever reads `path` sees the
+/// old content or the new one, after a crash too. If `write` fails, `path` is left as it was.
+///
+/// # Errors
+/// That of `write`, or of the file system, with the path named.
+pub fn write_with(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+    let temporary = beside(path)?;
+    let outcome = fill(&temporary, write)
+        .and_then(|()| fs::rename(&temporary, path).context("renaming the finished file"))
+        .with_context(|| format!("writing {}", path.display()));
+    if outcome.is_err() {
+        // It may never have come to be; the first error is the one to tell.
+        let _ = fs::remove_file(&temporary);
+        return outcome;
+    }
+    sync_folder_of(path);
+    Ok(())
+}
+
+/// [`write_with`] of bytes that are there already.
+///
+/// # Errors
+/// Those of the file system, with the path named.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_with(path, |file| Ok(file.write_all(bytes)?))
+}
+
+fn fill(temporary: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+    let mut file = BufWriter::new(File::create(temporary)?);
+    write(&mut file)?;
+    let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+    file.sync_all().context("syncing to disk")
+}
+
+/// `folder/.name.PID.tmp` for `folder/name`.
+fn beside(path: &Path) -> Result<PathBuf> {
+    let name = path.file_name().with_context(|| format!("{} is not the name of a file", path.display()))?;
+    let name = format!(".{}.{}.tmp", name.to_string_lossy(), std::process::id());
+    Ok(path.with_file_name(name))
+}
+
+/// Makes the rename itself durable. Not every platform lets a folder be opened, and the content is safe without.
+fn sync_folder_of(path: &Path) {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if let Ok(folder) = File::open(folder) {
+        let _ = folder.sync_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file_and_nothing_else() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("scores.tsv");
+        write(&path, b"old")?;
+        let failed = write_with(&path, |file| {
+            file.write_all(b"half of the n")?;
+            anyhow::bail!("row 7 is unreadable")
+        });
+        let told = format!("{:#}", failed.expect_err("it failed"));
+        assert!(told.contains("scores.tsv") && told.contains("row 7"), "{told}");
+        assert_eq!(fs::read(&path)?, b"old");
+        assert_eq!(fs::read_dir(folder.path())?.count(), 1);
+        write(&path, b"new")?;
+        assert_eq!(fs::read(&path)?, b"new");
+        Ok(())
+    }
+
+    #[test]
+    fn a_missing_folder_is_named() {
+        let told = format!("{:#}", write(Path::new("no/such/folder/x"), b"").expect_err("no folder"));
+        assert!(told.contains("no/such/folder/x"), "{told}");
+    }
+}

@@ -1,0 +1,15 @@
+//! `mixed-feelings data`.
+
+use anyhow::{Result, bail};
+
+/// Checks and describes a data folder.
+#[derive(Debug, clap::Args)]
+pub struct Args {}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// What to tell the user.
+pub fn run(_: Args) -> Result<()> {
+    bail!("data: its room is still being built")
+}
