@@ -1,10 +1,17 @@
 //! The text room: clean-up, tokenizer, BERT encoder (float in `bert`, int8 in `int8`).
 
+mod aligned;
 #[cfg(feature = "float")]
 pub mod bert;
+mod clean;
 mod config;
+mod emoji;
+mod tokenizer;
 
+pub use aligned::Cleaned;
+pub use clean::clean;
 pub use config::{Activation, BertConfig};
+pub use tokenizer::{Encoding, MAX_TEXT_BYTES, Tokenizer, Word};
 
 /// Why a text was refused.
 #[derive(Debug, thiserror::Error)]
