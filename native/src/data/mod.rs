@@ -1,6 +1,9 @@
 //! `mixed-feelings data`.
 
+mod table;
+
 use anyhow::{Result, bail};
+pub use table::{Table, TableRow};
 
 /// Checks and describes a data folder.
 #[derive(Debug, clap::Args)]
