@@ -1,0 +1,199 @@
+//! From a file's bytes to a picture: format told by content, limits checked in the header, orientation applied,
+//! alpha laid over white.
+
+use std::io::Cursor;
+
+use ::image::codecs::{
+    bmp::BmpDecoder, gif::GifDecoder, jpeg::JpegDecoder, png::PngDecoder, webp::WebPDecoder,
+};
+use ::image::metadata::Orientation;
+use ::image::{ColorType, ImageDecoder, ImageFormat, ImageResult};
+
+use super::{ImageError, Picture, container, orientation::orient, picture::over_white};
+
+/// What [`decode`] is willing to look at. Pixels are counted in the file's header, before anything is decoded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Most bytes of a file.
+    pub max_bytes: usize,
+    /// Longest side, in pixels.
+    pub max_side: u32,
+    /// Most pixels in all.
+    pub max_pixels: u64,
+}
+
+impl Default for Limits {
+    /// 64 MB, 16,384 pixels a side, 64 million pixels: above any phone's photo, within a browser tab's memory.
+    fn default() -> Self {
+        Limits { max_bytes: 64_000_000, max_side: 16_384, max_pixels: 64_000_000 }
+    }
+}
+
+impl Limits {
+    /// Refuses sides beyond the limits.
+    ///
+    /// # Errors
+    /// [`ImageError::TooLarge`].
+    pub fn check(&self, width: u32, height: u32) -> Result<(), ImageError> {
+        let Limits { max_side, max_pixels, .. } = *self;
+        if width.max(height) > max_side || u64::from(width) * u64::from(height) > max_pixels {
+            return Err(ImageError::TooLarge { width, height, max_side, max_pixels });
+        }
+        Ok(())
+    }
+
+    /// For the decoder's own buffers: 16-bit RGBA at most, and room for metadata.
+    fn of_decoder(&self) -> ::image::Limits {
+        let mut limits = ::image::Limits::default();
+        limits.max_image_width = Some(self.max_side);
+        limits.max_image_height = Some(self.max_side);
+        limits.max_alloc = Some(self.max_pixels.saturating_mul(8).saturating_add(64 << 20));
+        limits
+    }
+}
+
+/// Decodes a JPEG, PNG, WebP, GIF (first frame) or BMP file.
+///
+/// The format is told by the content. The EXIF orientation is applied; alpha is laid over white; grey, palette and
+/// CMYK become RGB; of 16 bits the upper 8 are kept (as Pillow and libpng's `strip_16` do). Colour profiles are
+/// ignored.
+///
+/// # Errors
+/// [`ImageError`], which says what was wrong; `TooManyBytes` and `TooLarge` come before anything is decoded.
+pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, ImageError> {
+    if bytes.is_empty() {
+        return Err(ImageError::Empty);
+    }
+    if bytes.len() > limits.max_bytes {
+        return Err(ImageError::TooManyBytes { bytes: bytes.len(), limit: limits.max_bytes });
+    }
+    let file = Cursor::new(bytes);
+    match ::image::guess_format(bytes) {
+        Ok(ImageFormat::Jpeg) => {
+            let decoder = JpegDecoder::new(file);
+            read("JPEG", decoder, limits, |_| container::check_jpeg(bytes))
+        }
+        Ok(ImageFormat::Png) => {
+            if let Some((width, height)) = container::png_sides(bytes) {
+                limits.check(width, height)?;
+            }
+            read("PNG", PngDecoder::with_limits(file, limits.of_decoder()), limits, |_| Ok(()))
+        }
+        Ok(ImageFormat::WebP) => {
+            let decoder = WebPDecoder::new(file);
+            read("WebP", decoder, limits, |_| container::check_webp(bytes, limits))
+        }
+        Ok(ImageFormat::Gif) => read("GIF", GifDecoder::new(file), limits, |_| Ok(())),
+        Ok(ImageFormat::Bmp) => read("BMP", BmpDecoder::new(file), limits, |_| Ok(())),
+        other => Err(unknown(bytes, other.ok())),
+    }
+}
+
+/// The rest is the same for every format. `check` looks at the file once its sides are known to be in bounds.
+fn read<D: ImageDecoder>(
+    format: &'static str,
+    decoder: ImageResult<D>,
+    limits: &Limits,
+    check: impl FnOnce(&D) -> Result<(), ImageError>,
+) -> Result<Picture, ImageError> {
+    let refuse = |error| refused(format, error);
+    let mut decoder = decoder.map_err(refuse)?;
+    let (width, height) = decoder.dimensions();
+    limits.check(width, height)?;
+    if width == 0 || height == 0 {
+        return Err(ImageError::Corrupt { format, reason: format!("it has {width}x{height} pixels") });
+    }
+    check(&decoder)?;
+    decoder.set_limits(limits.of_decoder()).map_err(refuse)?;
+    let orientation = exif_orientation(&mut decoder);
+    let color = decoder.color_type();
+    let mut pixels = zeros(decoder.total_bytes())?;
+    decoder.read_image(&mut pixels).map_err(refuse)?;
+    let pixels = to_rgb(format, color, pixels)?;
+    Ok(orient(Picture::from_rgb(width, height, pixels)?, orientation))
+}
+
+/// Damaged metadata is no reason to refuse a picture: it then stands as it is stored.
+fn exif_orientation(decoder: &mut impl ImageDecoder) -> Orientation {
+    let exif = decoder.exif_metadata().ok().flatten().unwrap_or_default();
+    // Some writers keep JPEG's prefix in other containers.
+    let exif = exif.strip_prefix(b"Exif\0\0").unwrap_or(&exif);
+    Orientation::from_exif_chunk(exif).unwrap_or(Orientation::NoTransforms)
+}
+
+/// `bytes` zeros, or an error where there is no memory for them.
+fn zeros(bytes: u64) -> Result<Vec<u8>, ImageError> {
+    let mut zeros = reserved(bytes)?;
+    // Fits: so much was reserved.
+    zeros.resize(bytes as usize, 0);
+    Ok(zeros)
+}
+
+fn reserved(bytes: u64) -> Result<Vec<u8>, ImageError> {
+    let mut reserved = Vec::new();
+    let size = usize::try_from(bytes).map_err(|_| ImageError::Memory { bytes })?;
+    reserved.try_reserve_exact(size).map_err(|_| ImageError::Memory { bytes })?;
+    Ok(reserved)
+}
+
+/// From the decoder's pixels (native byte order) to 8-bit RGB.
+fn to_rgb(format: &'static str, color: ColorType, mut pixels: Vec<u8>) -> Result<Vec<u8>, ImageError> {
+    let channels = color.channel_count();
+    match color.bytes_per_pixel() / channels {
+        1 => {}
+        2 => {
+            // Behind itself in the same buffer: an image of 16 bits is large enough as it is.
+            for i in 0..pixels.len() / 2 {
+                pixels[i] = (u16::from_ne_bytes([pixels[2 * i], pixels[2 * i + 1]]) >> 8) as u8;
+            }
+            pixels.truncate(pixels.len() / 2);
+        }
+        _ => {
+            let reason = format!("its pixels are {color:?}");
+            return Err(ImageError::Unsupported { format: format.into(), reason });
+        }
+    }
+    if channels == 3 {
+        return Ok(pixels);
+    }
+    let mut rgb = reserved(3 * (pixels.len() as u64 / u64::from(channels)))?;
+    match channels {
+        1 => pixels.iter().for_each(|&grey| rgb.extend([grey; 3])),
+        2 => pixels.as_chunks().0.iter().for_each(|&[grey, alpha]| rgb.extend([over_white(grey, alpha); 3])),
+        _ => pixels.as_chunks().0.iter().for_each(|&[red, green, blue, alpha]| {
+            rgb.extend([over_white(red, alpha), over_white(green, alpha), over_white(blue, alpha)]);
+        }),
+    }
+    Ok(rgb)
+}
+
+/// What the `image` crate said, in this crate's terms.
+fn refused(format: &'static str, error: ::image::ImageError) -> ImageError {
+    use ::image::ImageError::{IoError, Unsupported};
+    match error {
+        Unsupported(error) => ImageError::Unsupported { format: format.into(), reason: error.to_string() },
+        IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+            ImageError::Corrupt { format, reason: "it ends too early".into() }
+        }
+        error => ImageError::Corrupt { format, reason: error.to_string() },
+    }
+}
+
+/// A format that is known but not read, or no image at all.
+fn unknown(bytes: &[u8], format: Option<ImageFormat>) -> ImageError {
+    let unsupported =
+        |format: String| ImageError::Unsupported { format, reason: "this format is not read".into() };
+    if let Some(format) = format {
+        return unsupported(format!("{format:?}").to_uppercase());
+    }
+    // What phones and drawing programs hand out; worth a better answer than "not an image".
+    if let Some(b"ftypheic" | b"ftypheix" | b"ftypmif1" | b"ftyphevc") = bytes.get(4..12) {
+        return unsupported("HEIC".into());
+    }
+    let text = bytes.trim_ascii_start();
+    if text.starts_with(b"<svg") || text.starts_with(b"<?xml") {
+        return unsupported("SVG".into());
+    }
+    let start = bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ");
+    ImageError::NotAnImage { start }
+}
