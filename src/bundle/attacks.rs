@@ -1,0 +1,306 @@
+//! Attacks on the reader: each must end in a typed error, none in a panic.
+
+use super::*;
+use crate::config::ModelConfig;
+
+const CONFIG: &str = r#"{"text": {"vocab_size": 8, "hidden_size": 4, "num_hidden_layers": 1,
+    "num_attention_heads": 1, "intermediate_size": 4, "max_position_embeddings": 8}, "max_tokens": 8,
+    "image": {"architecture": "efficientnet_lite0"},
+    "preprocess": {"input_size": 32, "mean": [0, 0, 0], "std": [1, 1, 1]}, "fusion": {}}"#;
+
+fn writer() -> BundleWriter {
+    let config = ModelConfig::from_json(CONFIG).unwrap();
+    BundleWriter::new(&config, "{}").unwrap()
+}
+
+fn valid() -> Vec<u8> {
+    let mut writer = writer();
+    writer.i8("a.weight", &[2, 3], &[-127, 127, 0, 1, -1, 2]).unwrap();
+    writer.f32("a.scale", &[2], &[0.25, 4.0]).unwrap();
+    writer.i8("b.weight", &[1], &[5]).unwrap();
+    writer.metadata("licence", "CC0-1.0").unwrap();
+    writer.finish().unwrap()
+}
+
+/// A file with this header, padded as a writer would, and this many bytes of data.
+fn file(header: &str, data_bytes: usize) -> Vec<u8> {
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(header.as_bytes());
+    bytes.extend(std::iter::repeat_n(0, data_bytes));
+    bytes
+}
+
+/// A header with valid metadata, changed by `edit`, and these tensor entries.
+fn header_with(edit: impl FnOnce(&mut serde_json::Map<String, serde_json::Value>), tensors: &str) -> String {
+    let mut metadata = serde_json::Map::new();
+    for (key, value) in [
+        ("format", FORMAT),
+        ("version", VERSION),
+        ("config", CONFIG),
+        ("labels", r#"["negative","neutral","positive"]"#),
+        ("tokenizer", "{}"),
+    ] {
+        metadata.insert(key.into(), value.into());
+    }
+    edit(&mut metadata);
+    let separator = if tensors.is_empty() { "" } else { "," };
+    format!(r#"{{"__metadata__":{}{separator}{tensors}}}"#, serde_json::Value::from(metadata))
+}
+
+fn header(tensors: &str) -> String {
+    header_with(|_| {}, tensors)
+}
+
+fn entry(name: &str, dtype: &str, shape: &str, start: &str, end: &str) -> String {
+    format!(r#""{name}":{{"dtype":"{dtype}","shape":[{shape}],"data_offsets":[{start},{end}]}}"#)
+}
+
+fn code(bytes: Vec<u8>) -> &'static str {
+    Bundle::parse(bytes).expect_err("must be refused").code()
+}
+
+#[test]
+fn what_is_written_is_read() {
+    let bundle = Bundle::parse(valid()).unwrap();
+    assert_eq!(bundle.i8("a.weight", &[2, 3]).unwrap(), [-127, 127, 0, 1, -1, 2]);
+    assert_eq!(bundle.f32("a.scale", &[2]).unwrap(), [0.25, 4.0]);
+    assert_eq!(bundle.config(), &ModelConfig::from_json(CONFIG).unwrap());
+    assert_eq!(bundle.tokenizer_json(), "{}");
+    assert_eq!(bundle.metadata("licence"), Some("CC0-1.0"));
+    assert!(matches!(bundle.check_all_read(), Err(BundleError::UnknownTensor(name)) if name == "b.weight"));
+    bundle.i8("b.weight", &[1]).unwrap();
+    bundle.check_all_read().unwrap();
+}
+
+#[test]
+fn the_same_contents_give_the_same_bytes() {
+    let mut other_order = writer();
+    other_order.metadata("licence", "CC0-1.0").unwrap();
+    other_order.i8("b.weight", &[1], &[5]).unwrap();
+    other_order.f32("a.scale", &[2], &[0.25, 4.0]).unwrap();
+    other_order.i8("a.weight", &[2, 3], &[-127, 127, 0, 1, -1, 2]).unwrap();
+    assert_eq!(other_order.finish().unwrap(), valid());
+}
+
+#[test]
+fn any_safetensors_reader_opens_it() {
+    let bytes = valid();
+    let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    assert_eq!(tensors.tensor("a.weight").unwrap().shape(), [2, 3]);
+    assert_eq!(
+        tensors.tensor("a.scale").unwrap().data(),
+        [0.25f32, 4.0].map(f32::to_le_bytes).as_flattened()
+    );
+}
+
+#[test]
+fn cut_off_anywhere() {
+    let bytes = valid();
+    for length in 0..bytes.len() {
+        let expected = if length < 8 { "not-a-bundle" } else { "bundle-truncated" };
+        assert_eq!(code(bytes[..length].to_vec()), expected, "{length} of {} bytes", bytes.len());
+    }
+}
+
+#[test]
+fn bytes_after_the_end() {
+    let mut bytes = valid();
+    bytes.push(0);
+    assert_eq!(code(bytes), "bundle-header");
+}
+
+#[test]
+fn lies_about_the_header_length() {
+    let bytes = valid();
+    let honest = u64::from_le_bytes(bytes[..8].try_into().unwrap());
+    for lie in
+        [0, 1, honest - 8, honest - 1, honest + 1, honest + 7, 1 << 24, (1 << 24) + 1, 1 << 63, u64::MAX]
+    {
+        let mut bytes = bytes.clone();
+        bytes[..8].copy_from_slice(&lie.to_le_bytes());
+        let code = code(bytes);
+        assert!(["not-a-bundle", "bundle-header", "bundle-truncated"].contains(&code), "{lie}: {code}");
+    }
+}
+
+#[test]
+fn a_header_that_is_another_kind_of_json() {
+    for json in ["[]", "null", "7", "\"\"", "{", "{}x", "{\"a\":1}", "{\"__metadata__\":{\"format\":1}}"] {
+        assert!(["not-a-bundle", "bundle-header"].contains(&code(file(json, 0))), "{json}");
+    }
+    assert_eq!(code(file("{}", 0)), "not-a-bundle");
+    assert_eq!(code(file(&format!("{{\"a\":{}", "[".repeat(100_000)), 0)), "bundle-header");
+    let mut invalid_utf8 = file("{\"aa\":0}", 0);
+    invalid_utf8[10] = 0xff;
+    assert_eq!(code(invalid_utf8), "bundle-header");
+}
+
+#[test]
+fn tensors_that_do_not_tile_the_data() {
+    let a = |start, end| entry("a", "I8", "4", start, end);
+    let b = |start, end| entry("b", "I8", "4", start, end);
+    for (what, tensors) in [
+        ("gap in front", [a("1", "5"), b("5", "9")]),
+        ("gap between", [a("0", "4"), b("5", "9")]),
+        ("gap behind", [a("0", "4"), b("4", "8")]),
+        ("overlap", [a("0", "4"), b("3", "7")]),
+        ("the same bytes twice", [a("0", "4"), b("0", "4")]),
+        ("backwards", [a("4", "0"), b("4", "8")]),
+        ("longer than its shape", [a("0", "5"), b("5", "9")]),
+        ("shorter than its shape", [a("0", "3"), b("3", "9")]),
+    ] {
+        assert_eq!(code(file(&header(&tensors.join(",")), 9)), "bundle-header", "{what}");
+    }
+    assert_eq!(code(file(&header(&a("0", "4")), 3)), "bundle-truncated");
+    assert!(
+        Bundle::parse(file(&header(&[b("4", "8"), a("0", "4")].join(",")), 8)).is_ok(),
+        "any order is fine"
+    );
+}
+
+#[test]
+fn shapes_and_offsets_that_overflow() {
+    let huge = u64::MAX.to_string();
+    for (what, tensor) in [
+        ("product", entry("a", "I8", "4294967296,4294967296", "0", "0")),
+        ("product to 4", entry("a", "F32", "4611686018427387905", "0", "4")),
+        ("empty axis", entry("a", "I8", "0", "0", "0")),
+        ("huge and empty", entry("a", "I8", &format!("{huge},0"), "0", "0")),
+        ("too many axes", entry("a", "I8", "1,1,1,1,1", "0", "1")),
+        ("above 64 bits", entry("a", "I8", "18446744073709551616", "0", "4")),
+        ("negative", entry("a", "I8", "-4", "0", "4")),
+        ("fraction", entry("a", "I8", "4.0", "0", "4")),
+        ("offset at the end of the numbers", entry("a", "I8", "4", &huge, "3")),
+    ] {
+        assert_eq!(code(file(&header(&tensor), 4)), "bundle-header", "{what}");
+    }
+    for shape in ["4", &huge] {
+        assert_eq!(
+            code(file(&header(&entry("a", "I8", shape, "0", &huge)), 4)),
+            "bundle-truncated",
+            "{shape}"
+        );
+    }
+}
+
+#[test]
+fn element_types_that_a_bundle_does_not_hold() {
+    for dtype in ["F64", "U8", "BF16", "i8", ""] {
+        assert_eq!(code(file(&header(&entry("a", dtype, "4", "0", "4")), 4)), "bundle-header", "{dtype}");
+    }
+}
+
+#[test]
+fn anything_twice() {
+    let a = entry("a", "I8", "4", "0", "4");
+    assert_eq!(code(file(&header(&format!("{a},{a}")), 4)), "bundle-header");
+    let metadata = header("").replacen("{\"", "{\"x\":\"1\",\"x\":\"2\",\"", 2);
+    assert_eq!(code(file(&metadata, 0)), "bundle-header");
+    let twice = header(&format!(r#""__metadata__":{{"format":"{FORMAT}"}}"#));
+    assert_eq!(code(file(&twice, 0)), "bundle-header");
+}
+
+#[test]
+fn metadata_missing_or_wrong() {
+    for (key, expected) in [
+        ("format", "not-a-bundle"),
+        ("version", "bundle-metadata"),
+        ("config", "bundle-metadata"),
+        ("labels", "bundle-metadata"),
+        ("tokenizer", "bundle-metadata"),
+    ] {
+        let missing = header_with(|metadata| drop(metadata.remove(key)), "");
+        assert_eq!(code(file(&missing, 0)), expected, "no {key}");
+    }
+    for (key, value, expected) in [
+        ("format", "pt", "not-a-bundle"),
+        ("version", "2", "bundle-version"),
+        ("version", "1.0", "bundle-version"),
+        ("config", "{}", "bad-config"),
+        ("config", "\u{0}", "bad-config"),
+        ("config", &CONFIG.replace("\"max_tokens\": 8", "\"max_tokens\": 99"), "bad-config"),
+        ("config", &CONFIG.replace("\"hidden_size\": 4", "\"hidden_size\": 99999999999"), "bad-config"),
+        ("config", &CONFIG.replace("\"fusion\": {}", "\"fusion\": {\"colour\": 1}"), "bad-config"),
+        ("labels", "[\"positive\",\"neutral\",\"negative\"]", "bundle-metadata"),
+        ("labels", "[\"joy\"]", "bundle-metadata"),
+        ("tokenizer", "", "bundle-metadata"),
+    ] {
+        let wrong = header_with(|metadata| drop(metadata.insert(key.into(), value.into())), "");
+        assert_eq!(code(file(&wrong, 0)), expected, "{key} = {value}");
+    }
+}
+
+#[test]
+fn tensors_that_do_not_suit_the_config() {
+    let bundle = Bundle::parse(valid()).unwrap();
+    let text = |e: BundleError| e.to_string();
+    let missing = bundle.i8("heads.text.weight", &[3, 4]).map_err(text);
+    assert_eq!(
+        missing.unwrap_err(),
+        "the bundle has no tensor \"heads.text.weight\", which its config asks for"
+    );
+    let dtype = bundle.f32("a.weight", &[2, 3]).map_err(text);
+    assert_eq!(dtype.unwrap_err(), "tensor \"a.weight\" is I8, expected F32");
+    let shape = bundle.i8("a.weight", &[3, 2]).map_err(text);
+    assert_eq!(shape.unwrap_err(), "tensor \"a.weight\" has shape [2, 3], expected [3, 2]");
+}
+
+#[test]
+fn numbers_that_are_none() {
+    for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let mut bytes = file(&header(&entry("a.scale", "F32", "2", "0", "8")), 4);
+        bytes.extend(value.to_le_bytes());
+        let bundle = Bundle::parse(bytes).unwrap();
+        let error = bundle.f32("a.scale", &[2]).unwrap_err();
+        assert!(matches!(error, BundleError::NotFinite { index: 1, .. }), "{value}: {error}");
+        assert!(writer().f32("a.scale", &[1], &[value]).is_err());
+    }
+}
+
+#[test]
+fn a_writer_refuses_what_a_reader_would() {
+    let mut writer = writer();
+    assert!(writer.i8("a", &[2, 2], &[0; 3]).is_err());
+    assert!(writer.i8("a", &[usize::MAX, 2], &[0; 3]).is_err());
+    assert!(writer.i8("a", &[0], &[]).is_err());
+    assert!(writer.f32("__metadata__", &[1], &[0.0]).is_err());
+    writer.i8("a", &[1], &[0]).unwrap();
+    assert!(writer.f32("a", &[1], &[0.0]).is_err());
+    assert!(writer.metadata("config", "{}").is_err());
+}
+
+#[test]
+fn one_flipped_bit_in_the_header() {
+    let bytes = valid();
+    let header_end = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    for position in 0..header_end {
+        for bit in 0..8 {
+            let mut bytes = bytes.clone();
+            bytes[position] ^= 1 << bit;
+            // Some flips give another valid file, such as one with another licence: only a panic is wrong here.
+            if let Ok(bundle) = Bundle::parse(bytes) {
+                let _ = bundle.i8("a.weight", &[2, 3]);
+                let _ = bundle.f32("a.scale", &[2]);
+            }
+        }
+    }
+}
+
+#[test]
+fn random_bytes() {
+    let mut state = 1u64;
+    let mut next = || {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (state >> 56) as u8
+    };
+    for length in 0..600 {
+        let mut bytes: Vec<u8> = (0..length).map(|_| next()).collect();
+        assert!(Bundle::parse(bytes.clone()).is_err());
+        if length >= 16 {
+            // A plausible header length, so that the JSON is looked at too.
+            bytes[..8].copy_from_slice(&((length - 8) as u64 / 2).to_le_bytes());
+            bytes[8] = b'{';
+            assert!(Bundle::parse(bytes).is_err());
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Reading a bundle: every check between bytes from outside and weights that a model trusts.
+
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use super::{
+    BundleError, DType,
+    format::{FORMAT, Header, LENGTH_BYTES, MAX_HEADER_BYTES, TensorEntry, VERSION},
+};
+use crate::{analysis::Sentiment, config::ModelConfig};
+
+/// A checked bundle in memory.
+#[derive(Debug)]
+pub struct Bundle {
+    /// The whole file. Signed, so that `I8` tensors are handed out as they lie.
+    file: Vec<i8>,
+    tensors: BTreeMap<String, Tensor>,
+    metadata: BTreeMap<String, String>,
+    config: ModelConfig,
+    tokenizer_json: String,
+}
+
+/// Where a tensor lies in the file, and whether somebody asked for it.
+#[derive(Debug)]
+struct Tensor {
+    dtype: DType,
+    shape: Vec<usize>,
+    start: usize,
+    end: usize,
+    read: AtomicBool,
+}
+
+impl Bundle {
+    /// Reads and checks the bytes of a `.safetensors` file; the tensors are not copied.
+    ///
+    /// # Errors
+    /// [`BundleError`], naming what is wrong. No bytes make this panic or allocate more than a small multiple of their
+    /// number.
+    pub fn parse(bytes: Vec<u8>) -> Result<Self, BundleError> {
+        let (header, data_start) = read_header(&bytes)?;
+        let data_bytes = bytes.len() - data_start;
+        if (data_bytes as u64) < header.announced_bytes() {
+            return Err(BundleError::Truncated {
+                expected: header.announced_bytes().saturating_add(data_start as u64),
+                found: bytes.len() as u64,
+            });
+        }
+        header.check_tiling(data_bytes as u64)?;
+        let Header { mut metadata, tensors } = header;
+        let config = ModelConfig::from_json(require(&metadata, "config")?)?;
+        check_labels(require(&metadata, "labels")?)?;
+        require(&metadata, "tokenizer")?;
+        let tokenizer_json = metadata.remove("tokenizer").unwrap_or_default();
+        let tensors = tensors
+            .into_iter()
+            .map(|(name, entry)| Ok((name, Tensor::locate(entry, data_start)?)))
+            .collect::<Result<_, BundleError>>()?;
+        // Collecting a vector's own items of the same size reuses its allocation.
+        let file = bytes.into_iter().map(|byte| byte as i8).collect();
+        Ok(Bundle { file, tensors, metadata, config, tokenizer_json })
+    }
+
+    /// The model's configuration, checked.
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    /// The text of the `tokenizer.json` that the text encoder was trained with.
+    pub fn tokenizer_json(&self) -> &str {
+        &self.tokenizer_json
+    }
+
+    /// A metadata entry other than the tokenizer, such as `created_by`, `trained_on` or `licence`.
+    pub fn metadata(&self, key: &str) -> Option<&str> {
+        self.metadata.get(key).map(String::as_str)
+    }
+
+    /// Name, element type and shape of each tensor, by name.
+    pub fn tensors(&self) -> impl Iterator<Item = (&str, DType, &[usize])> {
+        self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor.dtype, tensor.shape.as_slice()))
+    }
+
+    /// The values of an int8 tensor in row-major order.
+    ///
+    /// # Errors
+    /// [`BundleError`] when it is missing, not `I8`, or not of this shape.
+    pub fn i8(&self, name: &str, shape: &[usize]) -> Result<&[i8], BundleError> {
+        self.slice(name, DType::I8, shape)
+    }
+
+    /// The values of a float tensor in row-major order, each of them finite.
+    ///
+    /// # Errors
+    /// [`BundleError`] when it is missing, not `F32`, not of this shape, or holds an infinity or a NaN.
+    pub fn f32(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, BundleError> {
+        let (chunks, _) = self.slice(name, DType::F32, shape)?.as_chunks::<4>();
+        let values: Vec<f32> = chunks.iter().map(|b| f32::from_le_bytes(b.map(|byte| byte as u8))).collect();
+        match values.iter().position(|value| !value.is_finite()) {
+            Some(index) => Err(BundleError::NotFinite { name: name.into(), index, value: values[index] }),
+            None => Ok(values),
+        }
+    }
+
+    /// Whether there is a tensor of this name; does not count as reading it.
+    pub fn contains(&self, name: &str) -> bool {
+        self.tensors.contains_key(name)
+    }
+
+    /// Refuses tensors that nobody asked for. A model calls this once it has all its weights: twelve layers under a
+    /// configuration that says six would otherwise load, and answer nonsense.
+    ///
+    /// # Errors
+    /// [`BundleError::UnknownTensor`] naming the first of them.
+    pub fn check_all_read(&self) -> Result<(), BundleError> {
+        match self.tensors.iter().find(|(_, tensor)| !tensor.read.load(Ordering::Relaxed)) {
+            Some((name, _)) => Err(BundleError::UnknownTensor(name.clone())),
+            None => Ok(()),
+        }
+    }
+
+    fn slice(&self, name: &str, dtype: DType, shape: &[usize]) -> Result<&[i8], BundleError> {
+        let missing = || BundleError::MissingTensor(name.into());
+        let tensor = self.tensors.get(name).ok_or_else(missing)?;
+        if tensor.dtype != dtype {
+            return Err(BundleError::WrongDType { name: name.into(), expected: dtype, found: tensor.dtype });
+        }
+        if tensor.shape != shape {
+            return Err(BundleError::WrongShape {
+                name: name.into(),
+                expected: shape.to_vec(),
+                found: tensor.shape.clone(),
+            });
+        }
+        tensor.read.store(true, Ordering::Relaxed);
+        self.file.get(tensor.start..tensor.end).ok_or_else(missing)
+    }
+}
+
+impl Tensor {
+    /// From the header's 64-bit numbers to this machine's; the tiling has been checked.
+    fn locate(entry: TensorEntry, data_start: usize) -> Result<Self, BundleError> {
+        let too_large = |_| BundleError::Header("a tensor is too large for this machine".into());
+        let (start, end) = entry.data_offsets;
+        Ok(Tensor {
+            dtype: entry.dtype,
+            shape: entry
+                .shape
+                .into_iter()
+                .map(usize::try_from)
+                .collect::<Result<_, _>>()
+                .map_err(too_large)?,
+            start: usize::try_from(start).map_err(too_large)?.saturating_add(data_start),
+            end: usize::try_from(end).map_err(too_large)?.saturating_add(data_start),
+            read: AtomicBool::new(false),
+        })
+    }
+}
+
+/// The header, and where the data starts. `format` and `version` come first: of a file that is not ours, nothing
+/// else is worth complaining about.
+fn read_header(bytes: &[u8]) -> Result<(Header, usize), BundleError> {
+    let Some((length, rest)) = bytes.split_first_chunk::<LENGTH_BYTES>() else {
+        return Err(BundleError::NotABundle(format!("it has {} bytes", bytes.len())));
+    };
+    let length = u64::from_le_bytes(*length);
+    if length > MAX_HEADER_BYTES as u64 {
+        return Err(BundleError::NotABundle("it does not start with a safetensors header".into()));
+    }
+    let length = length as usize;
+    let Some(json) = rest.get(..length) else {
+        let expected = (LENGTH_BYTES + length) as u64;
+        return Err(match rest.first() {
+            Some(b'{') | None => BundleError::Truncated { expected, found: bytes.len() as u64 },
+            Some(_) => BundleError::NotABundle("it does not start with a safetensors header".into()),
+        });
+    };
+    if json.first() != Some(&b'{') {
+        return Err(BundleError::NotABundle("it does not start with a safetensors header".into()));
+    }
+    let header: Header = serde_json::from_slice(json).map_err(|e| BundleError::Header(e.to_string()))?;
+    match header.metadata.get("format").map(String::as_str) {
+        Some(FORMAT) => {}
+        Some(other) => return Err(BundleError::NotABundle(format!("its metadata says format {other:?}"))),
+        None => return Err(BundleError::NotABundle("its metadata names no format".into())),
+    }
+    let version = require(&header.metadata, "version")?;
+    if version != VERSION {
+        return Err(BundleError::Version { found: version.into() });
+    }
+    Ok((header, LENGTH_BYTES + length))
+}
+
+fn require<'a>(metadata: &'a BTreeMap<String, String>, key: &str) -> Result<&'a str, BundleError> {
+    match metadata.get(key).map(String::as_str) {
+        None | Some("") => Err(BundleError::MissingMetadata(key.into())),
+        Some(value) => Ok(value),
+    }
+}
+
+/// The heads' rows mean what this crate says they mean, or the bundle is not for it.
+fn check_labels(json: &str) -> Result<(), BundleError> {
+    let wrong = |reason: String| BundleError::Metadata { key: "labels".into(), reason };
+    let labels: Vec<Sentiment> = serde_json::from_str(json).map_err(|e| wrong(e.to_string()))?;
+    if labels == Sentiment::ALL {
+        Ok(())
+    } else {
+        Err(wrong(format!("{json} is not the order of this crate")))
+    }
+}
