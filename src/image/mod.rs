@@ -1,6 +1,7 @@
 //! The image room: decode with limits, orientation, resize, normalise; ResNet and EfficientNet-Lite encoders
 //! (float in `cnn`, int8 in `int8`).
 
+pub mod architecture;
 mod config;
 mod container;
 mod decode;
