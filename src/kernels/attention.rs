@@ -1,0 +1,92 @@
+//! Scaled dot-product attention over several heads (Vaswani et al. 2017), in floats, reading heads where they lie.
+
+use super::{
+    float::{Rows, matmul},
+    math::softmax,
+};
+
+/// Room for one head's transposed keys and its probabilities; grows to the largest use and allocates no more.
+#[derive(Clone, Debug, Default)]
+pub struct Attention {
+    keys: Vec<f32>,
+    probabilities: Vec<f32>,
+}
+
+impl Attention {
+    /// An empty one.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// `softmax(q k^T / sqrt(width / heads)) v`, head by head, every row attending to every row.
+    ///
+    /// `qkv` is `[rows, 3 * width]`: queries, keys and values side by side, as one fused product leaves them. The context
+    /// goes to `out`, `[rows, width]`.
+    ///
+    /// # Panics
+    /// When `heads` does not divide `width` or a length does not fit.
+    pub fn attend(&mut self, qkv: &[f32], width: usize, heads: usize, out: &mut [f32]) {
+        assert!(heads > 0 && width.is_multiple_of(heads) && width > 0, "heads divide the width");
+        let stride = 3 * width;
+        let rows = qkv.len() / stride;
+        assert!(qkv.len() == rows * stride && out.len() == rows * width, "lengths fit the rows");
+        let depth = width / heads;
+        // Whole vectors of keys: the rest stays zero, and its scores are not read.
+        let columns = rows.next_multiple_of(8);
+        self.keys.resize(depth * columns, 0.0);
+        self.probabilities.resize(rows * columns, 0.0);
+        let scale = 1.0 / (depth as f32).sqrt();
+        for head in 0..heads {
+            let query = head * depth;
+            let (key, value) = (width + query, 2 * width + query);
+            self.keys.fill(0.0);
+            for (row, qkv) in qkv.chunks_exact(stride).enumerate() {
+                for (k, &x) in qkv[key..][..depth].iter().enumerate() {
+                    self.keys[k * columns + row] = x * scale;
+                }
+            }
+            let keys = Rows { data: &self.keys, stride: columns };
+            let queries = Rows { data: &qkv[query..], stride };
+            matmul(queries, keys, &mut self.probabilities, columns, rows, columns, depth);
+            for scores in self.probabilities.chunks_exact_mut(columns) {
+                softmax(&mut scores[..rows]);
+            }
+            let probabilities = Rows { data: &self.probabilities, stride: columns };
+            let values = Rows { data: &qkv[value..], stride };
+            matmul(probabilities, values, &mut out[query..], width, rows, depth, rows);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn agrees_with_f64() {
+        let mut attention = Attention::new();
+        for (rows, width, heads) in [(1, 4, 2), (2, 24, 3), (13, 40, 4), (7, 10, 1)] {
+            let qkv: Vec<f32> =
+                (0..rows * 3 * width).map(|i| ((i * 7919 % 1009) as f32 / 1009.0 - 0.5) * 4.0).collect();
+            let mut out = vec![f32::NAN; rows * width];
+            attention.attend(&qkv, width, heads, &mut out);
+            let depth = width / heads;
+            let at = |row: usize, part: usize, i: usize| f64::from(qkv[row * 3 * width + part * width + i]);
+            for row in 0..rows {
+                for i in 0..width {
+                    let head = i / depth * depth;
+                    let weights: Vec<f64> = (0..rows)
+                        .map(|other| {
+                            let dot: f64 =
+                                (head..head + depth).map(|i| at(row, 0, i) * at(other, 1, i)).sum();
+                            (dot / (depth as f64).sqrt()).exp()
+                        })
+                        .collect();
+                    let total: f64 = weights.iter().sum();
+                    let exact: f64 = weights.iter().enumerate().map(|(r, w)| w / total * at(r, 2, i)).sum();
+                    assert!((f64::from(out[row * width + i]) - exact).abs() < 1e-5);
+                }
+            }
+        }
+    }
+}
