@@ -1,0 +1,144 @@
+/** What goes in and what comes out: the whole public vocabulary, nothing that runs. */
+
+/** The three classes. */
+export type Label = 'negative' | 'neutral' | 'positive';
+
+/** Probabilities of the three classes; they sum to one. */
+export type Scores = Readonly<Record<Label, number>>;
+
+/** What one head read. */
+export interface Reading {
+  /** The most probable class. */
+  readonly label: Label;
+  readonly scores: Scores;
+  /** From -1 (unpleasant) to 1 (pleasant): positive minus negative probability. */
+  readonly valence: number;
+}
+
+/** A word of the text and how much it spoke for the label. */
+export interface WordWeight {
+  /** The word as it stands in the text: `text.slice(start, end)`. */
+  readonly text: string;
+  readonly start: number;
+  readonly end: number;
+  /** From -1 (spoke against the label) to 1 (spoke for it); the largest magnitude of a text is 1. */
+  readonly weight: number;
+}
+
+/** How much each cell of a grid over the picture spoke for the label. */
+export interface RegionWeights {
+  readonly columns: number;
+  readonly rows: number;
+  /** `rows * columns` weights from -1 to 1, row by row from the top left. */
+  readonly weights: readonly number[];
+}
+
+/** What weighed most. */
+export interface Explanation {
+  /** The words in their order; `null` without a text. */
+  readonly words: readonly WordWeight[] | null;
+  /** The cells of the picture; `null` without one. */
+  readonly regions: RegionWeights | null;
+}
+
+/** Milliseconds. A stage that was not needed took 0. */
+export interface Timings {
+  /** Cleaning the text and splitting it into word pieces. */
+  readonly tokenize: number;
+  /** The text encoder. */
+  readonly text: number;
+  /** Decoding the picture and scaling it to the encoder's size. */
+  readonly decode: number;
+  /** The image encoder. */
+  readonly image: number;
+  /** Fusion, heads and explanation. */
+  readonly fusion: number;
+  /** From the call to the answer: waiting for its turn, fetching an image URL and messages included. */
+  readonly total: number;
+}
+
+/** What a post feels, and why. */
+export interface Analysis extends Reading {
+  /** The text alone; `null` without one. */
+  readonly text: Reading | null;
+  /** The picture alone; `null` without one. */
+  readonly image: Reading | null;
+  /** The calibrated probability that text and picture point opposite ways; `null` unless both are there. */
+  readonly contradiction: number | null;
+  readonly explanation: Explanation;
+  /** Whether the text was longer than the model reads, so that its end was not read. */
+  readonly truncated: boolean;
+  readonly timings: Timings;
+}
+
+/**
+ * A picture in any form that a page has it in. Files, URLs and bytes are decoded by the package's own decoder (JPEG,
+ * PNG, WebP, GIF, BMP), so that every engine sees the same pixels; elements, canvases and bitmaps give their pixels.
+ */
+export type ImageSource =
+  | Blob
+  | ArrayBuffer
+  | ArrayBufferView
+  | URL
+  | string
+  | HTMLImageElement
+  | HTMLCanvasElement
+  | OffscreenCanvas
+  | ImageBitmap
+  | ImageData;
+
+/** A text, a picture, or both. */
+export interface Post {
+  readonly text?: string | null | undefined;
+  readonly image?: ImageSource | null | undefined;
+  /** Gives up waiting: the promise rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** How far {@link createAnalyzer} has come. */
+export interface Progress {
+  /** `download`: bytes of the bundle are arriving; `load`: they are checked and unpacked; `ready`: done. */
+  readonly stage: 'download' | 'load' | 'ready';
+  /** Bytes of the bundle that are here. */
+  readonly loaded: number;
+  /** Bytes of the whole bundle, where the server says so. */
+  readonly total: number | null;
+  /** Whether they come from the cache and not over the network. */
+  readonly cached: boolean;
+}
+
+/** Everything about {@link createAnalyzer} that can be chosen; the defaults suit a page. */
+export interface AnalyzerOptions {
+  /** The bundle: where it is, or its bytes. By default the one that comes with the package. */
+  readonly bundle?: string | URL | ArrayBuffer | Uint8Array | undefined;
+  /**
+   * The bundle's SHA-256 in hexadecimal digits. By default it is read from the file `BUNDLE.sha256` beside the
+   * default bundle; for another bundle nothing is checked unless this is given.
+   */
+  readonly sha256?: string | undefined;
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
+  /** Gives up: the promise rejects with the signal's reason, and nothing stays behind. */
+  readonly signal?: AbortSignal | undefined;
+  /** Whether to work in a web worker, so that the page stays smooth. By default wherever there are workers. */
+  readonly worker?: boolean | undefined;
+  /** Whether to keep the bundle and the program in the browser's Cache Storage, so that the next visit needs no network. By default `true`. */
+  readonly cache?: boolean | undefined;
+}
+
+/** Which of the package's programs runs: the one with relaxed SIMD is about twice as fast, the answers are the same. */
+export type Backend = 'simd128' | 'relaxed-simd';
+
+/** Reads posts. Calls wait for their turn; a failed one does not disturb the next. */
+export interface Analyzer {
+  readonly backend: Backend;
+  /** Whether it works in a web worker. */
+  readonly worker: boolean;
+  /**
+   * Reads a post.
+   *
+   * @throws {MixedFeelingsError} with a `code` that says what is wrong with the input.
+   */
+  analyze(post: Post): Promise<Analysis>;
+  /** Frees the memory; calls that still wait reject with the code `disposed`. Harmless when done twice. */
+  dispose(): void;
+}
