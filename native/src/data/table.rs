@@ -23,8 +23,10 @@ impl Table {
     pub fn read(path: &Path) -> Result<Self> {
         let text = checkpoint::read_text(path)?;
         let mut lines = text.lines().enumerate().filter(|(_, line)| !line.is_empty());
-        let (_, header) = lines.next().with_context(|| format!("{}: empty, not even a header", path.display()))?;
-        let header: Vec<String> = header.trim_start_matches('\u{feff}').split('\t').map(str::to_owned).collect();
+        let (_, header) =
+            lines.next().with_context(|| format!("{}: empty, not even a header", path.display()))?;
+        let header: Vec<String> =
+            header.trim_start_matches('\u{feff}').split('\t').map(str::to_owned).collect();
         let rows = lines.map(|(i, line)| {
             let cells: Vec<String> = line.split('\t').map(str::to_owned).collect();
             if cells.len() != header.len() {

@@ -1,0 +1,45 @@
+//! Texts with a label: the rows of a `--texts` table.
+
+use std::path::Path;
+
+use anyhow::Result;
+use mixed_feelings::Sentiment;
+
+use super::{pairs::sentiment, table::Table};
+
+/// A text and its label.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TextRow {
+    /// Its label.
+    pub label: Sentiment,
+    /// The text.
+    pub text: String,
+}
+
+/// Reads a table of texts: the columns `label` and `text`; others are ignored.
+///
+/// # Errors
+/// When the table cannot be read, lacks a column or a row is wrong; file, line and column are named.
+pub fn read_texts(path: &Path) -> Result<Vec<TextRow>> {
+    let table = Table::read(path)?;
+    let (label, text) = (table.column("label")?, table.column("text")?);
+    let read = |row| Ok(TextRow { label: sentiment(&row, "label", label)?, text: row.get(text).to_owned() });
+    table.rows().map(read).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_read_and_wrong_ones_named() -> Result<()> {
+        let file = tempfile::NamedTempFile::new()?;
+        std::fs::write(&file, "id\ttext\tlabel\n1\tso \"good\"\tpositive\n")?;
+        let expected = TextRow { label: Sentiment::Positive, text: "so \"good\"".into() };
+        assert_eq!(read_texts(file.path())?, [expected]);
+        std::fs::write(&file, "label\ttext\nirony\tsure\n")?;
+        let error = read_texts(file.path()).expect_err("no sentiment").to_string();
+        assert!(error.contains("line 2: label: `irony` is none of"), "{error}");
+        Ok(())
+    }
+}
