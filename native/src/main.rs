@@ -11,6 +11,7 @@ mod device;
 mod eval;
 mod export;
 mod hub;
+mod metrics;
 mod predict;
 mod progress;
 mod train;
