@@ -4,8 +4,12 @@
 
 mod attention;
 mod dropout;
+#[cfg(test)]
+pub(crate) mod gradient_check;
 mod layer_norm;
+mod multi_head_attention;
 
 pub use attention::{attend, key_bias};
 pub use dropout::{Mode, NoiseSource, dropout};
 pub use layer_norm::LayerNorm;
+pub use multi_head_attention::MultiHeadAttention;
