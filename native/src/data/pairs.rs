@@ -39,6 +39,8 @@ impl Relation {
 /// A post with a picture and its labels.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PairRow {
+    /// Its line in the table, from 1.
+    pub line: usize,
     /// Its name in the table.
     pub id: String,
     /// Where its picture is: the table's folder and the path in the table.
@@ -126,6 +128,7 @@ impl PairColumns {
         }
         let cell = |column: Option<usize>| column.map(|column| row.get(column).to_owned());
         Ok(PairRow {
+            line: row.line(),
             id: row.get(self.id).to_owned(),
             image: beside(&self.table, row.get(self.image)),
             text: row.get(self.text).to_owned(),
@@ -170,6 +173,7 @@ mod tests {
         let row = "7\timages/7.jpg\tPerfect solitude\tpositive\tnegative\tconflict\tconflict\t12\tval";
         let rows = read(&format!("{HEADER}\tdup_group\tsplit"), row)?;
         let expected = PairRow {
+            line: 2,
             id: "7".into(),
             image: "images/7.jpg".into(),
             text: "Perfect solitude".into(),

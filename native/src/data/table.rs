@@ -79,6 +79,11 @@ impl<'a> TableRow<'a> {
         &self.cells[column]
     }
 
+    /// Its line in the file, from 1.
+    pub fn line(&self) -> usize {
+        self.line
+    }
+
     /// The file and line, for messages.
     pub fn place(&self) -> String {
         format!("{} line {}", self.path.display(), self.line)

@@ -5,11 +5,13 @@ use std::path::Path;
 use anyhow::Result;
 use mixed_feelings::Sentiment;
 
-use super::{pairs::sentiment, table::Table};
+use super::{pairs::sentiment, table::{Table, TableRow}};
 
 /// A text and its label.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TextRow {
+    /// Its line in the table, from 1.
+    pub line: usize,
     /// Its label.
     pub label: Sentiment,
     /// The text.
@@ -23,7 +25,10 @@ pub struct TextRow {
 pub fn read_texts(path: &Path) -> Result<Vec<TextRow>> {
     let table = Table::read(path)?;
     let (label, text) = (table.column("label")?, table.column("text")?);
-    let read = |row| Ok(TextRow { label: sentiment(&row, "label", label)?, text: row.get(text).to_owned() });
+    let read = |row: TableRow<'_>| {
+        let label = sentiment(&row, "label", label)?;
+        Ok(TextRow { line: row.line(), label, text: row.get(text).to_owned() })
+    };
     table.rows().map(read).collect()
 }
 
@@ -35,7 +40,7 @@ mod tests {
     fn rows_are_read_and_wrong_ones_named() -> Result<()> {
         let file = tempfile::NamedTempFile::new()?;
         std::fs::write(&file, "id\ttext\tlabel\n1\tso \"good\"\tpositive\n")?;
-        let expected = TextRow { label: Sentiment::Positive, text: "so \"good\"".into() };
+        let expected = TextRow { line: 2, label: Sentiment::Positive, text: "so \"good\"".into() };
         assert_eq!(read_texts(file.path())?, [expected]);
         std::fs::write(&file, "label\ttext\nirony\tsure\n")?;
         let error = read_texts(file.path()).expect_err("no sentiment").to_string();
