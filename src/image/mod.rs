@@ -2,6 +2,8 @@
 //! (float in `cnn`, int8 in `int8`).
 
 pub mod architecture;
+#[cfg(feature = "float")]
+pub mod cnn;
 mod config;
 mod container;
 mod decode;

@@ -3,6 +3,9 @@
 #![cfg(feature = "float")]
 
 mod attention;
+mod batch_norm;
+mod conv;
+mod depthwise;
 mod dropout;
 #[cfg(test)]
 pub(crate) mod gradient_check;
@@ -10,6 +13,9 @@ mod layer_norm;
 mod multi_head_attention;
 
 pub use attention::{attend, key_bias};
+pub use batch_norm::BatchNorm2d;
+pub use conv::{ConvNorm, Pads, conv2d, max_pool2d};
+pub use depthwise::depthwise_conv2d;
 pub use dropout::{Mode, NoiseSource, dropout};
 pub use layer_norm::LayerNorm;
 pub use multi_head_attention::MultiHeadAttention;

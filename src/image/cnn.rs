@@ -1,0 +1,177 @@
+//! The image encoder in candle: interprets the lists of [`architecture`](super::architecture), trainable.
+
+use candle_core::{D, Result, Tensor};
+use candle_nn::VarBuilder;
+
+use super::{
+    Architecture,
+    architecture::{Activation, Block, ConvSpec, Network, Shortcut},
+};
+use crate::layers::{ConvNorm, Mode, Pads, max_pool2d};
+
+/// A CNN without its classifier: pixels in, the last grid of features out.
+#[derive(Clone, Debug)]
+pub struct Cnn {
+    network: Network,
+    stem: ConvNorm,
+    blocks: Vec<Layers>,
+    head: Option<ConvNorm>,
+}
+
+/// The layers of one [`Block`].
+#[derive(Clone, Debug)]
+struct Layers {
+    convs: Vec<ConvNorm>,
+    projection: Option<ConvNorm>,
+}
+
+/// Sees each activation of a forward pass: its name and the tensor.
+type Observer<'a> = dyn FnMut(&str, &Tensor) -> Result<()> + 'a;
+
+impl Cnn {
+    /// Loads the tensors of a torchvision (ResNet) or timm (EfficientNet-Lite) checkpoint, with their names; or those
+    /// of a folded one, which has `{conv}.bias` in place of the BatchNorms.
+    ///
+    /// # Errors
+    /// When a tensor is missing or does not have the shape that the architecture says.
+    pub fn load(vb: VarBuilder<'_>, architecture: Architecture) -> Result<Self> {
+        let network = architecture.network();
+        let eps = architecture.batch_norm_eps();
+        let load = |spec: &ConvSpec| {
+            let (conv, norm) = (vb.pp(&spec.name), vb.pp(&spec.norm));
+            ConvNorm::load(conv, norm, spec.weight_shape(), spec.stride, spec.groups, eps)
+        };
+        let block = |block: &Block| -> Result<Layers> {
+            let projection = match &block.shortcut {
+                Shortcut::Projection(spec) => Some(load(spec)?),
+                Shortcut::None | Shortcut::Identity => None,
+            };
+            Ok(Layers { convs: block.convs.iter().map(load).collect::<Result<_>>()?, projection })
+        };
+        Ok(Cnn {
+            stem: load(&network.stem)?,
+            blocks: network.blocks.iter().map(block).collect::<Result<_>>()?,
+            head: network.head.as_ref().map(load).transpose()?,
+            network,
+        })
+    }
+
+    /// The layers as data.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// Freezes each convolution and each BatchNorm of whose checkpoint name (`layer1.0.conv1`, `layer1.0.bn1`)
+    /// `frozen` is true. No gradient reaches a frozen layer's parameters, and a frozen BatchNorm keeps to its running
+    /// statistics in training too.
+    pub fn freeze(&mut self, frozen: impl Fn(&str) -> bool) {
+        for (spec, layer) in pairs(&self.network, &mut self.stem, &mut self.blocks, &mut self.head) {
+            if frozen(&spec.name) {
+                layer.freeze_conv();
+            }
+            if frozen(&spec.norm) {
+                layer.freeze_norm();
+            }
+        }
+    }
+
+    /// `pixels` `[batch, 3, rows, columns]`, normalised, to the last grid `[batch, channels, .., ..]`.
+    ///
+    /// # Errors
+    /// When `pixels` has another shape.
+    pub fn forward(&self, pixels: &Tensor, mode: Mode<'_>) -> Result<Tensor> {
+        self.run(pixels, mode, &mut |_, _| Ok(()))
+    }
+
+    /// As [`Cnn::forward`] in [`Mode::Infer`], and shows `observer` each convolution's output after its activation,
+    /// under the convolution's name, and each residual sum after its activation, under the block's name.
+    ///
+    /// # Errors
+    /// When `pixels` has another shape, and those of `observer`.
+    pub fn forward_observed(&self, pixels: &Tensor, observer: &mut Observer<'_>) -> Result<Tensor> {
+        self.run(pixels, Mode::Infer, observer)
+    }
+
+    /// Each convolution with its BatchNorm folded in, in the order of [`Network::convs`]: what it is, weight `[out, in
+    /// / groups, kernel, kernel]`, bias `[out]`.
+    ///
+    /// # Errors
+    /// Those of candle.
+    pub fn folded(&self) -> Result<Vec<(ConvSpec, Tensor, Tensor)>> {
+        let blocks = self.blocks.iter().flat_map(|block| block.convs.iter().chain(&block.projection));
+        let layers = std::iter::once(&self.stem).chain(blocks).chain(&self.head);
+        let fold = |(spec, layer): (&ConvSpec, &ConvNorm)| {
+            let (weight, bias) = layer.folded()?;
+            Ok((spec.clone(), weight, bias))
+        };
+        self.network.convs().zip(layers).map(fold).collect()
+    }
+
+    fn run(&self, pixels: &Tensor, mode: Mode<'_>, observer: &mut Observer<'_>) -> Result<Tensor> {
+        let mut x = apply(&self.network.stem, &self.stem, pixels, mode, observer)?;
+        if self.network.max_pool {
+            x = max_pool2d(&x, mode)?;
+        }
+        for (block, layers) in self.network.blocks.iter().zip(&self.blocks) {
+            let mut y = x.clone();
+            for (spec, layer) in block.convs.iter().zip(&layers.convs) {
+                y = apply(spec, layer, &y, mode, observer)?;
+            }
+            let shortcut = match (&block.shortcut, &layers.projection) {
+                (Shortcut::Projection(spec), Some(layer)) => Some(apply(spec, layer, &x, mode, observer)?),
+                (Shortcut::Identity, _) => Some(x),
+                _ => None,
+            };
+            if let Some(shortcut) = shortcut {
+                y = activate(&(y + shortcut)?, block.activation)?;
+                observer(&block.name, &y)?;
+            }
+            x = y;
+        }
+        match (&self.network.head, &self.head) {
+            (Some(spec), Some(layer)) => apply(spec, layer, &x, mode, observer),
+            _ => Ok(x),
+        }
+    }
+}
+
+/// The mean of the grid `[batch, channels, rows, columns]` over its cells: `[batch, channels]`.
+///
+/// # Errors
+/// When `grid` is of a lower rank.
+pub fn average_pool(grid: &Tensor) -> Result<Tensor> {
+    grid.flatten_from(2)?.mean(D::Minus1)
+}
+
+fn apply(
+    spec: &ConvSpec,
+    layer: &ConvNorm,
+    x: &Tensor,
+    mode: Mode<'_>,
+    observer: &mut Observer<'_>,
+) -> Result<Tensor> {
+    let (_, _, rows, columns) = x.dims4()?;
+    let pads = Pads { rows: spec.pads(rows), columns: spec.pads(columns) };
+    let y = activate(&layer.forward(x, pads, mode)?, spec.activation)?;
+    observer(&spec.name, &y)?;
+    Ok(y)
+}
+
+fn activate(x: &Tensor, activation: Activation) -> Result<Tensor> {
+    match activation {
+        Activation::None => Ok(x.clone()),
+        Activation::Relu => x.relu(),
+        Activation::Relu6 => x.clamp(0.0, 6.0),
+    }
+}
+
+/// Each convolution's data and layer, in the order of [`Network::convs`].
+fn pairs<'a>(
+    network: &'a Network,
+    stem: &'a mut ConvNorm,
+    blocks: &'a mut [Layers],
+    head: &'a mut Option<ConvNorm>,
+) -> impl Iterator<Item = (&'a ConvSpec, &'a mut ConvNorm)> {
+    let blocks = blocks.iter_mut().flat_map(|block| block.convs.iter_mut().chain(&mut block.projection));
+    network.convs().zip(std::iter::once(stem).chain(blocks).chain(head))
+}
