@@ -1,0 +1,189 @@
+// The left-hand side: words and a photo, however they come: typed, chosen, dropped, pasted, from an example.
+
+import { creditOf, photoOf } from './examples.js';
+import { drawHeat, place } from './heat.js';
+
+const $ = (id) => document.getElementById(id);
+
+/**
+ * Wires the post's controls. `changed({ typing })` is called whenever the post is another one; `refused(error)` when
+ * what was dropped is no picture. Returns the post and ways to mark it.
+ */
+export function createComposer({ changed, refused }) {
+  const text = $('text');
+  const marks = $('marks');
+  const picture = $('picture');
+  const heat = $('heat');
+  const toggle = $('heat-toggle');
+  let photo = null; // a Blob, or null
+  let shownRegions = null;
+
+  // Words
+
+  function clearMarks() {
+    marks.textContent = `${text.value}\u200b`; // see `marked`
+    grow();
+    offerClear();
+  }
+
+  function grow() {
+    text.style.height = 'auto';
+    text.style.height = `${text.scrollHeight}px`;
+    marks.scrollTop = text.scrollTop;
+  }
+
+  text.addEventListener('input', () => {
+    clearMarks();
+    changed({ typing: true });
+  });
+  text.addEventListener('scroll', () => (marks.scrollTop = text.scrollTop));
+  new ResizeObserver(grow).observe(marks);
+
+  // The photo
+
+  function setPhoto(blob, { alt = 'The photo of the post', credit = '' } = {}) {
+    if (picture.src) URL.revokeObjectURL(picture.src);
+    photo = blob;
+    clearHeat();
+    $('photo').hidden = $('remove').hidden = !blob;
+    $('drop').hidden = Boolean(blob);
+    offerClear();
+    $('credit').textContent = credit;
+    picture.alt = alt;
+    if (blob) picture.src = URL.createObjectURL(blob);
+    else picture.removeAttribute('src');
+  }
+
+  function offer(file) {
+    if (!file) return;
+    if (file.type && !file.type.startsWith('image/')) {
+      refused(Object.assign(new Error(`${file.name || 'the file'} is not an image`), { code: 'not-an-image' }));
+      return;
+    }
+    setPhoto(file);
+    changed({ typing: false });
+  }
+
+  $('file').addEventListener('change', (event) => {
+    offer(event.target.files[0]);
+    event.target.value = ''; // so that the same file can be chosen again
+  });
+  $('remove').addEventListener('click', () => {
+    setPhoto(null);
+    changed({ typing: false });
+    $('file').focus();
+  });
+  document.addEventListener('paste', (event) => {
+    const file = [...(event.clipboardData?.files ?? [])].find((f) => f.type.startsWith('image/'));
+    if (!file) return;
+    event.preventDefault();
+    offer(file);
+  });
+
+  // The whole page takes a drop, so that a near miss does not open the file instead.
+  let depth = 0;
+  const over = (on) => ($('post').dataset.over = String(on));
+  document.addEventListener('dragenter', () => over(++depth > 0));
+  document.addEventListener('dragleave', () => over(--depth > 0));
+  document.addEventListener('dragover', (event) => event.preventDefault());
+  document.addEventListener('drop', (event) => {
+    event.preventDefault();
+    over((depth = 0) > 0);
+    const file = event.dataTransfer.files[0];
+    if (file) offer(file);
+    else if (event.dataTransfer.getData('text/plain')) {
+      text.value = event.dataTransfer.getData('text/plain');
+      clearMarks();
+      changed({ typing: false });
+    }
+  });
+
+  // Heat
+
+  function clearHeat() {
+    shownRegions = null;
+    heat.dataset.shown = 'false';
+    $('heat-switch').hidden = true;
+  }
+
+  function showHeat() {
+    heat.dataset.shown = String(Boolean(shownRegions) && toggle.checked);
+    if (shownRegions && picture.clientWidth) drawHeat(heat, picture, shownRegions.regions, shownRegions.label);
+  }
+
+  toggle.addEventListener('change', showHeat);
+  picture.addEventListener('load', () => {
+    picture.parentElement.hidden = false;
+    showHeat();
+  });
+  // The analyzer says what is wrong with it; a broken-image sign helps nobody.
+  picture.addEventListener('error', () => (picture.parentElement.hidden = true));
+  new ResizeObserver(() => place(heat, picture)).observe(picture);
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', showHeat);
+
+  function offerClear() {
+    $('clear').hidden = !photo && !text.value;
+  }
+
+  $('clear').addEventListener('click', () => {
+    text.value = '';
+    clearMarks();
+    setPhoto(null);
+    changed({ typing: false });
+    text.focus();
+  });
+
+  clearMarks();
+
+  return {
+    /** The post as the analyzer takes it. */
+    post: () => ({ text: text.value, image: photo }),
+
+    /** Loads an example's words and photo. */
+    async choose(example) {
+      const response = await fetch(photoOf(example));
+      if (!response.ok) throw Object.assign(new Error('the photo could not be fetched'), { code: 'image-fetch' });
+      text.value = example.text;
+      clearMarks();
+      setPhoto(await response.blob(), { alt: example.alt, credit: creditOf(example) });
+      changed({ typing: false });
+    },
+
+    /** Marks words and regions of `post` by weight, if it is still the one that is shown. */
+    mark(post, { label, explanation, truncated }) {
+      if (post.text === text.value) marks.replaceChildren(...marked(post.text, explanation.words ?? [], label));
+      shownRegions = post.image && post.image === photo && explanation.regions ? { regions: explanation.regions, label } : null;
+      $('heat-switch').hidden = !shownRegions;
+      showHeat();
+      $('text-note').hidden = !truncated;
+      $('text-note').textContent = truncated ? 'A long post: only its beginning was read.' : '';
+    },
+
+    /** Takes all marks away. */
+    unmark() {
+      clearMarks();
+      clearHeat();
+      $('text-note').hidden = true;
+    },
+  };
+}
+
+/** The text as nodes, each weighed word in a `<mark>`; offsets are UTF-16 units, as JavaScript counts. */
+function marked(text, words, label) {
+  const nodes = [];
+  let at = 0;
+  for (const { start, end, weight } of words) {
+    if (start < at || end > text.length) continue;
+    nodes.push(text.slice(at, start));
+    const mark = document.createElement('mark');
+    mark.dataset.label = label;
+    mark.classList.toggle('against', weight < 0);
+    mark.style.setProperty('--weight', Math.abs(weight));
+    mark.textContent = text.slice(start, end);
+    nodes.push(mark);
+    at = end;
+  }
+  // A text area shows the line after a trailing line feed; a div needs something on it.
+  nodes.push(`${text.slice(at)}\u200b`);
+  return nodes;
+}

@@ -1,0 +1,93 @@
+// Posts to try. Some agree with their photo, some contradict it on purpose. Photos: see photos/LICENSES.md.
+
+export const EXAMPLES = [
+  {
+    text: 'This is the worst holiday ever.',
+    photo: 'picos-de-europa.jpg',
+    alt: 'A path over a green slope towards snowy limestone peaks under a blue sky',
+    author: 'Aitzol Berasategi',
+    licence: 'CC BY 4.0',
+  },
+  {
+    text: 'Nothing beats coming home to this face. I love him so much!',
+    photo: 'chelsea.jpg',
+    alt: 'A ginger tabby cat, close up, looking past the camera',
+    author: 'Stefan van der Walt',
+    licence: 'CC0',
+  },
+  {
+    text: 'Living the dream in our lovely new home!',
+    photo: 'dust-bowl-home.jpg',
+    alt: 'An abandoned wooden house on bare ground, in black and white',
+    author: 'Getty Open Content, via stdlib',
+    licence: 'no restrictions',
+  },
+  {
+    text: 'Monday again. I slept badly and I hate everything about this day.',
+    photo: 'coffee.jpg',
+    alt: 'A full espresso cup on a red saucer',
+    author: 'Rachel Michetti',
+    licence: 'CC0',
+  },
+  {
+    text: 'What a beautiful evening. Grateful for every minute of it.',
+    photo: 'sunset.jpg',
+    alt: 'The sun setting over a range of hills',
+    author: 'Aitzol Berasategi',
+    licence: 'CC BY 4.0',
+  },
+  {
+    text: 'Perfect solitude. Nobody for miles.',
+    photo: 'friends.jpg',
+    alt: 'Two brown dogs leaning out of two windows of a wooden house',
+    author: 'Aitzol Berasategi',
+    licence: 'CC BY 4.0',
+  },
+  {
+    text: 'Nobody came to my birthday. Saddest day in years.',
+    photo: 'dahlia.jpg',
+    alt: 'An orange dahlia in full bloom before dark leaves',
+    author: 'vultilion (flickr)',
+    licence: 'CC BY 2.0',
+  },
+  {
+    text: 'The harbour of Nagasaki at low tide, some time in the 1860s.',
+    photo: 'nagasaki-boats.jpg',
+    alt: 'Wooden boats before a town on a hillside, an old sepia print',
+    author: 'Getty Open Content, via stdlib',
+    licence: 'no restrictions',
+  },
+];
+
+/** `by author, licence`, as the page prints it under a photo. */
+export function creditOf(example) {
+  return `Photo: ${example.author}, ${example.licence}`;
+}
+
+/** Where an example's photo lies, seen from the page. */
+export function photoOf(example) {
+  return `photos/${example.photo}`;
+}
+
+/** Fills `list` with one button an example; `choose(example)` is called when one is picked. */
+export function showExamples(list, choose) {
+  for (const example of EXAMPLES) {
+    const image = new Image();
+    image.src = photoOf(example);
+    image.alt = '';
+    const words = document.createElement('span');
+    words.className = 'example-text';
+    words.textContent = example.text;
+    const author = document.createElement('span');
+    author.className = 'example-credit';
+    author.textContent = `${example.author}, ${example.licence}`;
+    const button = document.createElement('button');
+    button.type = 'button';
+    button.setAttribute('aria-label', `Try: “${example.text}” Photo: ${example.alt}.`);
+    button.append(image, words);
+    button.addEventListener('click', () => choose(example));
+    const item = document.createElement('li');
+    item.append(button, author);
+    list.append(item);
+  }
+}

@@ -1,0 +1,45 @@
+// The model behind the page: loaded once, asked one post at a time, the newest post first.
+
+import { createAnalyzer } from './pkg/dist/index.js';
+
+/**
+ * Loads the model. `onProgress` is told how far it is, as the package's `Progress` type says.
+ * Returns `ask(post)`, which resolves to the analysis, or to `null` when a newer post overtook this one in the queue.
+ */
+export async function loadModel(onProgress) {
+  const analyzer = await createAnalyzer({ onProgress });
+  let waiting = null;
+  let running = false;
+
+  async function run() {
+    running = true;
+    while (waiting) {
+      const { post, resolve, reject } = waiting;
+      waiting = null;
+      const began = performance.now();
+      try {
+        const analysis = await analyzer.analyze(inputOf(post));
+        resolve({ analysis, elapsed: performance.now() - began });
+      } catch (error) {
+        reject(error);
+      }
+    }
+    running = false;
+  }
+
+  return function ask(post) {
+    return new Promise((resolve, reject) => {
+      waiting?.resolve(null);
+      waiting = { post, resolve, reject };
+      if (!running) run();
+    });
+  };
+}
+
+/** Only what is there: an absent half is left out, not sent empty. */
+function inputOf({ text, image }) {
+  const input = {};
+  if (text.trim()) input.text = text;
+  if (image) input.image = image;
+  return input;
+}

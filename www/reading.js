@@ -1,0 +1,124 @@
+// The right-hand side: an analysis becomes a verdict, a thread, a table, a meter, words and a timing.
+
+import { contradictionText, milliseconds, percent, verdict } from './sentences.js';
+import { createThread } from './thread.js';
+
+const LABELS = ['negative', 'neutral', 'positive'];
+const MOST_WORDS = 8;
+const FAINTEST = 0.05; // weights below are noise to a reader
+
+const $ = (id) => document.getElementById(id);
+
+/** Returns `{ show(analysis, text, elapsed), wait(message), busy(bool) }` over the elements of the page. */
+export function createReading() {
+  const reading = $('reading');
+  const moveThread = createThread($('thread'));
+  moveThread(null);
+
+  function showVerdict(analysis) {
+    const runs = verdict(analysis).map(({ text, label }) => {
+      if (!label) return document.createTextNode(text);
+      const em = document.createElement('em');
+      em.dataset.label = label;
+      em.textContent = text;
+      return em;
+    });
+    const said = runs.map((run) => run.textContent).join('');
+    // Announced only when it changes: the reading comes again with every few letters typed.
+    if (said !== $('verdict').textContent) $('verdict').replaceChildren(...runs);
+  }
+
+  function showScores(analysis) {
+    const rows = [
+      ['words', analysis.text],
+      ['picture', analysis.image],
+      ['the post', analysis.text && analysis.image ? analysis : null],
+    ];
+    $('scores').tBodies[0].replaceChildren(...rows.filter(([, r]) => r).map(([name, r]) => scoreRow(name, r)));
+  }
+
+  function showContradiction(p) {
+    $('odds').hidden = p == null;
+    if (p == null) return;
+    const meter = $('meter');
+    meter.setAttribute('aria-valuenow', Math.round(p * 100));
+    meter.setAttribute('aria-valuetext', contradictionText(p));
+    meter.firstElementChild.style.width = `${p * 100}%`;
+    $('odds-text').textContent = contradictionText(p);
+  }
+
+  function showWords({ explanation, label }) {
+    const words = (explanation.words ?? []).filter((w) => Math.abs(w.weight) >= FAINTEST).sort((a, b) => Math.abs(b.weight) - Math.abs(a.weight));
+    $('weights').hidden = words.length === 0;
+    $('weight-list').replaceChildren(
+      ...words.slice(0, MOST_WORDS).map(({ text, weight }) => {
+        const item = document.createElement('li');
+        item.dataset.label = label;
+        item.classList.toggle('against', weight < 0);
+        item.style.setProperty('--weight', Math.abs(weight));
+        const sign = document.createElement('small');
+        sign.textContent = weight < 0 ? 'against' : `+${weight.toFixed(2)}`;
+        item.append(text, sign);
+        return item;
+      }),
+    );
+  }
+
+  return {
+    show(analysis, elapsed) {
+      reading.dataset.state = 'done';
+      showVerdict(analysis);
+      moveThread(analysis);
+      showScores(analysis);
+      showContradiction(analysis.contradiction);
+      showWords(analysis);
+      $('timing').textContent = timing(analysis, elapsed);
+      $('details').hidden = false;
+    },
+
+    /** Nothing to show: says why. */
+    wait(message) {
+      reading.dataset.state = 'waiting';
+      $('verdict').textContent = message;
+      $('details').hidden = true;
+      moveThread(null);
+    },
+
+    /** Whether a newer answer is on its way. */
+    busy(on) {
+      if (on && reading.dataset.state === 'done') reading.dataset.state = 'busy';
+      else if (!on && reading.dataset.state === 'busy') reading.dataset.state = 'done';
+    },
+  };
+}
+
+function scoreRow(name, { scores, label }) {
+  const row = document.createElement('tr');
+  row.classList.toggle('whole', name === 'the post');
+  row.dataset.reading = name;
+  const head = document.createElement('th');
+  head.scope = 'row';
+  head.textContent = name;
+  row.append(head);
+  for (const key of LABELS) {
+    const cell = document.createElement('td');
+    cell.dataset.label = key;
+    cell.classList.toggle('best', key === label);
+    const bar = document.createElement('span');
+    bar.className = 'bar';
+    bar.append(document.createElement('span'));
+    bar.firstElementChild.style.width = `${scores[key] * 100}%`;
+    cell.append(percent(scores[key]), bar);
+    row.append(cell);
+  }
+  return row;
+}
+
+/** "Read in 34 ms on this device (text 9 ms, image 24 ms)." */
+function timing({ timings }, elapsed) {
+  const parts = Object.entries(timings ?? {})
+    .filter(([name, ms]) => name !== 'total' && ms > 0)
+    .map(([name, ms]) => `${name} ${milliseconds(ms)}`);
+  const total = timings?.total ?? elapsed;
+  return `Read in ${milliseconds(total)} on this device${parts.length ? ` (${parts.join(', ')})` : ''}.`;
+}

@@ -1,0 +1,90 @@
+// What the page says in words: verdicts, percentages, and errors put kindly.
+
+/** A whole percentage, never a false 0 or 100. */
+export function percent(p) {
+  const n = Math.round(p * 100);
+  if (n === 0 && p > 0) return '<1 %';
+  if (n === 100 && p < 1) return '>99 %';
+  return `${n} %`;
+}
+
+/** Megabytes with one decimal. */
+export function megabytes(bytes) {
+  return (bytes / 1e6).toFixed(1);
+}
+
+/** Whole milliseconds, or "under 1". */
+export function milliseconds(ms) {
+  return ms < 1 ? 'under 1 ms' : `${Math.round(ms)} ms`;
+}
+
+const CAPITAL = { negative: 'Negative', neutral: 'Neutral', positive: 'Positive' };
+
+/**
+ * The verdict as runs of `{ text, label? }`; runs with a label are set in its colour.
+ * A contradiction is named only where the two labels say so too, or the meter is past the middle.
+ */
+export function verdict(analysis) {
+  const { label, text, image, contradiction } = analysis;
+  const run = (text, label) => ({ text, label });
+  if (!text || !image) {
+    return [run(text ? 'The words alone feel ' : 'The picture alone feels '), run(label, label), run('.')];
+  }
+  const whole = [run(CAPITAL[label], label), run(' as a whole. ')];
+  if (text.label === image.label) {
+    const same = text.label === label ? 'Words and picture agree.' : 'Words and picture agree on less than the whole says.';
+    return contradiction >= 0.5 ? [...whole, run('The labels match, but not wholeheartedly.')] : [...whole, run(same)];
+  }
+  const halves = [
+    run('The words are '),
+    run(text.label, text.label),
+    run(', the picture is '),
+    run(image.label, image.label),
+  ];
+  const opposite = text.label !== 'neutral' && image.label !== 'neutral';
+  return [...whole, ...halves, run(opposite || contradiction >= 0.5 ? ': they pull apart.' : '.')];
+}
+
+/** The contradiction meter in words. */
+export function contradictionText(p) {
+  const steps = [
+    [0.15, 'are in tune'],
+    [0.4, 'are mostly in tune'],
+    [0.6, 'may or may not agree'],
+    [0.85, 'are at odds'],
+    [Infinity, 'are plainly at odds'],
+  ];
+  return `${percent(p)}: words and picture ${steps.find(([below]) => p < below)[1]}.`;
+}
+
+// What a person can do about an error, by the package's stable codes.
+const FORMATS = 'JPEG, PNG, WebP, GIF and BMP work.';
+const REBUILD = 'Reload the page; if that does not help, build it again with `cargo demo`.';
+const KIND = {
+  'empty-post': 'There is nothing to read yet. Write a few words or add a photo.',
+  'text-too-long': 'That is more text than a post can hold. Shorten it and it will be read at once.',
+  'not-an-image': `That file is not a picture. ${FORMATS}`,
+  'image-unsupported': `That kind of picture cannot be opened here. ${FORMATS}`,
+  'image-empty': `That file is empty. ${FORMATS}`,
+  'image-too-large': 'That picture is too large to open safely. Try a smaller copy of it.',
+  'image-memory': 'That picture is too large for the memory at hand. Try a smaller copy of it.',
+  'image-corrupt': 'That picture is damaged and cannot be opened. Try another copy of it.',
+  'image-shape': 'That picture has no pixels that could be read. Try another copy of it.',
+  'image-fetch': 'The photo could not be fetched. Check the connection and try again.',
+  'bundle-fetch': 'The model could not be fetched. Check the connection and try again.',
+  'bundle-checksum': `The model did not arrive whole. ${REBUILD}`,
+  'bundle-truncated': `The model did not arrive whole. ${REBUILD}`,
+  'wasm-fetch': 'The program could not be fetched. Check the connection and try again.',
+  unsupported: 'This browser lacks WebAssembly SIMD, which the model needs. A current version of it will do.',
+  crashed: 'The model stopped. It can be started again.',
+  'worker-failed': 'The model could not be started. Try again.',
+};
+
+/** An error as a sentence for people; unknown codes fall back to the error's own message. */
+export function kindly(error) {
+  const code = error?.code ?? '';
+  if (KIND[code]) return KIND[code];
+  if (/bundle|^bad-(config|tokenizer)$/.test(code)) return `The model file cannot be used. ${REBUILD}`;
+  const message = error?.message ?? String(error);
+  return `That did not work: ${message}${/[.!?]$/.test(message) ? '' : '.'}`;
+}
