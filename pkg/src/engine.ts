@@ -1,0 +1,112 @@
+/** The program with its weights, in whatever thread this is. One post at a time. */
+
+import { loadBundle, type BundleSource } from './bundle.js';
+import type { Engine, Picture } from './engine-glue.js';
+import { MixedFeelingsError } from './errors.js';
+import type { ImageInput } from './image.js';
+import type { Analysis, Backend, Progress, Timings } from './types.js';
+import { loadProgram, type Program } from './wasm.js';
+
+/** What an engine is opened with; survives a message to a worker. */
+export interface EngineOptions {
+  readonly bundle: BundleSource;
+  readonly cache: boolean;
+}
+
+/** A post ready to be read; survives a message to a worker. */
+export interface PreparedPost {
+  readonly text: string | undefined;
+  readonly image: ImageInput | undefined;
+}
+
+/** An analysis without the time that the way to the engine took. */
+export type EngineAnalysis = Omit<Analysis, 'timings'> & { readonly timings: Omit<Timings, 'total'> };
+
+/** What the facade talks to: an engine here, or one in a worker. */
+export interface EngineHandle {
+  readonly backend: Backend;
+  readonly worker: boolean;
+  analyze(post: PreparedPost): Promise<EngineAnalysis>;
+  dispose(): void;
+}
+
+/** Opens an engine in this thread. */
+export async function openEngine(
+  { bundle, cache }: EngineOptions,
+  onProgress: (progress: Progress) => void,
+  signal?: AbortSignal,
+): Promise<EngineHandle> {
+  const fetching = new AbortController();
+  const abort = () => fetching.abort(signal?.reason);
+  signal?.throwIfAborted();
+  signal?.addEventListener('abort', abort, { once: true });
+  try {
+    let last: Progress = { stage: 'download', loaded: 0, total: null, cached: false };
+    const options = { signal: fetching.signal, cache };
+    const [{ program, backend }, bytes] = await Promise.all([
+      loadProgram(options),
+      loadBundle(bundle, options, (loaded, total, cached) => {
+        onProgress((last = { stage: 'download', loaded, total, cached }));
+      }),
+    ]);
+    onProgress((last = { ...last, stage: 'load', loaded: bytes.length, total: bytes.length }));
+    const engine = guard(() => new program.Engine(bytes));
+    signal?.throwIfAborted();
+    onProgress({ ...last, stage: 'ready' });
+    return new LocalEngine(backend, program, engine);
+  } catch (error) {
+    // When one half fails, the other need not go on.
+    fetching.abort();
+    throw error;
+  } finally {
+    signal?.removeEventListener('abort', abort);
+  }
+}
+
+class LocalEngine implements EngineHandle {
+  readonly worker = false;
+  #engine: Engine | undefined;
+
+  constructor(
+    readonly backend: Backend,
+    private readonly program: Program,
+    engine: Engine,
+  ) {
+    this.#engine = engine;
+  }
+
+  // Declared async so that everything that it throws becomes a rejection.
+  async analyze({ text, image }: PreparedPost): Promise<EngineAnalysis> {
+    const engine = this.#engine;
+    if (!engine) throw new MixedFeelingsError('disposed', 'the analyzer was disposed of');
+    return guard(() => JSON.parse(engine.analyze(text, image && this.#picture(image))) as EngineAnalysis);
+  }
+
+  #picture(image: ImageInput): Picture {
+    const { Picture } = this.program;
+    return image.kind === 'encoded' ? Picture.encoded(image.bytes) : Picture.rgba(image.width, image.height, image.bytes);
+  }
+
+  dispose(): void {
+    try {
+      this.#engine?.free();
+    } catch {
+      // It crashed before; its memory goes with the page or the worker.
+    }
+    this.#engine = undefined;
+  }
+}
+
+/** Errors of the program come with a `code`; anything without one is a crash of it. */
+function guard<T>(call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && typeof error.code === 'string') {
+      throw new MixedFeelingsError(error.code, error.message);
+    }
+    throw new MixedFeelingsError('crashed', `the program broke down, create a new analyzer: ${String(error)}`, {
+      cause: error,
+    });
+  }
+}

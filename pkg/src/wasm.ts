@@ -1,0 +1,91 @@
+/** Which of the two wasm programs this engine runs, and whether it runs it correctly. */
+
+import type * as Glue from './engine-glue.js';
+import { MixedFeelingsError } from './errors.js';
+import { fetchBytes, type FetchOptions } from './fetch.js';
+import type { Backend } from './types.js';
+
+export type Program = typeof Glue;
+
+interface Build {
+  readonly backend: Backend;
+  /** A module that is valid only where this build's instructions are known. */
+  readonly probe: Uint8Array<ArrayBuffer>;
+  /** Literal paths, so that bundlers find both files. */
+  readonly glue: () => Promise<Program>;
+  readonly wasm: () => URL;
+}
+
+/** `\0asm`, version 1, one function type `() -> ()`, one function of it. */
+const PREAMBLE = [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0];
+/** `i32.const 0`, `i8x16.splat`: a vector on the stack. */
+const VECTOR = [0x41, 0, 0xfd, 0x0f];
+/** `i32x4.relaxed_dot_i8x16_i7x16_add_s`, the instruction that the relaxed build is for. */
+const RELAXED_DOT = [0xfd, 0x93, 0x02];
+
+/** A module whose only function has this body. */
+function probe(...instructions: number[]): Uint8Array<ArrayBuffer> {
+  const body = [0, ...instructions, 0x1a, 0x0b]; // No locals; drop; end.
+  return Uint8Array.from([...PREAMBLE, 0x0a, body.length + 2, 1, body.length, ...body]);
+}
+
+/** The fastest first. */
+const BUILDS: readonly Build[] = [
+  {
+    backend: 'relaxed-simd',
+    probe: probe(...VECTOR, ...VECTOR, ...VECTOR, ...RELAXED_DOT),
+    glue: () => import('./relaxed-simd/engine.js'),
+    wasm: () => new URL('./relaxed-simd/engine_bg.wasm', import.meta.url),
+  },
+  {
+    backend: 'simd128',
+    probe: probe(...VECTOR),
+    glue: () => import('./simd128/engine.js'),
+    wasm: () => new URL('./simd128/engine_bg.wasm', import.meta.url),
+  },
+];
+
+/** The backends whose instructions this engine knows, the fastest first. */
+export function knownBackends(): Backend[] {
+  return BUILDS.filter(isKnown).map((build) => build.backend);
+}
+
+function isKnown(build: Build): boolean {
+  return typeof WebAssembly === 'object' && WebAssembly.validate(build.probe);
+}
+
+/**
+ * Loads the fastest program that passes its self-test. To know an instruction is not to compute it right: there are
+ * engines whose first answers of relaxed SIMD are wrong.
+ */
+export async function loadProgram(options: FetchOptions): Promise<{ backend: Backend; program: Program }> {
+  const builds = BUILDS.filter(isKnown);
+  let failure: unknown;
+  for (const build of builds) {
+    const [program, bytes] = await Promise.all([importGlue(build), fetchBytes(build.wasm(), 'wasm-fetch', options)]);
+    try {
+      program.initSync({ module: await WebAssembly.compile(bytes) });
+      program.selfTest();
+      return { backend: build.backend, program };
+    } catch (error) {
+      failure = error;
+    }
+  }
+  throw new MixedFeelingsError(
+    'unsupported',
+    builds.length === 0
+      ? 'this browser has no WebAssembly SIMD: Chrome 91, Firefox 89, Safari 16.4, Node 20 and later have it'
+      : `no WebAssembly program passes its self-test here: ${String(failure)}`,
+    { cause: failure },
+  );
+}
+
+async function importGlue(build: Build): Promise<Program> {
+  try {
+    return await build.glue();
+  } catch (cause) {
+    throw new MixedFeelingsError('wasm-fetch', `the ${build.backend} program's bindings cannot be loaded: ${String(cause)}`, {
+      cause,
+    });
+  }
+}

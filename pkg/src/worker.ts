@@ -1,0 +1,34 @@
+/** The worker's script: one engine, one post at a time, in the order in which they come. */
+
+import { openEngine, type EngineHandle } from './engine.js';
+import { toMessage, type Request, type Response } from './messages.js';
+
+/** The global scope of a worker, as far as it is needed; the DOM's types describe a window's. */
+const scope = globalThis as unknown as {
+  postMessage(message: Response): void;
+  addEventListener(type: 'message', listener: (event: MessageEvent<Request>) => void): void;
+};
+
+let engine: EngineHandle | undefined;
+
+async function answer(request: Request): Promise<void> {
+  if (request.type === 'open') {
+    try {
+      engine = await openEngine(request.options, (progress) => scope.postMessage({ type: 'progress', progress }));
+      scope.postMessage({ type: 'opened', backend: engine.backend });
+    } catch (error) {
+      scope.postMessage({ type: 'not-opened', error: toMessage(error) });
+    }
+    return;
+  }
+  const { id, post } = request;
+  try {
+    if (!engine) throw new Error('the page asks before it has opened');
+    scope.postMessage({ type: 'answer', id, analysis: await engine.analyze(post) });
+  } catch (error) {
+    scope.postMessage({ type: 'failure', id, error: toMessage(error) });
+  }
+}
+
+scope.addEventListener('message', (event) => void answer(event.data));
+scope.postMessage({ type: 'hello' });
