@@ -20,6 +20,11 @@ impl NoiseSource {
         *self.lock()
     }
 
+    /// Goes on from another state.
+    pub fn set_state(&self, state: u64) {
+        *self.lock() = state;
+    }
+
     /// The next number, uniform over all of `u64`.
     pub fn next_u64(&self) -> u64 {
         split_mix(&mut self.lock())

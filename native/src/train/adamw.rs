@@ -1,0 +1,161 @@
+//! AdamW (Loshchilov & Hutter 2017) whose moments can be saved, with a warm-up and a linear decay.
+
+use std::collections::HashMap;
+
+use candle_core::{Result, Tensor, Var, backprop::GradStore, bail};
+
+/// How fast to learn at each step.
+#[derive(Clone, Copy, Debug)]
+pub struct Schedule {
+    /// The highest learning rate, reached after the warm-up.
+    pub peak: f64,
+    /// Steps over which the rate rises linearly from 0.
+    pub warm_up: usize,
+    /// Steps in all; the rate falls linearly to 0 at the last.
+    pub steps: usize,
+}
+
+impl Schedule {
+    /// The learning rate of step `step`, counted from 0.
+    pub fn rate(&self, step: usize) -> f64 {
+        let rise = (step + 1) as f64 / self.warm_up.max(1) as f64;
+        let left = self.steps.saturating_sub(step) as f64;
+        let fall = left / self.steps.saturating_sub(self.warm_up).max(1) as f64;
+        self.peak * rise.min(fall).min(1.0)
+    }
+}
+
+/// The optimizer and its moments.
+pub struct AdamW {
+    slots: Vec<Slot>,
+    weight_decay: f64,
+    clip: f64,
+    /// Updates done so far.
+    pub step: usize,
+}
+
+struct Slot {
+    name: String,
+    var: Var,
+    mean: Var,
+    variance: Var,
+}
+
+const BETA1: f64 = 0.9;
+const BETA2: f64 = 0.999;
+const EPS: f64 = 1e-8;
+
+impl AdamW {
+    /// For these variables. Biases, norms and other vectors are not decayed. `clip` bounds the global norm of the
+    /// gradients (0: no bound).
+    pub fn new(vars: Vec<(String, Var)>, weight_decay: f64, clip: f64) -> Result<Self> {
+        let slots = vars.into_iter().map(|(name, var)| {
+            let zeros = var.zeros_like()?;
+            Ok(Slot { name, mean: Var::from_tensor(&zeros)?, variance: Var::from_tensor(&zeros)?, var })
+        });
+        Ok(AdamW { slots: slots.collect::<Result<_>>()?, weight_decay, clip, step: 0 })
+    }
+
+    /// One update with the sum of several gradients (of the shards of one batch).
+    pub fn update(&mut self, gradients: &[GradStore], rate: f64) -> Result<()> {
+        self.step += 1;
+        let sums = self.slots.iter().map(|slot| sum(gradients, &slot.var)).collect::<Result<Vec<_>>>()?;
+        let scale = self.clip_scale(&sums)?;
+        let (fix1, fix2) = (1.0 - BETA1.powi(self.step as i32), 1.0 - BETA2.powi(self.step as i32));
+        for (slot, gradient) in self.slots.iter().zip(sums) {
+            let Some(gradient) = gradient else { continue };
+            let gradient = (gradient * scale)?;
+            let mean = ((slot.mean.as_tensor() * BETA1)? + (&gradient * (1.0 - BETA1))?)?;
+            let variance = ((slot.variance.as_tensor() * BETA2)? + (gradient.sqr()? * (1.0 - BETA2))?)?;
+            let direction = ((&mean / fix1)? / ((&variance / fix2)?.sqrt()? + EPS)?)?;
+            let decay = if slot.var.rank() > 1 { 1.0 - rate * self.weight_decay } else { 1.0 };
+            let next = ((slot.var.as_tensor() * decay)? - (direction * rate)?)?;
+            slot.mean.set(&mean.detach())?;
+            slot.variance.set(&variance.detach())?;
+            slot.var.set(&next.detach())?;
+        }
+        Ok(())
+    }
+
+    /// The moments, as `adam.mean.NAME` and `adam.variance.NAME`.
+    pub fn state(&self) -> Result<HashMap<String, Tensor>> {
+        let mut state = HashMap::new();
+        for slot in &self.slots {
+            state.insert(format!("adam.mean.{}", slot.name), slot.mean.as_detached_tensor().copy()?);
+            state.insert(format!("adam.variance.{}", slot.name), slot.variance.as_detached_tensor().copy()?);
+        }
+        Ok(state)
+    }
+
+    /// Goes on from a saved [`state`](Self::state) after `step` updates.
+    pub fn restore(&mut self, state: &HashMap<String, Tensor>, step: usize) -> Result<()> {
+        for slot in &self.slots {
+            for (moment, var) in [("mean", &slot.mean), ("variance", &slot.variance)] {
+                match state.get(&format!("adam.{moment}.{}", slot.name)) {
+                    Some(tensor) => var.set(&tensor.to_device(var.device())?)?,
+                    None => bail!("the training state lacks the {moment} of {}", slot.name),
+                }
+            }
+        }
+        self.step = step;
+        Ok(())
+    }
+
+    fn clip_scale(&self, gradients: &[Option<Tensor>]) -> Result<f64> {
+        if self.clip <= 0.0 {
+            return Ok(1.0);
+        }
+        let mut square = 0.0;
+        for gradient in gradients.iter().flatten() {
+            square += f64::from(gradient.sqr()?.sum_all()?.to_scalar::<f32>()?);
+        }
+        let norm = square.sqrt();
+        if !norm.is_finite() {
+            bail!("the gradients are not finite: lower the learning rate");
+        }
+        Ok((self.clip / norm.max(1e-12)).min(1.0))
+    }
+}
+
+fn sum(gradients: &[GradStore], var: &Var) -> Result<Option<Tensor>> {
+    let mut total: Option<Tensor> = None;
+    for gradient in gradients.iter().filter_map(|g| g.get(var)) {
+        total = Some(match total {
+            Some(total) => (total + gradient)?,
+            None => gradient.clone(),
+        });
+    }
+    Ok(total)
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Device;
+
+    use super::*;
+
+    #[test]
+    fn the_rate_rises_then_falls() {
+        let schedule = Schedule { peak: 1.0, warm_up: 10, steps: 110 };
+        assert!((schedule.rate(0) - 0.1).abs() < 1e-12);
+        assert!((schedule.rate(9) - 1.0).abs() < 1e-12);
+        assert!((schedule.rate(60) - 0.5).abs() < 1e-12);
+        assert!(schedule.rate(110).abs() < 1e-12);
+    }
+
+    /// Values of `torch.optim.AdamW(lr=0.1, weight_decay=0.01)` on the loss `sum(w * w)` from 1, -2, 3, 0.5.
+    #[test]
+    fn agrees_with_torch() -> Result<()> {
+        let var = Var::new(&[[1.0f32, -2.0], [3.0, 0.5]], &Device::Cpu)?;
+        let mut adamw = AdamW::new(vec![("w".into(), var.clone())], 0.01, 0.0)?;
+        for _ in 0..3 {
+            let gradients = var.sqr()?.sum_all()?.backward()?;
+            adamw.update(&[gradients], 0.1)?;
+        }
+        let expected = [0.698_911_25, -1.694_944_6, 2.691_703_6, 0.203_712_4];
+        for (a, b) in var.flatten_all()?.to_vec1::<f32>()?.iter().zip(expected) {
+            assert!((a - b).abs() < 1e-5, "{a} against {b}");
+        }
+        Ok(())
+    }
+}

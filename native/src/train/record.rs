@@ -1,0 +1,67 @@
+//! `metrics.jsonl`: one line an epoch, also told on standard error.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{Seek, SeekFrom, Write},
+    path::Path,
+};
+
+use anyhow::{Context, Result};
+use serde_json::json;
+
+use super::learn::Evaluation;
+
+/// The open file.
+pub struct Record {
+    file: File,
+    bytes: u64,
+}
+
+impl Record {
+    /// Opens or makes the file; what is there stays until [`rewind`](Self::rewind).
+    pub fn open(path: &Path) -> Result<Self> {
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+        let mut file = file.with_context(|| path.display().to_string())?;
+        let bytes = file.seek(SeekFrom::End(0))?;
+        Ok(Record { file, bytes })
+    }
+
+    /// How long it is.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Drops what a broken-off training wrote after its last checkpoint.
+    pub fn rewind(&mut self, bytes: u64) -> Result<()> {
+        self.bytes = bytes.min(self.bytes);
+        self.file.set_len(self.bytes)?;
+        self.file.seek(SeekFrom::End(0))?;
+        Ok(())
+    }
+
+    /// Writes the line of one epoch.
+    pub fn epoch(
+        &mut self,
+        stage: &str,
+        epoch: usize,
+        loss: f64,
+        evaluation: &Evaluation,
+        seconds: f64,
+    ) -> Result<()> {
+        let figures: Vec<String> = evaluation.figures.iter().map(|(k, v)| format!("{k} {v:.4}")).collect();
+        tracing::info!(
+            "{stage} epoch {}: loss {loss:.4}, {} ({seconds:.0} s)",
+            epoch + 1,
+            figures.join(", ")
+        );
+        let line = json!({
+            "stage": stage, "epoch": epoch + 1, "loss": loss, "score": evaluation.score,
+            "val": evaluation.figures, "seconds": seconds,
+        });
+        let line = format!("{line}\n");
+        self.file.write_all(line.as_bytes())?;
+        self.file.flush()?;
+        self.bytes += line.len() as u64;
+        Ok(())
+    }
+}

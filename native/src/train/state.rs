@@ -1,0 +1,103 @@
+//! What a stage leaves on disk: one file to resume from, one with the best parameters. Each is replaced as a whole.
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+use candle_core::Device;
+use serde::{Deserialize, Serialize};
+
+use super::{adamw::AdamW, parameters::Parameters};
+use crate::{atomic, checkpoint};
+
+/// How far a stage is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Position {
+    /// Epochs done.
+    pub epoch: usize,
+    /// Batches done of the epoch under way.
+    pub batch: usize,
+    /// The state of the noise.
+    pub noise: u64,
+    /// The sum of the batches' losses in the epoch under way.
+    pub loss_sum: f64,
+    /// The best score so far.
+    pub best: Option<f64>,
+    /// Epochs since the best.
+    pub epochs_without: usize,
+    /// Early stopping has spoken.
+    pub stopped: bool,
+    /// The length of `metrics.jsonl` at this point.
+    pub record_bytes: u64,
+}
+
+/// The two files of one stage.
+pub struct StateFile {
+    last: PathBuf,
+    best: PathBuf,
+}
+
+const POSITION: &str = "position";
+
+impl StateFile {
+    /// In the folder `out`, for the stage `name`.
+    pub fn new(out: &Path, name: &str) -> Self {
+        let file = |what: &str| out.join(format!("{name}.{what}.safetensors"));
+        StateFile { last: file("state"), best: file("best") }
+    }
+
+    /// Writes what [`load`](Self::load) needs.
+    pub fn save(&self, parameters: &Parameters, adamw: &AdamW, position: &Position) -> Result<()> {
+        let mut tensors = adamw.state()?;
+        tensors.extend(parameters.changing()?);
+        let mut position = serde_json::to_value(position)?;
+        position["step"] = adamw.step.into();
+        let metadata = HashMap::from([(POSITION.to_owned(), position.to_string())]);
+        let bytes = safetensors::serialize(&tensors, Some(metadata))?;
+        atomic::write(&self.last, &bytes)
+    }
+
+    /// Puts parameters and optimizer where they were, and says how far the stage was; `None` where there is no file.
+    pub fn load(&self, parameters: &Parameters, adamw: &mut AdamW) -> Result<Option<Position>> {
+        if !self.last.exists() {
+            return Ok(None);
+        }
+        let named = || format!("{} is no training state", self.last.display());
+        let bytes = checkpoint::read(&self.last)?;
+        let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).with_context(named)?;
+        let position = header.metadata().as_ref().and_then(|m| m.get(POSITION)).with_context(named)?;
+        let position: serde_json::Value = serde_json::from_str(position).with_context(named)?;
+        let step = position["step"].as_u64().with_context(named)? as usize;
+        let tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu).with_context(named)?;
+        let (moments, changing) = tensors.into_iter().partition(|(name, _)| name.starts_with("adam."));
+        parameters.restore(&changing).with_context(named)?;
+        adamw.restore(&moments, step).with_context(named)?;
+        Ok(Some(serde_json::from_value(position).with_context(named)?))
+    }
+
+    /// Writes the parameters as the best so far.
+    pub fn save_best(&self, parameters: &Parameters) -> Result<()> {
+        checkpoint::save_tensors(&self.best, &parameters.changing()?)
+    }
+
+    /// Puts the best parameters in place.
+    pub fn load_best(&self, parameters: &Parameters) -> Result<()> {
+        if !self.best.exists() {
+            return Ok(());
+        }
+        let tensors = checkpoint::load_tensors(&self.best, &Device::Cpu)?;
+        parameters.restore(&tensors).with_context(|| format!("{} fits another model", self.best.display()))
+    }
+
+    /// Forgets an earlier training of this stage.
+    pub fn clear(&self) -> Result<()> {
+        for path in [&self.last, &self.best] {
+            if path.exists() {
+                std::fs::remove_file(path).with_context(|| path.display().to_string())?;
+            }
+        }
+        Ok(())
+    }
+}
