@@ -47,9 +47,9 @@ export interface Timings {
   readonly tokenize: number;
   /** The text encoder. */
   readonly text: number;
-  /** Decoding the picture and scaling it to the encoder's size. */
+  /** From a file's bytes, or an element's, to pixels. */
   readonly decode: number;
-  /** The image encoder. */
+  /** Scaling the picture to the encoder's size, and the image encoder. */
   readonly image: number;
   /** Fusion, heads and explanation. */
   readonly fusion: number;

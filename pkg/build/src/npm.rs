@@ -1,0 +1,35 @@
+//! The TypeScript, and what else the package takes along.
+
+use std::{fs, path::Path, process::Command};
+
+use anyhow::{Context, Result};
+
+use crate::{Project, run, stale::is_stale};
+
+/// npm is a batch file on Windows, which is not found by its bare name.
+const NPM: &str = if cfg!(windows) { "npm.cmd" } else { "npm" };
+
+/// Installs the compiler once, compiles, and copies the licences.
+pub fn build(project: &Project, force: bool) -> Result<()> {
+    let pkg = project.pkg();
+    if is_stale(&[pkg.join("package-lock.json")], &pkg.join("node_modules/.package-lock.json"))? {
+        run(Command::new(NPM).current_dir(&pkg).args(["ci", "--no-audit", "--no-fund"]))?;
+    }
+    let sources = ["src", "tsconfig.json", "package-lock.json"].map(|path| pkg.join(path));
+    let stamp = project.dist().join(".compiled");
+    if force || is_stale(&sources, &stamp)? {
+        run(Command::new(NPM).current_dir(&pkg).args(["run", "--silent", "build"]))?;
+        fs::write(&stamp, "").with_context(|| stamp.display().to_string())?;
+    }
+    for licence in ["LICENSE-MIT", "LICENSE-APACHE"] {
+        copy_if_newer(&project.root.join(licence), &pkg.join(licence))?;
+    }
+    Ok(())
+}
+
+fn copy_if_newer(from: &Path, to: &Path) -> Result<()> {
+    if is_stale(&[from.to_owned()], to)? {
+        fs::copy(from, to).with_context(|| from.display().to_string())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,139 @@
+//! Bindings for JavaScript, nothing else: types across the border, errors with their code, stages with their time.
+
+use serde::Serialize;
+use wasm_bindgen::prelude::*;
+
+use crate::{
+    Analysis, Analyzer, Error, Post,
+    analyzer::{ImageInput, Model, Stage},
+};
+
+#[wasm_bindgen]
+extern "C" {
+    /// Milliseconds; windows, workers, Node, Deno and workerd all have it.
+    #[wasm_bindgen(js_namespace = performance)]
+    fn now() -> f64;
+}
+
+/// Throws when this engine computes wrong numbers: then take another build.
+#[wasm_bindgen(js_name = selfTest)]
+pub fn self_test() -> Result<(), JsError> {
+    crate::kernels::self_test()?;
+    Ok(())
+}
+
+/// A picture on its way in.
+#[wasm_bindgen]
+#[derive(Debug)]
+pub struct Picture(Form);
+
+#[derive(Debug)]
+enum Form {
+    Encoded(Vec<u8>),
+    Rgba { width: u32, height: u32, pixels: Vec<u8> },
+}
+
+#[wasm_bindgen]
+impl Picture {
+    /// The bytes of an image file.
+    pub fn encoded(bytes: Vec<u8>) -> Picture {
+        Picture(Form::Encoded(bytes))
+    }
+
+    /// `4 * width * height` bytes of RGBA.
+    pub fn rgba(width: u32, height: u32, pixels: Vec<u8>) -> Picture {
+        Picture(Form::Rgba { width, height, pixels })
+    }
+}
+
+impl Picture {
+    fn input(&self) -> ImageInput<'_> {
+        match &self.0 {
+            Form::Encoded(bytes) => ImageInput::Encoded(bytes),
+            Form::Rgba { width, height, pixels } => {
+                ImageInput::Rgba { width: *width, height: *height, pixels }
+            }
+        }
+    }
+}
+
+/// An [`Analyzer`] of the int8 model.
+#[wasm_bindgen]
+#[derive(Debug)]
+pub struct Engine(Analyzer);
+
+#[wasm_bindgen]
+impl Engine {
+    /// From the bytes of a bundle.
+    #[wasm_bindgen(constructor)]
+    pub fn new(bundle: Vec<u8>) -> Result<Engine, JsValue> {
+        Analyzer::from_bundle(bundle).map(Engine).map_err(thrown)
+    }
+
+    /// The analysis as JSON, with `timings`.
+    pub fn analyze(&mut self, text: Option<String>, picture: Option<Picture>) -> Result<String, JsValue> {
+        analyze(&mut self.0, text, picture)
+    }
+}
+
+fn analyze<M: Model>(
+    analyzer: &mut Analyzer<M>,
+    text: Option<String>,
+    picture: Option<Picture>,
+) -> Result<String, JsValue> {
+    let mut clock = Clock::default();
+    let post = Post { text: text.as_deref(), image: picture.as_ref().map(Picture::input) };
+    let analysis = analyzer.analyze_observed(post, |stage| clock.begins(Some(stage))).map_err(thrown)?;
+    clock.begins(None);
+    let timed = Timed { analysis: &analysis, timings: &clock.timings };
+    serde_json::to_string(&timed).map_err(|e| JsError::from(e).into())
+}
+
+/// An analysis as JavaScript sees it.
+#[derive(Serialize)]
+struct Timed<'a> {
+    #[serde(flatten)]
+    analysis: &'a Analysis,
+    timings: &'a Timings,
+}
+
+/// Milliseconds of each stage.
+#[derive(Default, Serialize)]
+struct Timings {
+    tokenize: f64,
+    text: f64,
+    decode: f64,
+    image: f64,
+    fusion: f64,
+}
+
+#[derive(Default)]
+struct Clock {
+    timings: Timings,
+    running: Option<(Stage, f64)>,
+}
+
+impl Clock {
+    /// Ends the running stage and begins another, if there is one.
+    fn begins(&mut self, stage: Option<Stage>) {
+        let now = now();
+        if let Some((stage, began)) = self.running {
+            *match stage {
+                Stage::Tokenize => &mut self.timings.tokenize,
+                Stage::Text => &mut self.timings.text,
+                Stage::Decode => &mut self.timings.decode,
+                Stage::Image => &mut self.timings.image,
+                Stage::Fusion => &mut self.timings.fusion,
+            } += now - began;
+        }
+        self.running = stage.map(|stage| (stage, now));
+    }
+}
+
+/// An `Error` with a `code`.
+fn thrown(error: Error) -> JsValue {
+    let thrown = js_sys::Error::new(&error.to_string());
+    // Cannot fail: a new Error object is extensible.
+    let _ = js_sys::Reflect::set(&thrown, &"code".into(), &error.code().into());
+    thrown.into()
+}
