@@ -316,3 +316,51 @@ fn round_channels(channels: f64) -> usize {
     let rounded = ((channels + 4.0) / 8.0) as usize * 8;
     if (rounded as f64) < 0.9 * channels { rounded + 8 } else { rounded }.max(8)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_block_takes_what_the_one_before_gives() {
+        for architecture in Architecture::ALL {
+            let network = architecture.network();
+            let mut channels = network.stem.out_channels;
+            for block in &network.blocks {
+                let mut inner = channels;
+                for conv in &block.convs {
+                    assert_eq!(conv.in_channels, inner, "{}", conv.name);
+                    inner = conv.out_channels;
+                }
+                match &block.shortcut {
+                    Shortcut::Identity => assert_eq!(inner, channels, "{}", block.name),
+                    Shortcut::Projection(conv) => {
+                        assert_eq!(
+                            (conv.in_channels, conv.out_channels),
+                            (channels, inner),
+                            "{}",
+                            block.name
+                        );
+                    }
+                    Shortcut::None => {}
+                }
+                channels = inner;
+            }
+            let last = network.head.as_ref().map_or(channels, |head| head.out_channels);
+            assert_eq!(last, network.channels, "{architecture:?}");
+            assert_eq!(network.grid_size(224), 7, "{architecture:?}");
+        }
+    }
+
+    #[test]
+    fn same_padding_is_tensorflows() {
+        let network = Architecture::EfficientnetLite0.network();
+        assert_eq!(network.stem.pads(224), (0, 1));
+        assert_eq!(network.stem.pads(225), (1, 1));
+        assert_eq!(network.stem.output_size(225), 113);
+        let strided = &network.blocks[3].convs[1];
+        assert_eq!((strided.kernel, strided.stride, strided.pads(56)), (5, 2, (1, 2)));
+        let plain = &network.blocks[4].convs[1];
+        assert_eq!((plain.kernel, plain.stride, plain.pads(28)), (5, 1, (2, 2)));
+    }
+}

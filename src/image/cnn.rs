@@ -175,3 +175,89 @@ fn pairs<'a>(
     let blocks = blocks.iter_mut().flat_map(|block| block.convs.iter_mut().chain(&mut block.projection));
     network.convs().zip(std::iter::once(stem).chain(blocks).chain(head))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use candle_core::{DType, Device};
+    use candle_nn::VarMap;
+
+    use super::*;
+    use crate::layers::NoiseSource;
+
+    fn random(architecture: Architecture) -> Result<(VarMap, Cnn)> {
+        let vars = VarMap::new();
+        let cnn = Cnn::load(VarBuilder::from_varmap(&vars, DType::F32, &Device::Cpu), architecture)?;
+        Ok((vars, cnn))
+    }
+
+    fn pixels(batch: usize) -> Result<Tensor> {
+        Tensor::rand(-1f32, 1.0, (batch, 3, 64, 64), &Device::Cpu)
+    }
+
+    fn largest_difference(a: &Tensor, b: &Tensor) -> Result<f32> {
+        (a - b)?.abs()?.max_all()?.to_scalar()
+    }
+
+    #[test]
+    fn a_folded_checkpoint_gives_the_same_grid() -> Result<()> {
+        for architecture in [Architecture::Resnet18, Architecture::EfficientnetLite0] {
+            let (_, cnn) = random(architecture)?;
+            let mut tensors = HashMap::new();
+            for (spec, weight, bias) in cnn.folded()? {
+                tensors.insert(format!("{}.weight", spec.name), weight);
+                tensors.insert(format!("{}.bias", spec.name), bias);
+            }
+            let vb = VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu);
+            let folded = Cnn::load(vb, architecture)?;
+            let x = pixels(1)?;
+            let (a, b) = (cnn.forward(&x, Mode::Infer)?, folded.forward(&x, Mode::Infer)?);
+            assert!(largest_difference(&a, &b)? < 1e-5);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn the_observer_sees_each_convolution_and_each_sum() -> Result<()> {
+        let (_, cnn) = random(Architecture::EfficientnetLite0)?;
+        let mut seen = Vec::new();
+        let mut least = f32::MAX;
+        let grid = cnn.forward_observed(&pixels(1)?, &mut |name, x| {
+            if name.ends_with("conv_dw") {
+                least = least.min(x.min_all()?.to_scalar()?);
+            }
+            seen.push(name.to_owned());
+            Ok(())
+        })?;
+        assert_eq!(grid.dims(), [1, 1280, 2, 2]);
+        assert_eq!(cnn.network().grid_size(64), 2);
+        let network = cnn.network();
+        let sums = network.blocks.iter().filter(|block| block.shortcut != Shortcut::None);
+        assert_eq!(seen.len(), network.convs().count() + sums.count());
+        assert!(network.convs().all(|conv| seen.contains(&conv.name)));
+        assert!(seen.contains(&"blocks.1.1".to_owned()) && !seen.contains(&"blocks.1.0".to_owned()));
+        assert!(least >= 0.0, "observed before the activation");
+        Ok(())
+    }
+
+    #[test]
+    fn frozen_layers_learn_nothing_and_keep_their_statistics() -> Result<()> {
+        let (vars, mut cnn) = random(Architecture::Resnet18)?;
+        cnn.freeze(|name| !name.starts_with("layer4."));
+        let noise = NoiseSource::new(0);
+        let grid = cnn.forward(&pixels(2)?, Mode::Train(&noise))?;
+        let gradients = average_pool(&grid)?.sqr()?.sum_all()?.backward()?;
+        let vars = vars.data().lock().expect("not poisoned");
+        for (name, var) in vars.iter() {
+            let trains = name.starts_with("layer4.");
+            if name.ends_with("running_mean") {
+                let moved = var.abs()?.max_all()?.to_scalar::<f32>()? > 0.0;
+                assert_eq!(moved, trains, "{name}");
+            } else if !name.contains("running") {
+                assert_eq!(gradients.get(var).is_some(), trains, "{name}");
+            }
+        }
+        Ok(())
+    }
+}

@@ -258,10 +258,12 @@ mod tests {
         for (kernel, stride, pads) in [
             (3, 1, Pads { rows: (1, 1), columns: (1, 1) }),
             (3, 2, Pads { rows: (0, 1), columns: (0, 1) }),
-            (5, 2, Pads { rows: (1, 2), columns: (2, 2) }),
+            (5, 2, Pads { rows: (1, 2), columns: (1, 2) }),
+            (3, 2, Pads { rows: (1, 1), columns: (1, 1) }),
             (5, 1, Pads { rows: (2, 2), columns: (2, 2) }),
         ] {
-            let x = Var::randn(0f64, 1.0, (2, 3, 6, 7), dev)?;
+            // candle's own gradient is there only for square inputs when the stride is not 1.
+            let x = Var::randn(0f64, 1.0, (2, 3, 6, 6), dev)?;
             let weight = Var::randn(0f64, 1.0, (3, 1, kernel, kernel), dev)?;
             let walk = Walk::new(&x, &weight, stride, pads)?;
             let outputs = [
