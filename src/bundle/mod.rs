@@ -17,6 +17,7 @@
 //! whoever fetches it, before it comes here: this reader has to hold without one.
 
 mod format;
+mod layers;
 mod read;
 mod write;
 
@@ -100,6 +101,18 @@ pub enum BundleError {
         /// The value.
         value: f32,
     },
+    /// A calibrated range that no activations can have.
+    #[error(
+        "range {name:?} has scale {scale} and zero point {zero_point}; expected a positive one and one of 0 to 127"
+    )]
+    WrongRange {
+        /// The tensor.
+        name: String,
+        /// Its first value.
+        scale: f32,
+        /// Its second value.
+        zero_point: f32,
+    },
     /// A tensor given to [`BundleWriter`] cannot be written.
     #[error("cannot write tensor {name:?}: {reason}")]
     Unwritable {
@@ -124,7 +137,8 @@ impl BundleError {
             | BundleError::UnknownTensor(_)
             | BundleError::WrongDType { .. }
             | BundleError::WrongShape { .. }
-            | BundleError::NotFinite { .. } => "bundle-tensor",
+            | BundleError::NotFinite { .. }
+            | BundleError::WrongRange { .. } => "bundle-tensor",
             BundleError::Unwritable { .. } => "bundle-unwritable",
         }
     }

@@ -5,5 +5,6 @@ mod config;
 pub mod float;
 #[cfg(feature = "float")]
 mod joint;
+pub mod int8;
 
 pub use config::{FusionConfig, FusionKind};

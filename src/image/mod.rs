@@ -8,6 +8,7 @@ mod config;
 mod container;
 mod decode;
 mod error;
+pub mod int8;
 mod orientation;
 mod picture;
 mod preprocess;

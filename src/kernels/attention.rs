@@ -30,6 +30,9 @@ impl Attention {
         let stride = 3 * width;
         let rows = qkv.len() / stride;
         assert!(qkv.len() == rows * stride && out.len() == rows * width, "lengths fit the rows");
+        if rows == 0 {
+            return;
+        }
         let depth = width / heads;
         // Whole vectors of keys: the rest stays zero, and its scores are not read.
         let columns = rows.next_multiple_of(8);

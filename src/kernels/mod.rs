@@ -19,10 +19,12 @@ pub mod attention;
 pub mod conv;
 pub mod depthwise;
 pub mod float;
+pub mod layer_norm;
 pub mod linear;
 pub mod math;
 pub mod pool;
 pub mod quantize;
+pub mod requantize;
 
 mod gemm;
 mod packed;

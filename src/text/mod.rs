@@ -6,6 +6,7 @@ pub mod bert;
 mod clean;
 mod config;
 mod emoji;
+pub mod int8;
 mod tokenizer;
 
 pub use aligned::Cleaned;
@@ -25,6 +26,12 @@ pub enum TextError {
         /// The limit.
         limit: usize,
     },
+    /// Token ids that the encoder has no embedding for: tokenizer and encoder do not belong together.
+    #[error("token ids: {reason}")]
+    TokenIds {
+        /// Which, and what would fit.
+        reason: String,
+    },
     /// `tokenizer.json` is not a tokenizer that this crate can use.
     #[error("tokenizer.json: {0}")]
     Tokenizer(String),
@@ -35,6 +42,7 @@ impl TextError {
     pub fn code(&self) -> &'static str {
         match self {
             TextError::TooLong { .. } => "text-too-long",
+            TextError::TokenIds { .. } => "token-ids",
             TextError::Tokenizer(_) => "bad-tokenizer",
         }
     }
