@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
 use crate::checkpoint;
 
@@ -18,25 +18,51 @@ impl Table {
     /// Reads and checks a file.
     ///
     /// # Errors
-    /// When it cannot be read, is not UTF-8, has no header, or a row has another number of columns; file and line are
-    /// named.
+    /// When it cannot be read, has no header, a line is not UTF-8 or a row has another number of columns; file and
+    /// line are named.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = checkpoint::read_text(path)?;
-        let mut lines = text.lines().enumerate().filter(|(_, line)| !line.is_empty());
-        let (_, header) =
+        let (table, bad_rows) = Self::read_leniently(path)?;
+        match bad_rows.into_iter().next() {
+            Some(bad_row) => Err(bad_row),
+            None => Ok(table),
+        }
+    }
+
+    /// Reads a file and leaves out its bad rows, one error for each of them.
+    ///
+    /// # Errors
+    /// When it cannot be read or has no header that makes sense.
+    pub fn read_leniently(path: &Path) -> Result<(Self, Vec<anyhow::Error>)> {
+        let bytes = checkpoint::read(path)?;
+        let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
+        let lines = bytes.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+        let mut lines = (1..).zip(lines).filter(|(_, line)| !line.is_empty());
+        let (number, header) =
             lines.next().with_context(|| format!("{}: empty, not even a header", path.display()))?;
-        let header: Vec<String> =
-            header.trim_start_matches('\u{feff}').split('\t').map(str::to_owned).collect();
-        let rows = lines.map(|(i, line)| {
-            let cells: Vec<String> = line.split('\t').map(str::to_owned).collect();
-            if cells.len() != header.len() {
-                let (is, wanted) = (cells.len(), header.len());
-                bail!("{} line {}: {is} columns, the header has {wanted}", path.display(), i + 1);
+        let header = cells(path, number, header)?;
+        if let Some(name) =
+            header.iter().enumerate().find_map(|(i, name)| header[..i].contains(name).then_some(name))
+        {
+            bail!("{}: two columns are called `{name}`", path.display());
+        }
+        let (mut rows, mut bad_rows) = (Vec::new(), Vec::new());
+        for (number, line) in lines {
+            match cells(path, number, line) {
+                Ok(cells) if cells.len() == header.len() => rows.push((number, cells)),
+                Ok(cells) => {
+                    let (is, wanted) = (cells.len(), header.len());
+                    let place = path.display();
+                    bad_rows.push(anyhow!("{place} line {number}: {is} columns, the header has {wanted}"));
+                }
+                Err(error) => bad_rows.push(error),
             }
-            Ok((i + 1, cells))
-        });
-        let rows = rows.collect::<Result<_>>()?;
-        Ok(Table { path: path.to_owned(), header, rows })
+        }
+        Ok((Table { path: path.to_owned(), header, rows }, bad_rows))
+    }
+
+    /// The columns' names.
+    pub fn header(&self) -> &[String] {
+        &self.header
     }
 
     /// The index of the column `name`.
@@ -63,6 +89,11 @@ impl Table {
     pub fn rows(&self) -> impl Iterator<Item = TableRow<'_>> {
         self.rows.iter().map(|(line, cells)| TableRow { path: &self.path, line: *line, cells })
     }
+}
+
+fn cells(path: &Path, number: usize, line: &[u8]) -> Result<Vec<String>> {
+    let Ok(line) = str::from_utf8(line) else { bail!("{} line {number}: not UTF-8", path.display()) };
+    Ok(line.split('\t').map(str::to_owned).collect())
 }
 
 /// One row of a [`Table`].
@@ -116,6 +147,22 @@ mod tests {
         let missing = format!("{:#}", read("a\tb\n")?.column("c").expect_err("no such column"));
         assert!(missing.contains("no column `c`; it has a, b"), "{missing}");
         assert!(read("").is_err());
+        let twice = read("a\ta\n").expect_err("a column twice").to_string();
+        assert!(twice.contains("two columns are called `a`"), "{twice}");
+        Ok(())
+    }
+
+    #[test]
+    fn all_bad_rows_are_found() -> Result<()> {
+        let file = tempfile::NamedTempFile::new()?;
+        std::fs::write(&file, b"\xEF\xBB\xBFa\tb\r\n1\t2\n3\n\n\xFF\t5\n6\t7")?;
+        let (table, bad_rows) = Table::read_leniently(file.path())?;
+        assert_eq!(table.header(), ["a", "b"]);
+        assert_eq!(table.rows().map(|row| row.get(1)).collect::<Vec<_>>(), ["2", "7"]);
+        let bad_rows: Vec<_> = bad_rows.iter().map(ToString::to_string).collect();
+        assert!(bad_rows[0].ends_with("line 3: 1 columns, the header has 2"), "{bad_rows:?}");
+        assert!(bad_rows[1].ends_with("line 5: not UTF-8"), "{bad_rows:?}");
+        assert!(Table::read(file.path()).is_err());
         Ok(())
     }
 }
