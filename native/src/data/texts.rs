@@ -5,7 +5,10 @@ use std::path::Path;
 use anyhow::Result;
 use mixed_feelings::Sentiment;
 
-use super::{pairs::sentiment, table::{Table, TableRow}};
+use super::{
+    pairs::sentiment,
+    table::{Table, TableRow},
+};
 
 /// A text and its label.
 #[derive(Clone, Debug, PartialEq, Eq)]
