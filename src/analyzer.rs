@@ -241,7 +241,11 @@ impl ImageInput<'_> {
 }
 
 /// From the encoded sides to the answer.
-fn judge<M: Model>(model: &mut M, text: Option<&EncodedText>, image: Option<&EncodedImage>) -> Result<Analysis> {
+fn judge<M: Model>(
+    model: &mut M,
+    text: Option<&EncodedText>,
+    image: Option<&EncodedImage>,
+) -> Result<Analysis> {
     let text_scores = match text {
         Some(text) => Some(Scores::from_logits(model.logits(Side::Text, &text.hidden)?)),
         None => None,

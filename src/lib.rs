@@ -8,6 +8,7 @@
 //! about files, threads or a browser; `web` alone is compiled for wasm32 only.
 
 pub mod analysis;
+pub mod analyzer;
 pub mod bundle;
 pub mod config;
 pub mod error;
@@ -15,7 +16,12 @@ pub mod fusion;
 pub mod image;
 pub mod kernels;
 pub mod layers;
+pub mod plan;
 pub mod text;
+#[cfg(target_arch = "wasm32")]
+pub mod web;
 
 pub use analysis::{Analysis, Scores, Sentiment};
+pub use analyzer::{Analyzer, Post};
+pub use bundle::Bundle;
 pub use error::{Error, Result};

@@ -3,8 +3,8 @@
 mod config;
 #[cfg(feature = "float")]
 pub mod float;
+pub mod int8;
 #[cfg(feature = "float")]
 mod joint;
-pub mod int8;
 
 pub use config::{FusionConfig, FusionKind};
