@@ -16,6 +16,8 @@ pub mod fusion;
 pub mod image;
 pub mod kernels;
 pub mod layers;
+#[cfg(feature = "float")]
+pub mod model;
 pub mod plan;
 pub mod text;
 #[cfg(target_arch = "wasm32")]

@@ -1,6 +1,6 @@
 //! The float fusion in candle: heads for text alone and image alone, the joint head, contradiction.
 
-use candle_core::{D, Result, Tensor, bail};
+use candle_core::{D, DType, Device, Result, Tensor, bail};
 use candle_nn::{Init, Linear, Module, VarBuilder, ops::log_softmax};
 
 use super::{
@@ -8,6 +8,7 @@ use super::{
     joint::{Input, Joint, Side},
 };
 use crate::{
+    image::cnn::average_pool,
     layers::{Mode, dropout},
     text::bert::mean_pool,
 };
@@ -67,7 +68,7 @@ impl ImageFeatures {
     /// # Errors
     /// When the grid is not of rank 4.
     pub fn pooled(&self) -> Result<Tensor> {
-        self.cells()?.mean(1)
+        average_pool(&self.grid)
     }
 
     /// The cells row by row, `[batch, cells, channels]`.
@@ -118,6 +119,16 @@ impl Fusion {
             contradiction: Contradiction::load(vb.pp("contradiction"))?,
             dropout: config.dropout,
         })
+    }
+
+    /// Where the weights are.
+    pub fn device(&self) -> &Device {
+        self.contradiction.scale.device()
+    }
+
+    /// What the weights are made of.
+    pub fn dtype(&self) -> DType {
+        self.contradiction.scale.dtype()
     }
 
     /// Runs all heads on a batch.
@@ -190,7 +201,7 @@ impl Contradiction {
 
 #[cfg(test)]
 mod tests {
-    use candle_core::{DType, Device, Var};
+    use candle_core::Var;
     use candle_nn::VarMap;
 
     use super::{super::FusionKind, *};
