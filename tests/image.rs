@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, path::PathBuf};
 
-use mixed_feelings::image::{Filter, ImageError, Limits, Picture, decode, resize};
+use mixed_feelings::image::{Filter, Fit, ImageError, Limits, Picture, Preprocess, decode, resize};
 use safetensors::SafeTensors;
 
 fn folder() -> PathBuf {
@@ -81,6 +81,19 @@ fn resize_is_pillows() {
         let (to_width, to_height) = sides(to);
         let resized = resize(&pattern(width, height), to_width, to_height, filter).unwrap();
         assert!(resized == expected, "{case}: {:.3} levels off", mean_difference(&resized, &expected));
+    });
+}
+
+#[test]
+fn crop_is_torchvisions() {
+    each_expected("crop.", |case, expected| {
+        let (from, side) = case.split_once('.').unwrap();
+        let (width, height) = from.split_once('x').unwrap();
+        let picture = pattern(width.parse().unwrap(), height.parse().unwrap());
+        let input_size = side.parse().unwrap();
+        let (fit, filter, mean, std) = (Fit::Crop, Filter::Bicubic, [0.5; 3], [0.5; 3]);
+        let cropped = Preprocess { input_size, fit, filter, mean, std }.apply(&picture);
+        assert!(cropped == expected, "{case}: {:.3} levels off", mean_difference(&cropped, &expected));
     });
 }
 

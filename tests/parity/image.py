@@ -5,6 +5,7 @@
 `expected.safetensors` holds u8 tensors of height x width x 3:
   decode.NAME      the file NAME decoded, turned upright, laid over white
   resize.CASE      `pattern(width, height)` resized; CASE is filter.WxH.WxH
+  crop.CASE        `pattern(width, height)` as torchvision's Resize and CenterCrop cut it; CASE is WxH.SIDE
   photo.NAME       a demo photo reduced to 12 x 12 (left as they are when no folder is given)
 """
 
@@ -16,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 from safetensors.numpy import load_file, save_file
+from torchvision.transforms import functional, InterpolationMode
 
 FOLDER = Path(__file__).parent.parent / "fixtures" / "images"
 WIDTH, HEIGHT = 45, 31
@@ -146,6 +148,9 @@ def main():
             resized = pattern(from_width, from_height).resize((width, height), filter_value)
             case = f"resize.{filter_name}.{from_width}x{from_height}.{width}x{height}"
             expected[case] = np.asarray(resized)
+    for width, height, side in [(90, 61, 32), (61, 90, 32), (40, 40, 48), (33, 200, 32)]:
+        square = functional.resize(pattern(width, height), int(side / 0.875), InterpolationMode.BICUBIC)
+        expected[f"crop.{width}x{height}.{side}"] = np.asarray(functional.center_crop(square, side))
     if len(sys.argv) > 1:
         for path in sorted(Path(sys.argv[1]).iterdir()):
             upright = Image.fromarray(decode(path))
