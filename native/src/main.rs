@@ -4,14 +4,17 @@
 //! codes: 0 all is well, 1 the input was bad or a check failed, 2 the command line was wrong.
 
 mod atomic;
+mod bundle;
 mod checkpoint;
 mod data;
 mod demo;
 mod device;
+mod engine;
 mod eval;
 mod export;
 mod hub;
 mod metrics;
+mod post;
 mod predict;
 mod progress;
 mod train;

@@ -1,0 +1,215 @@
+//! What an evaluation found: metrics by the modality used, by relation, the contradiction, the modalities' shares.
+
+use mixed_feelings::Sentiment;
+use serde::Serialize;
+
+use super::cases::Case;
+use crate::{
+    data::Relation,
+    engine::Answer,
+    metrics::{Confusion, Metrics, auc},
+};
+
+/// Each reading against the labels that it can be held to. `None` where no row has both.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Readings {
+    /// The whole post against `label`; for rows without a picture that is the text head.
+    pub whole: Option<Metrics>,
+    /// The text head against `label`.
+    pub text: Option<Metrics>,
+    /// The image head against `label`.
+    pub image: Option<Metrics>,
+    /// The text head against `text_label`.
+    pub text_on_text_label: Option<Metrics>,
+    /// The image head against `image_label`.
+    pub image_on_image_label: Option<Metrics>,
+}
+
+/// How well the contradiction tells `conflict` rows from `agree` rows.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Contradiction {
+    /// Area under the ROC curve; `None` if one kind of row is missing.
+    pub auc: Option<f64>,
+    /// Rows of opposite labels.
+    pub conflict: usize,
+    /// Rows of equal labels.
+    pub agree: usize,
+}
+
+/// Each modality's Shapley share of the accuracy over always answering the commonest label: the mean of what it adds
+/// alone and what it adds to the other. They sum to accuracy minus `baseline`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Shares {
+    /// Accuracy of always answering the commonest label.
+    pub baseline: f64,
+    /// The text's share.
+    pub text: f64,
+    /// The picture's share.
+    pub image: f64,
+}
+
+/// The readings of the rows of one relation.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RelationReadings {
+    /// How text and picture relate.
+    pub relation: Relation,
+    /// Rows.
+    pub rows: usize,
+    /// Their readings.
+    #[serde(flatten)]
+    pub readings: Readings,
+}
+
+/// All that `eval` prints and `--json` writes.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    /// Rows that were read.
+    pub rows: usize,
+    /// The readings of all rows.
+    #[serde(flatten)]
+    pub readings: Readings,
+    /// The readings of each relation that occurs.
+    pub by_relation: Vec<RelationReadings>,
+    /// Present if some row has text and picture and says how they relate.
+    pub contradiction: Option<Contradiction>,
+    /// Present if some row has text, picture and label.
+    pub shapley: Option<Shares>,
+}
+
+impl Report {
+    /// Holds the `answers` to the `cases`, row by row.
+    pub fn new(cases: &[Case], answers: &[Answer]) -> Self {
+        let rows: Vec<Row<'_>> = cases.iter().zip(answers).collect();
+        let readings = Readings::of(&rows);
+        let by_relation = Relation::ALL
+            .into_iter()
+            .filter_map(|relation| {
+                let rows: Vec<_> =
+                    rows.iter().copied().filter(|(case, _)| case.relation == Some(relation)).collect();
+                let readings = Readings::of(&rows);
+                (!rows.is_empty()).then_some(RelationReadings { relation, rows: rows.len(), readings })
+            })
+            .collect();
+        let shapley = Shares::of(&readings);
+        Report { rows: rows.len(), readings, by_relation, contradiction: Contradiction::of(&rows), shapley }
+    }
+}
+
+type Row<'a> = (&'a Case, &'a Answer);
+
+impl Readings {
+    fn of(rows: &[Row<'_>]) -> Self {
+        let against = |label: fn(&Case) -> Option<Sentiment>, reading: fn(&Answer) -> Option<Sentiment>| {
+            let both = |(case, answer): &Row<'_>| Some((label(case)?, reading(answer)?));
+            rows.iter().filter_map(both).collect::<Confusion>().metrics()
+        };
+        Readings {
+            whole: against(|c| c.label, |a| Some(a.whole.label())),
+            text: against(|c| c.label, |a| Some(a.text?.label())),
+            image: against(|c| c.label, |a| Some(a.image?.label())),
+            text_on_text_label: against(|c| c.text_label, |a| Some(a.text?.label())),
+            image_on_image_label: against(|c| c.image_label, |a| Some(a.image?.label())),
+        }
+    }
+}
+
+impl Contradiction {
+    fn of(rows: &[Row<'_>]) -> Option<Self> {
+        let told: Vec<(f32, bool)> = rows
+            .iter()
+            .filter_map(|(case, answer)| {
+                let conflict = match case.relation? {
+                    Relation::Conflict => true,
+                    Relation::Agree => false,
+                    Relation::OneNeutral => return None,
+                };
+                Some((answer.contradiction?, conflict))
+            })
+            .collect();
+        let conflict = told.iter().filter(|(_, conflict)| *conflict).count();
+        let agree = told.len() - conflict;
+        (!told.is_empty()).then(|| Contradiction { auc: auc(&told), conflict, agree })
+    }
+}
+
+impl Shares {
+    fn of(readings: &Readings) -> Option<Self> {
+        let (whole, text, image) =
+            (readings.whole.as_ref()?, readings.text.as_ref()?, readings.image.as_ref()?);
+        if whole.rows != text.rows || whole.rows != image.rows {
+            return None; // Not the same rows, so not comparable.
+        }
+        let commonest = whole.classes.iter().map(|c| c.support).max()?;
+        let baseline = commonest as f64 / whole.rows as f64;
+        let share = |alone: &Metrics, other: &Metrics| {
+            (alone.accuracy - baseline).midpoint(whole.accuracy - other.accuracy)
+        };
+        Some(Shares { baseline, text: share(text, image), image: share(image, text) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mixed_feelings::Scores;
+
+    use super::*;
+    use Sentiment::{Negative, Neutral, Positive};
+
+    fn scores(label: Sentiment) -> Scores {
+        let mut logits = [0.0; 3];
+        logits[label as usize] = 2.0;
+        Scores::from_logits(logits)
+    }
+
+    fn row(labels: [Sentiment; 2], read: [Sentiment; 3], contradiction: f32) -> (Case, Answer) {
+        let [text_label, image_label] = labels;
+        let (relation, label) = match (text_label, image_label) {
+            (a, b) if a == b => (Relation::Agree, Some(a)),
+            (Neutral, b) => (Relation::OneNeutral, Some(b)),
+            (a, Neutral) => (Relation::OneNeutral, Some(a)),
+            _ => (Relation::Conflict, None),
+        };
+        let case = Case {
+            text_label: Some(text_label),
+            image_label: Some(image_label),
+            label,
+            relation: Some(relation),
+            ..Case::default()
+        };
+        let [text, image, whole] = read.map(scores);
+        let (text, image) = (Some(text), Some(image));
+        (case, Answer { whole, text, image, contradiction: Some(contradiction) })
+    }
+
+    #[test]
+    fn each_head_is_held_to_its_labels_and_conflicts_have_no_label() {
+        let (cases, answers): (Vec<_>, Vec<_>) = [
+            row([Positive, Positive], [Positive, Negative, Positive], 0.2),
+            row([Negative, Negative], [Positive, Negative, Negative], 0.1),
+            row([Neutral, Positive], [Neutral, Positive, Negative], 0.9),
+            row([Negative, Positive], [Negative, Positive, Neutral], 0.15),
+        ]
+        .into_iter()
+        .unzip();
+        let report = Report::new(&cases, &answers);
+        let accuracy = |m: &Option<Metrics>| m.as_ref().map(|m| (m.rows, (m.accuracy * 12.0).round()));
+        assert_eq!(report.rows, 4);
+        assert_eq!(accuracy(&report.readings.whole), Some((3, 8.0)));
+        assert_eq!(accuracy(&report.readings.text), Some((3, 4.0)));
+        assert_eq!(accuracy(&report.readings.image), Some((3, 8.0)));
+        assert_eq!(accuracy(&report.readings.text_on_text_label), Some((4, 9.0)));
+        assert_eq!(accuracy(&report.readings.image_on_image_label), Some((4, 9.0)));
+
+        let conflict = report.by_relation.iter().find(|r| r.relation == Relation::Conflict).expect("one row");
+        assert_eq!((conflict.rows, conflict.readings.whole.is_none()), (1, true));
+        assert_eq!(accuracy(&conflict.readings.text_on_text_label), Some((1, 12.0)));
+
+        // One conflict at 0.15 against agreeing rows at 0.2 and 0.1; the half-neutral row does not count.
+        assert_eq!(report.contradiction, Some(Contradiction { auc: Some(0.5), conflict: 1, agree: 2 }));
+
+        let shapley = report.shapley.expect("all three readings");
+        let sum = shapley.baseline + shapley.text + shapley.image;
+        assert!((sum - 2.0 / 3.0).abs() < 1e-12, "{shapley:?}");
+        assert!(shapley.text < shapley.image);
+    }
+}

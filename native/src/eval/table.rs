@@ -1,0 +1,102 @@
+//! The report as a person reads it.
+
+use std::io::{self, Write};
+
+use mixed_feelings::Sentiment;
+
+use super::report::{Readings, Report};
+use crate::metrics::Metrics;
+
+/// Prints the whole report.
+///
+/// # Errors
+/// Those of `out`.
+pub fn print(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    match headline(&report.readings) {
+        Some((what, metrics)) => {
+            writeln!(out, "{what}: {} of {} rows", metrics.rows, report.rows)?;
+            print_metrics(metrics, out)?;
+        }
+        None => writeln!(out, "{} rows, none with a label to hold the answers to", report.rows)?,
+    }
+
+    writeln!(out, "\nby modality used{:<18}{HEADINGS}", "")?;
+    print_readings(&report.readings, out)?;
+    for relation in &report.by_relation {
+        writeln!(
+            out,
+            "\n{:<34}{HEADINGS}",
+            format!("relation {} ({} rows)", relation.relation.name(), relation.rows)
+        )?;
+        print_readings(&relation.readings, out)?;
+    }
+
+    if let Some(contradiction) = report.contradiction {
+        let auc = contradiction.auc.map_or("unknown (it takes both kinds)".into(), |auc| format!("{auc:.3}"));
+        writeln!(
+            out,
+            "\ncontradiction: AUC {auc} on {} conflict against {} agree rows",
+            contradiction.conflict, contradiction.agree
+        )?;
+    }
+    if let Some(shares) = report.shapley {
+        writeln!(
+            out,
+            "Shapley shares of the accuracy over the commonest label's {:.3}: text {:+.3}, image {:+.3}",
+            shares.baseline, shares.text, shares.image
+        )?;
+    }
+    Ok(())
+}
+
+const HEADINGS: &str = "   rows  accuracy  macro-F1  weighted-F1  macro-recall";
+
+fn headline(readings: &Readings) -> Option<(&'static str, &Metrics)> {
+    let whole = readings.whole.as_ref().map(|m| ("whole post against label", m));
+    let text = readings.text_on_text_label.as_ref().map(|m| ("text against text_label", m));
+    let image = readings.image_on_image_label.as_ref().map(|m| ("image against image_label", m));
+    whole.or(text).or(image)
+}
+
+/// The headline, class by class, and the confusion matrix.
+fn print_metrics(m: &Metrics, out: &mut impl Write) -> io::Result<()> {
+    writeln!(
+        out,
+        "accuracy {:.3}   macro-F1 {:.3}   weighted-F1 {:.3}   macro-recall {:.3}",
+        m.accuracy, m.macro_f1, m.weighted_f1, m.macro_recall
+    )?;
+    writeln!(out, "\n{:<10}precision  recall     F1  support", "class")?;
+    for c in &m.classes {
+        let name = c.class.name();
+        writeln!(out, "{name:<10}{:>9.3}{:>8.3}{:>7.3}{:>9}", c.precision, c.recall, c.f1, c.support)?;
+    }
+    write!(out, "\n{:<18}", "label \\ predicted")?;
+    for class in Sentiment::ALL {
+        write!(out, "{:>10}", class.name())?;
+    }
+    writeln!(out)?;
+    for (class, row) in Sentiment::ALL.iter().zip(m.confusion.0) {
+        writeln!(out, "{:<18}{:>10}{:>10}{:>10}", class.name(), row[0], row[1], row[2])?;
+    }
+    Ok(())
+}
+
+fn print_readings(readings: &Readings, out: &mut impl Write) -> io::Result<()> {
+    let lines = [
+        ("text and image, against label", &readings.whole),
+        ("text, against label", &readings.text),
+        ("image, against label", &readings.image),
+        ("text, against text_label", &readings.text_on_text_label),
+        ("image, against image_label", &readings.image_on_image_label),
+    ];
+    for (what, metrics) in lines {
+        if let Some(m) = metrics {
+            writeln!(
+                out,
+                "{what:<34}{:>7}{:>10.3}{:>10.3}{:>13.3}{:>14.3}",
+                m.rows, m.accuracy, m.macro_f1, m.weighted_f1, m.macro_recall
+            )?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,50 @@
+//! Reading the two halves of a post from files, never more of them than the model is willing to look at.
+
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::Path,
+};
+
+use anyhow::{Context, Result, bail};
+use mixed_feelings::image::{Limits, Picture, decode};
+
+/// Bytes read of a text: far more than the model takes, so that its error can tell the true size of most texts.
+const READ_OF_A_TEXT: usize = 64 << 20;
+
+/// Decodes the image file at `path`.
+///
+/// # Errors
+/// When it cannot be read, or is no image, or a larger one than the limits allow; the message names it.
+pub fn read_image(path: &Path) -> Result<Picture> {
+    let limits = Limits::default();
+    let bytes = File::open(path)
+        .and_then(|file| read_at_most(file, limits.max_bytes))
+        .with_context(|| format!("image {}", path.display()))?;
+    decode(&bytes, &limits)
+        .map_err(mixed_feelings::Error::from)
+        .with_context(|| format!("image {}", path.display()))
+}
+
+/// Reads the text file at `path`; `-` is standard input.
+///
+/// # Errors
+/// When it cannot be read, is not UTF-8, or is longer than a text may be.
+pub fn read_text(path: &Path) -> Result<String> {
+    let bytes = match path.to_str() {
+        Some("-") => read_at_most(io::stdin().lock(), READ_OF_A_TEXT),
+        _ => File::open(path).and_then(|file| read_at_most(file, READ_OF_A_TEXT)),
+    };
+    let bytes = bytes.with_context(|| format!("text {}", path.display()))?;
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(text),
+        Err(e) => bail!("text {}: not UTF-8 at byte {}", path.display(), e.utf8_error().valid_up_to()),
+    }
+}
+
+/// Reads up to one byte more than `limit`: enough for the reader of the bytes to see that they are too many.
+fn read_at_most(source: impl Read, limit: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    source.take(limit as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
