@@ -1,15 +1,75 @@
-//! `mixed-feelings predict`.
+//! `mixed-feelings predict`: reads one post, or a file of posts.
 
-use anyhow::{Result, bail};
+mod posts;
+mod show;
 
-/// Reads one post, or a file of posts.
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+    time::Instant,
+};
+
+use anyhow::Result;
+
+use crate::{bundle, engine, post};
+
+/// Tell what a post feels: its text, its image, or both.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+#[command(after_help = EXAMPLES)]
+#[command(group(clap::ArgGroup::new("post").required(true).multiple(true)
+    .args(["text", "text_file", "image", "posts"])))]
+pub struct Args {
+    /// The text; `-` reads it from standard input.
+    #[arg(short, long, value_name = "TEXT", conflicts_with = "text_file")]
+    text: Option<String>,
+    /// A file with the text.
+    #[arg(long, value_name = "FILE")]
+    text_file: Option<PathBuf>,
+    /// The image: JPEG, PNG, WebP, GIF or BMP.
+    #[arg(short, long, value_name = "FILE")]
+    image: Option<PathBuf>,
+    /// A file of posts, one `{"text": .., "image": PATH}` a line, either may be null; image paths are relative to the
+    /// file. Prints one analysis a line; for a post that cannot be read that line is `{"error": {code, message}}`.
+    #[arg(long, value_name = "FILE", requires = "json", conflicts_with_all = ["text", "text_file", "image"])]
+    posts: Option<PathBuf>,
+    /// The bundle; by default the one that comes with the project.
+    #[arg(short, long, value_name = "FILE")]
+    bundle: Option<PathBuf>,
+    /// Print the analysis as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "Examples:
+  mixed-feelings predict --text 'Perfect solitude' --image beach.jpg
+  mixed-feelings predict --image beach.jpg --json
+  mixed-feelings predict --text - < post.txt
+  mixed-feelings predict --posts posts.jsonl --json > analyses.jsonl";
 
 /// Runs the subcommand.
 ///
 /// # Errors
-/// What to tell the user.
-pub fn run(_: Args) -> Result<()> {
-    bail!("predict: its room is still being built")
+/// When the bundle or the post cannot be read.
+pub fn run(args: Args) -> Result<()> {
+    let mut out = io::stdout().lock();
+    if let Some(posts) = &args.posts {
+        return posts::predict(posts, &mut bundle::open(args.bundle.as_deref())?, &mut out);
+    }
+    let text = match (args.text, &args.text_file) {
+        (Some(text), _) if text != "-" => Some(text),
+        (Some(dash), _) => Some(post::read_text(dash.as_ref())?),
+        (None, Some(file)) => Some(post::read_text(file)?),
+        (None, None) => None,
+    };
+    let image = args.image.as_deref().map(post::read_image).transpose()?;
+    let mut analyzer = bundle::open(args.bundle.as_deref())?;
+    let start = Instant::now();
+    let analysis = analyzer.analyze(engine::post(text.as_deref(), image.as_ref()))?;
+    let took = start.elapsed();
+    if args.json {
+        writeln!(out, "{}", serde_json::to_string_pretty(&analysis)?)?;
+    } else {
+        show::analysis(&analysis, took, &mut out)?;
+    }
+    Ok(())
 }
