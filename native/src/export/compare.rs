@@ -1,0 +1,159 @@
+//! Float against int8 on the same posts.
+
+use std::io::{self, Write};
+
+use anyhow::{Result, bail};
+use mixed_feelings::{Scores, Sentiment};
+use serde::Serialize;
+
+use crate::{
+    engine::{Answer, Engine},
+    eval::{
+        answers,
+        cases::Case,
+        report::{Readings, Report},
+    },
+    metrics::Metrics,
+};
+
+/// What int8 kept of float.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Comparison {
+    /// Posts.
+    pub rows: usize,
+    /// The readings that both models gave, one after the other.
+    pub readings: Vec<Kept>,
+}
+
+/// One reading of both models.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Kept {
+    /// Which: the whole post, the text, the image.
+    pub reading: &'static str,
+    /// Share of the posts that both models give the same label.
+    pub agreement: f64,
+    /// Largest difference of a probability.
+    pub largest_difference: f32,
+    /// Float against the labels.
+    pub float: Metrics,
+    /// int8 against the labels.
+    pub int8: Metrics,
+}
+
+impl Comparison {
+    /// Asks both models about all cases.
+    ///
+    /// # Errors
+    /// When a row or its picture is unreadable.
+    pub fn of(float: &Engine, int8: &Engine, cases: &[Case]) -> Result<Self> {
+        let float = answers(float, cases, "float")?;
+        let int8 = answers(int8, cases, "int8")?;
+        Ok(Comparison::new(cases, &float, &int8))
+    }
+
+    fn new(cases: &[Case], float: &[Answer], int8: &[Answer]) -> Self {
+        let reports = [Report::new(cases, float).readings, Report::new(cases, int8).readings];
+        let kept =
+            |reading, scores: fn(&Answer) -> Option<Scores>, metrics: fn(&Readings) -> &Option<Metrics>| {
+                let [float_metrics, int8_metrics] = reports.each_ref().map(metrics);
+                let pairs: Vec<_> =
+                    float.iter().zip(int8).filter_map(|(f, i)| scores(f).zip(scores(i))).collect();
+                let same = pairs.iter().filter(|(f, i)| f.label() == i.label()).count();
+                Some(Kept {
+                    reading,
+                    agreement: same as f64 / pairs.len() as f64,
+                    largest_difference: pairs.iter().map(|(f, i)| distance(*f, *i)).fold(0.0, f32::max),
+                    float: float_metrics.clone()?,
+                    int8: int8_metrics.clone()?,
+                })
+            };
+        let readings = [
+            kept("whole post on label", |a| Some(a.whole), |r| &r.whole),
+            kept("text on label", |a| a.text, |r| &r.text),
+            kept("image on label", |a| a.image, |r| &r.image),
+            kept("text on text_label", |a| a.text, |r| &r.text_on_text_label),
+            kept("image on image_label", |a| a.image, |r| &r.image_on_image_label),
+        ];
+        Comparison { rows: cases.len(), readings: readings.into_iter().flatten().collect() }
+    }
+
+    /// Refuses int8 if a score is more than `most` below float's.
+    ///
+    /// # Errors
+    /// Names the score.
+    pub fn check(&self, most: f64) -> Result<()> {
+        for Kept { reading, float, int8, .. } in &self.readings {
+            for (name, float, int8) in [
+                ("accuracy", float.accuracy, int8.accuracy),
+                ("macro-F1", float.macro_f1, int8.macro_f1),
+                ("macro-recall", float.macro_recall, int8.macro_recall),
+            ] {
+                if float - int8 > most {
+                    bail!(
+                        "{reading}: {name} falls from {float:.4} to {int8:.4} with int8, by more than {most}: \
+                         calibrate with more --samples, or allow more with --max-loss"
+                    );
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A line a reading.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn print(&self, what: &str, out: &mut impl Write) -> io::Result<()> {
+        writeln!(
+            out,
+            "{:<24}agreement  accuracy float → int8   macro-F1 float → int8   macro-recall float → int8",
+            format!("{} {what}", self.rows)
+        )?;
+        for Kept { reading, agreement, float, int8, .. } in &self.readings {
+            let change = |score: fn(&Metrics) -> f64| format!("{:.3} → {:.3}", score(float), score(int8));
+            writeln!(
+                out,
+                "{reading:<24}{agreement:>9.3}{:>23}{:>24}{:>28}",
+                change(|m| m.accuracy),
+                change(|m| m.macro_f1),
+                change(|m| m.macro_recall)
+            )?;
+        }
+        writeln!(out)
+    }
+}
+
+fn distance(a: Scores, b: Scores) -> f32 {
+    Sentiment::ALL
+        .into_iter()
+        .map(|class| (a.to_array()[class as usize] - b.to_array()[class as usize]).abs())
+        .fold(0.0, f32::max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(logits: [f32; 3]) -> Answer {
+        let text = Scores::from_logits(logits);
+        Answer { whole: text, text: Some(text), image: None, contradiction: None }
+    }
+
+    #[test]
+    fn a_loss_is_measured_and_refused() {
+        let case = |label| Case { text_label: Some(label), ..Case::default() };
+        let cases = [case(Sentiment::Positive), case(Sentiment::Negative)];
+        let float = [answer([0.0, 0.0, 1.0]), answer([1.0, 0.0, 0.0])];
+        let int8 = [answer([0.0, 0.0, 1.0]), answer([0.0, 1.0, 0.0])];
+        let comparison = Comparison::new(&cases, &float, &int8);
+        assert_eq!(comparison.readings.len(), 1, "texts have one label");
+        let kept = &comparison.readings[0];
+        assert_eq!((kept.reading, kept.agreement), ("text on text_label", 0.5));
+        assert!((kept.float.accuracy, kept.int8.accuracy) == (1.0, 0.5));
+        assert!((kept.largest_difference - (1f32.exp() - 1.0) / (1f32.exp() + 2.0)).abs() < 1e-6);
+        assert!(comparison.check(0.5).is_ok());
+        let told = comparison.check(0.01).expect_err("half is lost").to_string();
+        assert!(told.contains("text on text_label: accuracy falls from 1.0000 to 0.5000"), "{told}");
+        assert!(Comparison::new(&cases, &float, &float).check(0.0).is_ok());
+    }
+}
