@@ -146,7 +146,16 @@ pub struct FusionSection {
     /// The probability that a pair is shown without its text, and the same without its image.
     #[serde(default)]
     pub modality_dropout: f64,
-    /// How it learns. With no parameter of an encoder left to train, features are computed once and kept.
+    /// Train the text encoder too; else its features are computed once and kept.
+    #[serde(default)]
+    pub fine_tune_text: bool,
+    /// Train the image encoder too; else its features are computed once and kept.
+    #[serde(default)]
+    pub fine_tune_image: bool,
+    /// Flip, crop and light each picture anew in every epoch; only with `fine_tune_image`.
+    #[serde(default)]
+    pub augment: bool,
+    /// How it learns.
     pub learning: Learning,
 }
 

@@ -26,6 +26,16 @@ impl Parameters {
         Parameters { seed, frozen, vars: Arc::default() }
     }
 
+    /// The same parameters, others of them frozen.
+    pub fn with_frozen(&self, frozen: Frozen) -> Self {
+        Parameters { frozen, ..self.clone() }
+    }
+
+    /// Which are not trained.
+    pub fn frozen(&self) -> &Frozen {
+        &self.frozen
+    }
+
     /// Puts `tensors` in place, under `prefix`, before a model is built of them.
     pub fn insert_all(&self, prefix: &str, tensors: HashMap<String, Tensor>, device: &Device) -> Result<()> {
         let mut vars = self.lock();

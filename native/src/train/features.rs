@@ -1,0 +1,247 @@
+//! What the encoders say of each pair: computed anew in every step where an encoder is trained, else computed once and
+//! kept on disk.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use candle_core::{DType, Device, Tensor};
+use mixed_feelings::{
+    config::ModelConfig,
+    fusion::{
+        FusionKind,
+        float::{ImageFeatures, TextFeatures},
+    },
+    image::{Preprocess, cnn::Cnn},
+    layers::{Mode, NoiseSource},
+    text::{Tokenizer, bert::Bert},
+};
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+
+use super::{image::load_cnn, parameters::Parameters, pictures, text::padded};
+use crate::{atomic, checkpoint, data::PairRow, progress};
+
+/// Rows that are encoded together when features are computed once.
+const ROWS_AT_ONCE: usize = 16;
+
+/// Both sides of every pair.
+pub struct Sides {
+    /// Hidden states.
+    pub text: TextSide,
+    /// Grids.
+    pub image: ImageSide,
+}
+
+/// The text side of every pair.
+pub enum TextSide {
+    /// The encoder is frozen: hidden states of all rows, one after the other, `[all tokens, width]`, and where each
+    /// row starts and how many tokens it has.
+    Kept { hidden: Tensor, rows: Vec<(usize, usize)> },
+    /// The encoder is trained.
+    Live { encoder: Box<Bert>, ids: Vec<Vec<u32>> },
+}
+
+/// The image side of every pair.
+pub enum ImageSide {
+    /// The encoder is frozen: the grids of all rows, `[rows, channels, height, width]`.
+    Kept(Tensor),
+    /// The encoder is trained.
+    Live { encoder: Box<Cnn>, paths: Vec<PathBuf>, preprocess: Preprocess, augment: bool },
+}
+
+impl TextSide {
+    /// The features of these rows.
+    pub fn get(&self, rows: &[usize], mode: Mode<'_>, device: &Device) -> Result<TextFeatures> {
+        match self {
+            TextSide::Live { encoder, ids } => {
+                let ids: Vec<&[u32]> = rows.iter().map(|&row| ids[row].as_slice()).collect();
+                let (ids, mask) = padded(&ids, device)?;
+                Ok(TextFeatures { hidden: encoder.forward(&ids, &mask, mode)?, mask })
+            }
+            TextSide::Kept { hidden, rows: spans } => {
+                let longest = rows.iter().map(|&row| spans[row].1).max().unwrap_or(1);
+                let mut mask = vec![0f32; rows.len() * longest];
+                let padded = rows.iter().enumerate().map(|(r, &row)| {
+                    let (start, len) = spans[row];
+                    mask[r * longest..][..len].fill(1.0);
+                    hidden.narrow(0, start, len)?.pad_with_zeros(0, 0, longest - len)
+                });
+                let hidden = Tensor::stack(&padded.collect::<candle_core::Result<Vec<_>>>()?, 0)?;
+                let mask = Tensor::from_vec(mask, (rows.len(), longest), device)?;
+                Ok(TextFeatures { hidden: hidden.to_device(device)?, mask })
+            }
+        }
+    }
+}
+
+impl ImageSide {
+    /// The features of these rows.
+    pub fn get(&self, rows: &[usize], mode: Mode<'_>, device: &Device) -> Result<ImageFeatures> {
+        match self {
+            ImageSide::Live { encoder, paths, preprocess, augment } => {
+                let paths: Vec<&Path> = rows.iter().map(|&row| paths[row].as_path()).collect();
+                let noise = match mode {
+                    Mode::Train(noise) if *augment => Some(noise),
+                    _ => None,
+                };
+                let pixels = pictures::batch(&paths, preprocess, noise, device)?;
+                Ok(ImageFeatures { grid: encoder.forward(&pixels, mode)? })
+            }
+            ImageSide::Kept(grids) => {
+                let index: Vec<u32> = rows.iter().map(|&row| row as u32).collect();
+                let grid = grids.index_select(&Tensor::new(index, grids.device())?, 0)?;
+                Ok(ImageFeatures { grid: grid.to_dtype(DType::F32)?.to_device(device)? })
+            }
+        }
+    }
+}
+
+/// Makes both sides of the rows.
+pub struct FeatureMaker<'a> {
+    /// The whole model.
+    pub config: &'a ModelConfig,
+    /// Its parameters.
+    pub parameters: &'a Parameters,
+    /// Turns texts into ids.
+    pub tokenizer: &'a Tokenizer,
+    /// Where to compute.
+    pub device: &'a Device,
+    /// The folder where features are kept.
+    pub out: &'a Path,
+}
+
+impl FeatureMaker<'_> {
+    /// The text side; kept unless `live`.
+    pub fn text(&self, rows: &[PairRow], live: bool) -> Result<TextSide> {
+        let encoder = Bert::load(self.parameters.builder(self.device).pp("text"), &self.config.text)?;
+        let encode = |row: &PairRow| -> Result<Vec<u32>> {
+            let encoding = self.tokenizer.encode(&row.text);
+            Ok(encoding.with_context(|| format!("the text of pair {}", row.id))?.ids)
+        };
+        let ids = rows.iter().map(encode).collect::<Result<Vec<_>>>()?;
+        if live {
+            return Ok(TextSide::Live { encoder: Box::new(encoder), ids });
+        }
+        let side = TextSide::Live { encoder: Box::new(encoder), ids };
+        let compute = |rows: &[usize]| -> Result<Vec<Tensor>> {
+            let features = side.get(rows, Mode::Infer, self.device)?;
+            if !self.all_items() {
+                let pooled = features.pooled()?.to_device(&Device::Cpu)?;
+                return Ok(pooled.chunk(rows.len(), 0)?);
+            }
+            let lengths = features.mask.sum(1)?.to_vec1::<f32>()?;
+            let hidden = features.hidden.to_device(&Device::Cpu)?;
+            let row =
+                |(i, &len): (usize, &f32)| Ok(hidden.get(i)?.narrow(0, 0, len as usize)?.contiguous()?);
+            lengths.iter().enumerate().map(row).collect()
+        };
+        let kept = self.keep("text", rows, compute)?;
+        let mut spans = Vec::with_capacity(rows.len());
+        let mut start = 0;
+        for tensor in &kept {
+            let len = tensor.dim(0)?;
+            spans.push((start, len));
+            start += len;
+        }
+        Ok(TextSide::Kept { hidden: Tensor::cat(&kept, 0)?, rows: spans })
+    }
+
+    /// The image side; kept unless `live`.
+    pub fn image(&self, rows: &[PairRow], live: bool, augment: bool) -> Result<ImageSide> {
+        let side = ImageSide::Live {
+            encoder: Box::new(load_cnn(self.config, self.parameters, self.device)?),
+            paths: rows.iter().map(|row| row.image.clone()).collect(),
+            preprocess: self.config.preprocess.clone(),
+            augment,
+        };
+        if live {
+            return Ok(side);
+        }
+        let compute = |rows: &[usize]| -> Result<Vec<Tensor>> {
+            let features = side.get(rows, Mode::Infer, self.device)?;
+            let grid = if self.all_items() {
+                features.grid
+            } else {
+                features.pooled()?.unsqueeze(2)?.unsqueeze(3)?
+            };
+            Ok(grid.to_device(&Device::Cpu)?.chunk(rows.len(), 0)?)
+        };
+        Ok(ImageSide::Kept(Tensor::cat(&self.keep("image", rows, compute)?, 0)?))
+    }
+
+    /// Whether the fusion looks at every token and cell, or at their mean alone.
+    fn all_items(&self) -> bool {
+        self.config.fusion.kind == FusionKind::Tokens
+    }
+
+    /// One tensor a row: from the disk if it was computed of the same encoder and rows, else computed and written.
+    fn keep(
+        &self,
+        side: &str,
+        rows: &[PairRow],
+        compute: impl Fn(&[usize]) -> Result<Vec<Tensor>> + Sync,
+    ) -> Result<Vec<Tensor>> {
+        let key = self.key(side, rows)?;
+        let path = self.out.join(format!("features.{side}.{}.safetensors", &key[..16]));
+        if path.exists() {
+            let kept = checkpoint::load_tensors(&path, &Device::Cpu)?;
+            let row = |i: usize| kept.get(&i.to_string()).cloned();
+            return (0..rows.len())
+                .map(|i| row(i).with_context(|| format!("{} lacks row {i}; delete it", path.display())))
+                .collect();
+        }
+        let bar = progress::bar(rows.len(), format!("{side} features"));
+        let order: Vec<usize> = (0..rows.len()).collect();
+        let parts = order.par_chunks(ROWS_AT_ONCE).map(|rows| {
+            let part = compute(rows)?;
+            bar.inc(rows.len() as u64);
+            Ok(part)
+        });
+        let tensors = parts.collect::<Result<Vec<_>>>()?.concat();
+        bar.finish_and_clear();
+        let named = tensors.iter().enumerate().map(|(i, tensor)| (i.to_string(), tensor.clone()));
+        atomic::write(&path, &safetensors::serialize(named, None)?)?;
+        Ok(tensors)
+    }
+
+    /// A fingerprint of all that a side's features depend on.
+    fn key(&self, side: &str, rows: &[PairRow]) -> Result<String> {
+        let mut hash = Sha256::new();
+        hash.update([u8::from(self.all_items())]);
+        match side {
+            "text" => {
+                hash.update(serde_json::to_string(&(&self.config.text, self.config.max_tokens))?);
+                rows.iter().for_each(|row| hash.update(format!("{}\0", row.text)));
+            }
+            _ => {
+                hash.update(serde_json::to_string(&(&self.config.image, &self.config.preprocess))?);
+                for row in rows {
+                    let modified = std::fs::metadata(&row.image).and_then(|file| file.modified());
+                    hash.update(format!("{}\0{modified:?}\0", row.image.display()));
+                }
+            }
+        }
+        let mut tensors: Vec<_> = self.parameters.all()?.into_iter().collect();
+        tensors.retain(|(name, _)| name.starts_with(&format!("{side}.")));
+        tensors.sort_by(|a, b| a.0.cmp(&b.0));
+        for (name, tensor) in tensors {
+            hash.update(name);
+            for value in tensor.flatten_all()?.to_vec1::<f32>()? {
+                hash.update(value.to_le_bytes());
+            }
+        }
+        Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+}
+
+/// Draws which rows are shown without their text, and which without their image; never without both.
+pub fn drop_sides(rows: usize, p: f64, noise: &NoiseSource) -> (Vec<f32>, Vec<f32>) {
+    let draw = || f64::from(noise.next_f32());
+    (0..rows)
+        .map(|_| match draw() {
+            d if d < p => (0.0, 1.0),
+            d if d < 2.0 * p => (1.0, 0.0),
+            _ => (1.0, 1.0),
+        })
+        .unzip()
+}
