@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { after, afterEach, before, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
+
+import { bundleSource, loadBundle } from '../dist/bundle.js';
+import { serve } from './lib/node.mjs';
+
+const body = Buffer.from(Array.from({ length: 300_000 }, (_, i) => (i * i) % 251));
+const sha256 = createHash('sha256').update(body).digest('hex');
+
+let server;
+let requests;
+let online;
+
+before(async () => {
+  server = await serve((request, response) => {
+    requests.push(request.url);
+    if (!online) return request.socket.destroy();
+    if (request.url === '/bundle') {
+      response.setHeader('content-length', body.length);
+      response.write(body.subarray(0, 100_000));
+      return setTimeout(() => response.end(body.subarray(100_000)), 10);
+    }
+    if (request.url === '/chunked') {
+      response.write(body.subarray(0, 10));
+      return response.end(body.subarray(10));
+    }
+    if (request.url === '/gzip') {
+      response.setHeader('content-encoding', 'gzip');
+      return response.end(gzipSync(body));
+    }
+    if (request.url === '/cut-off') {
+      response.setHeader('content-length', body.length);
+      response.write(body.subarray(0, 100_000));
+      return setTimeout(() => request.socket.destroy(), 10);
+    }
+    if (request.url === '/bundle.sha256') return response.end(`${sha256}  bundle\n`);
+    response.statusCode = 503;
+    return response.end();
+  });
+});
+after(() => server.close());
+
+/** Cache Storage, as far as it is used: Node has none. */
+function installCache() {
+  const stored = new Map();
+  const cache = {
+    match: async (url) => stored.get(String(url))?.clone(),
+    put: async (url, response) => void stored.set(String(url), response),
+  };
+  globalThis.caches = { open: async () => cache };
+  return stored;
+}
+afterEach(() => delete globalThis.caches);
+
+async function load(path, { digits, published, cache = false, signal } = {}) {
+  const source = bundleSource(new URL(path, server.url), digits);
+  if (published) source.sha256 = { url: new URL(published, server.url).href };
+  const steps = [];
+  const bytes = await loadBundle(source, { cache, signal }, (loaded, total, cached) => steps.push({ loaded, total, cached }));
+  return { bytes, steps };
+}
+
+function reset() {
+  requests = [];
+  online = true;
+}
+reset();
+
+test('progress grows to the whole', async () => {
+  const { bytes, steps } = await load('bundle');
+  assert.deepEqual(Buffer.from(bytes), body);
+  assert.ok(steps.length >= 3);
+  assert.deepEqual(steps[0], { loaded: 0, total: body.length, cached: false });
+  assert.deepEqual(steps.at(-1), { loaded: body.length, total: body.length, cached: false });
+  for (let i = 1; i < steps.length; i++) assert.ok(steps[i].loaded >= steps[i - 1].loaded);
+});
+
+test('no total is better than a wrong one', async () => {
+  for (const path of ['chunked', 'gzip']) {
+    const { bytes, steps } = await load(path);
+    assert.deepEqual(Buffer.from(bytes), body);
+    assert.ok(steps.every(({ total }) => total === null), path);
+    assert.equal(steps.at(-1).loaded, body.length);
+  }
+});
+
+test('what does not arrive, or not whole, is an error that names the URL', async () => {
+  await assert.rejects(load('gone'), { code: 'bundle-fetch', message: /gone cannot be fetched: the server answers 503/ });
+  await assert.rejects(load('cut-off'), { code: 'bundle-fetch', message: /cut-off: the connection broke/ });
+  await assert.rejects(load('http://127.0.0.1:1/'), { code: 'bundle-fetch' });
+});
+
+test('a checksum is held to', async () => {
+  await load('bundle', { digits: sha256.toUpperCase() });
+  await load('bundle', { published: 'bundle.sha256' });
+  const wrong = sha256.replace(/^./, (digit) => (digit === '0' ? '1' : '0'));
+  await assert.rejects(load('bundle', { digits: wrong }), { code: 'bundle-checksum' });
+  await assert.rejects(load('bundle', { digits: 'abc' }), { code: 'bundle-checksum', message: /64 hexadecimal/ });
+  const given = bundleSource(body, wrong);
+  await assert.rejects(loadBundle(given, { cache: false }, () => {}), { code: 'bundle-checksum' });
+});
+
+test('a missing checksum file is no obstacle', async () => {
+  const { bytes } = await load('bundle', { published: 'gone' });
+  assert.equal(bytes.length, body.length);
+});
+
+test('with a checksum the second visit asks the cache alone', async () => {
+  reset();
+  installCache();
+  await load('bundle', { digits: sha256, cache: true });
+  const { bytes, steps } = await load('bundle', { digits: sha256, cache: true });
+  assert.deepEqual(Buffer.from(bytes), body);
+  assert.deepEqual(requests, ['/bundle']);
+  assert.ok(steps.every(({ cached }) => cached));
+});
+
+test('offline, what was there once is still there', async () => {
+  reset();
+  installCache();
+  await load('bundle', { published: 'bundle.sha256', cache: true });
+  await load('chunked', { cache: true });
+  online = false;
+  for (const options of [{ published: 'bundle.sha256', cache: true }, { digits: sha256, cache: true }]) {
+    assert.deepEqual(Buffer.from((await load('bundle', options)).bytes), body);
+  }
+  const { bytes, steps } = await load('chunked', { cache: true });
+  assert.deepEqual(Buffer.from(bytes), body);
+  assert.ok(steps.at(-1).cached);
+  await assert.rejects(load('gzip', { cache: true }), { code: 'bundle-fetch' });
+  online = true;
+});
+
+test('a cache entry that is damaged or out of date is replaced', async () => {
+  reset();
+  const stored = installCache();
+  const url = new URL('bundle', server.url).href;
+  stored.set(url, new Response('yesterday'));
+  assert.deepEqual(Buffer.from((await load('bundle', { digits: sha256, cache: true })).bytes), body);
+  assert.deepEqual(Buffer.from(await stored.get(url).clone().arrayBuffer()), body);
+});
+
+test('a cache that fails is no obstacle', async () => {
+  reset();
+  globalThis.caches = { open: () => Promise.reject(new Error('private window')) };
+  assert.equal((await load('bundle', { digits: sha256, cache: true })).bytes.length, body.length);
+  const full = { match: () => Promise.reject(new Error('broken')), put: () => Promise.reject(new Error('quota')) };
+  globalThis.caches = { open: async () => full };
+  assert.equal((await load('bundle', { digits: sha256, cache: true })).bytes.length, body.length);
+  assert.equal((await load('chunked', { cache: true })).bytes.length, body.length);
+});
+
+test('aborted, it rejects with the reason', async () => {
+  const controller = new AbortController();
+  const reason = new Error('the user left');
+  const source = bundleSource(new URL('bundle', server.url), undefined);
+  const loading = loadBundle(source, { cache: false, signal: controller.signal }, (loaded) => {
+    if (loaded > 0) controller.abort(reason);
+  });
+  await assert.rejects(loading, (error) => error === reason);
+});
+
+test("bytes are copied: the caller's stay his", () => {
+  const given = Uint8Array.of(1, 2, 3);
+  for (const bundle of [given, given.buffer, Buffer.from(given)]) {
+    const { from } = bundleSource(bundle, undefined);
+    assert.deepEqual([...from], [1, 2, 3]);
+    assert.notEqual(from.buffer, bundle.buffer ?? bundle);
+  }
+});
