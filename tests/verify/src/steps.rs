@@ -1,0 +1,73 @@
+//! What is checked, in the order in which it is checked.
+
+use std::path::Path;
+
+use anyhow::Result;
+
+use crate::tools::{self, cargo, node, npm};
+
+/// One check.
+pub struct Step {
+    /// What `--only` calls it.
+    pub name: &'static str,
+    /// What it checks, in a few words.
+    pub about: &'static str,
+    /// Runs it in the repository.
+    pub run: fn(&Path) -> Result<()>,
+}
+
+/// The target of the browser build.
+const WASM: &str = "wasm32-unknown-unknown";
+
+/// All checks; a later one may rely on what an earlier one built.
+pub const STEPS: &[Step] = &[
+    Step { name: "format", about: "rustfmt", run: format },
+    Step { name: "lints", about: "clippy on every crate and test", run: lints },
+    Step { name: "lints-wasm", about: "clippy on the browser build", run: lints_wasm },
+    Step { name: "rust", about: "Rust tests", run: rust },
+    Step { name: "pack", about: "build the npm package", run: pack },
+    Step { name: "types", about: "TypeScript types and the package's own tests", run: types },
+    Step { name: "browser", about: "the demo page and the package in headless Chromium", run: browser },
+];
+
+fn format(root: &Path) -> Result<()> {
+    cargo(root, &["fmt", "--all", "--check"]).run()
+}
+
+fn lints(root: &Path) -> Result<()> {
+    cargo(root, &["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"]).run()
+}
+
+fn lints_wasm(root: &Path) -> Result<()> {
+    tools::require_target(root, WASM)?;
+    let library = ["clippy", "--locked", "--package", "mixed-feelings", "--lib", "--no-default-features"];
+    cargo(root, &library).args(&["--target", WASM, "--", "-D", "warnings"]).run()
+}
+
+fn rust(root: &Path) -> Result<()> {
+    cargo(root, &["test", "--locked", "--workspace"]).run()
+}
+
+fn pack(root: &Path) -> Result<()> {
+    tools::require_target(root, WASM)?;
+    cargo(root, &["pack"]).run()
+}
+
+fn types(root: &Path) -> Result<()> {
+    let package = root.join("pkg");
+    npm(&package, &["ci"]).run()?;
+    npm(&package, &["exec", "--", "tsc", "--noEmit"]).run()?;
+    npm(&package, &["test"]).run()
+}
+
+fn browser(root: &Path) -> Result<()> {
+    let chromium = tools::require_chromium()?;
+    let tests = root.join("tests/browser");
+    npm(&tests, &["ci"]).run()?;
+    // The page is served, and the native side of the parity test is answered, by the program itself.
+    let program = tools::build_program(root)?;
+    node(&tests, &["--test", "--test-concurrency=1", "test/"])
+        .env("CHROMIUM", &chromium)
+        .env("MIXED_FEELINGS", &program)
+        .run()
+}
