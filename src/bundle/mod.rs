@@ -16,12 +16,27 @@
 //! [`Bundle::check_all_read`] refuses tensors that the configuration has no place for. A file's SHA-256 is checked by
 //! whoever fetches it, before it comes here: this reader has to hold without one.
 
+#[cfg(feature = "float")]
+mod calibrate;
+#[cfg(feature = "float")]
+mod dequantize;
 mod format;
 mod layers;
+#[cfg(feature = "float")]
+mod quantize;
+mod random;
 mod read;
+pub mod schema;
 mod write;
 
+#[cfg(feature = "float")]
+pub use calibrate::Calibration;
+#[cfg(feature = "float")]
+pub use dequantize::dequantize;
 pub use format::{DType, FORMAT, MAX_HEADER_BYTES, VERSION};
+#[cfg(feature = "float")]
+pub use quantize::quantize;
+pub use random::{random_bundle, tiny_config, tiny_tokenizer};
 pub use read::Bundle;
 pub use write::BundleWriter;
 

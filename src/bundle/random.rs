@@ -1,0 +1,224 @@
+//! Bundles of random weights: everything that a real bundle has, except that its answers mean nothing. For tests and for
+//! building a page before there is a model.
+
+use super::{
+    BundleError, BundleWriter,
+    schema::{Kind, Part, input_range, schema},
+};
+use crate::{
+    config::ModelConfig,
+    fusion::{FusionConfig, FusionKind},
+    image::{Architecture, CnnConfig, Filter, Fit, Preprocess, architecture::Activation},
+    kernels::quantize::Quantization,
+    text::{Activation as TextActivation, BertConfig},
+};
+
+/// Whole words that [`tiny_tokenizer`] knows, beside letters, digits and punctuation.
+const WORDS: [&str; 12] =
+    ["the", "a", "is", "i", "love", "hate", "happy", "sad", "sun", "rain", "perfect", "solitude"];
+
+/// A model of a few thousand text weights with EfficientNet-Lite0 on small pictures, for [`tiny_tokenizer`].
+pub fn tiny_config() -> ModelConfig {
+    ModelConfig {
+        text: BertConfig {
+            vocab_size: vocabulary().len(),
+            hidden_size: 16,
+            num_hidden_layers: 2,
+            num_attention_heads: 2,
+            intermediate_size: 32,
+            hidden_act: TextActivation::Gelu,
+            max_position_embeddings: 32,
+            type_vocab_size: 2,
+            layer_norm_eps: 1e-12,
+            hidden_dropout_prob: 0.1,
+            attention_probs_dropout_prob: 0.1,
+            pad_token_id: 0,
+        },
+        max_tokens: 32,
+        image: CnnConfig { architecture: Architecture::EfficientnetLite0 },
+        preprocess: Preprocess {
+            input_size: 64,
+            fit: Fit::Stretch,
+            filter: Filter::Bicubic,
+            mean: [0.5; 3],
+            std: [0.5; 3],
+        },
+        fusion: FusionConfig { kind: FusionKind::Pooled, width: 16, heads: 2, dropout: 0.1 },
+    }
+}
+
+/// A `tokenizer.json` of BERT's kind with about a hundred WordPieces: it spells out most words.
+pub fn tiny_tokenizer() -> String {
+    let vocab: serde_json::Map<_, _> =
+        vocabulary().into_iter().enumerate().map(|(id, token)| (token, id.into())).collect();
+    let special = |content: &str| {
+        serde_json::json!({
+            "id": vocab.get(content), "content": content, "single_word": false, "lstrip": false, "rstrip": false,
+            "normalized": false, "special": true
+        })
+    };
+    let added_tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"].map(special);
+    let frame = |token: &str| serde_json::json!({ "SpecialToken": { "id": token, "type_id": 0 } });
+    let token =
+        |token: &str| serde_json::json!({ "id": token, "ids": [vocab.get(token)], "tokens": [token] });
+    serde_json::json!({
+        "version": "1.0",
+        "truncation": null,
+        "padding": null,
+        "added_tokens": added_tokens,
+        "normalizer": {
+            "type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true, "strip_accents": null,
+            "lowercase": true
+        },
+        "pre_tokenizer": { "type": "BertPreTokenizer" },
+        "post_processor": {
+            "type": "TemplateProcessing",
+            "single": [frame("[CLS]"), { "Sequence": { "id": "A", "type_id": 0 } }, frame("[SEP]")],
+            "pair": [
+                frame("[CLS]"), { "Sequence": { "id": "A", "type_id": 0 } }, frame("[SEP]"),
+                { "Sequence": { "id": "B", "type_id": 1 } }
+            ],
+            "special_tokens": { "[CLS]": token("[CLS]"), "[SEP]": token("[SEP]") }
+        },
+        "decoder": { "type": "WordPiece", "prefix": "##", "cleanup": true },
+        "model": {
+            "type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
+            "max_input_chars_per_word": 100, "vocab": vocab
+        }
+    })
+    .to_string()
+}
+
+fn vocabulary() -> Vec<String> {
+    let special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"].map(String::from);
+    let characters = ('a'..='z').chain('0'..='9');
+    let pieces = characters.flat_map(|c| [c.to_string(), format!("##{c}")]);
+    let marks = "!?.,:;'\"()-#@".chars().map(String::from);
+    let words = WORDS.iter().filter(|word| word.len() > 1).map(|&word| word.to_owned());
+    special.into_iter().chain(pieces).chain(marks).chain(words).collect()
+}
+
+/// The bytes of a bundle for `config` and `tokenizer_json` whose weights follow from `seed` alone.
+///
+/// # Errors
+/// As [`BundleWriter`].
+pub fn random_bundle(config: &ModelConfig, tokenizer_json: &str, seed: u64) -> Result<Vec<u8>, BundleError> {
+    let mut writer = BundleWriter::new(config, tokenizer_json)?;
+    writer.metadata("created_by", "random weights")?;
+    let mut random = Random(seed);
+    for Part { name, kind } in schema(config) {
+        match kind {
+            Kind::Embedding { rows, width } => {
+                random.weight(&mut writer, &name, &[rows, width], 1.0)?;
+            }
+            Kind::Linear { outputs, inputs } => {
+                random.weight(&mut writer, &name, &[outputs, inputs], 1.0 / (inputs as f32).sqrt())?;
+                writer.f32(&format!("{name}.bias"), &[outputs], &random.around(outputs, 0.0))?;
+            }
+            Kind::Conv(spec) => {
+                // He et al. 2015: what keeps the activations' size through ReLUs.
+                let [out, inputs, rows, columns] = spec.weight_shape();
+                let gain = if spec.activation == Activation::None { 1.0 } else { 2.0 };
+                let spread = (gain / (inputs * rows * columns) as f32).sqrt();
+                random.weight(&mut writer, &name, &[out, rows, columns, inputs], spread)?;
+                writer.f32(&format!("{name}.bias"), &[out], &random.around(out, 0.0))?;
+            }
+            Kind::Range(activation) => {
+                let range = match activation {
+                    Activation::None if name == "image.input" => input_range(&config.preprocess),
+                    Activation::None => Quantization::covering(-6.0, 6.0),
+                    Activation::Relu | Activation::Relu6 => Quantization::covering(0.0, 6.0),
+                };
+                writer.f32(&name, &[2], &[range.scale, f32::from(range.zero_point)])?;
+            }
+            Kind::Floats(shape) => {
+                let factor = [".weight", ".scale", ".late"].iter().any(|end| name.ends_with(end));
+                let values = random.around(shape.iter().product(), if factor { 1.0 } else { 0.0 });
+                writer.f32(&name, &shape, &values)?;
+            }
+        }
+    }
+    writer.finish()
+}
+
+/// SplitMix64 (Steele et al. 2014).
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// `len` values within a tenth of `centre`.
+    fn around(&mut self, len: usize, centre: f32) -> Vec<f32> {
+        (0..len).map(|_| centre + ((self.next() >> 40) as f32 / (1u64 << 24) as f32 - 0.5) * 0.2).collect()
+    }
+
+    /// Levels over the whole range, and scales that give the weights the standard deviation `spread`.
+    fn weight(
+        &mut self,
+        writer: &mut BundleWriter,
+        name: &str,
+        shape: &[usize],
+        spread: f32,
+    ) -> Result<(), BundleError> {
+        let len = shape.iter().product();
+        let levels: Vec<i8> =
+            (0..len).map(|_| (self.next() % 255) as i32 - 127).map(|level| level as i8).collect();
+        writer.i8(&format!("{name}.weight"), shape, &levels)?;
+        let rows = shape.first().copied().unwrap_or(1);
+        // Uniform over -127..=127 has a standard deviation of 127 / sqrt(3).
+        let scale = spread * 3f32.sqrt() / 127.0;
+        let scales: Vec<f32> = self.around(rows, 1.0).into_iter().map(|factor| factor * scale).collect();
+        writer.f32(&format!("{name}.scale"), &[rows], &scales)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        bundle::Bundle,
+        fusion::int8::Fusion,
+        image::{Picture, int8::ImageEncoder},
+        text::{Tokenizer, int8::TextEncoder},
+    };
+
+    #[test]
+    fn a_random_bundle_loads_and_answers() {
+        for kind in [FusionKind::Pooled, FusionKind::Tokens, FusionKind::Concat, FusionKind::Late] {
+            let mut config = tiny_config();
+            config.fusion.kind = kind;
+            let bytes = random_bundle(&config, &tiny_tokenizer(), 1).unwrap();
+            let bundle = Bundle::parse(bytes).unwrap();
+            let tokenizer = Tokenizer::from_json(bundle.tokenizer_json(), config.max_tokens).unwrap();
+            tokenizer.check_vocab(config.text.vocab_size).unwrap();
+            let mut text = TextEncoder::load(&bundle, &config.text).unwrap();
+            let mut image = ImageEncoder::load(&bundle, &config.image, &config.preprocess).unwrap();
+            let mut fusion = Fusion::load(&bundle, &config.fusion, text.width(), image.channels()).unwrap();
+            bundle.check_all_read().unwrap();
+
+            let ids = tokenizer.encode("Perfect solitude, I love it!").unwrap().ids;
+            assert!(ids.len() > 5);
+            let hidden = text.encode(&ids).unwrap();
+            let picture = Picture::from_rgb(5, 4, (0..60).map(|i| i * 4).collect()).unwrap();
+            let grid = image.encode(&picture);
+            for (text, image) in [(Some(hidden), Some(grid)), (Some(hidden), None), (None, Some(grid))] {
+                let logits = fusion.fused(text, image);
+                assert!(logits.iter().all(|logit| logit.is_finite()), "{kind:?}: {logits:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_seed_gives_the_same_bytes() {
+        let config = tiny_config();
+        let make = |seed| random_bundle(&config, &tiny_tokenizer(), seed).unwrap();
+        assert!(make(3) == make(3));
+        assert!(make(3) != make(4));
+    }
+}
