@@ -37,11 +37,11 @@ async function read() {
   }
   reading.busy(true);
   try {
-    const answer = await ask(post);
-    if (!answer) return; // a newer post is being read
+    const analysis = await ask(post);
+    if (!analysis) return; // a newer post is being read
     hideTrouble();
-    reading.show(answer.analysis, answer.elapsed);
-    composer.mark(post, answer.analysis);
+    reading.show(analysis);
+    composer.mark(post, analysis);
   } catch (error) {
     composer.unmark();
     reading.wait('Nothing could be read here.');

@@ -16,10 +16,8 @@ export async function loadModel(onProgress) {
     while (waiting) {
       const { post, resolve, reject } = waiting;
       waiting = null;
-      const began = performance.now();
       try {
-        const analysis = await analyzer.analyze(inputOf(post));
-        resolve({ analysis, elapsed: performance.now() - began });
+        resolve(await analyzer.analyze(inputOf(post)));
       } catch (error) {
         reject(error);
       }

@@ -5,6 +5,9 @@ import { delimiter, join } from 'node:path';
 
 import { chromium } from 'playwright-core';
 
+// Requests of service workers count too; this Playwright reports them only when told to.
+process.env.PW_EXPERIMENTAL_SERVICE_WORKER_NETWORK_EVENTS = '1';
+
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome'];
 
 function findChromium() {

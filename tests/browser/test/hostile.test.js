@@ -71,24 +71,24 @@ describe('bad input in the browser', () => {
     ['a web page', bytes('<!doctype html><title>Not found</title>'), ['not-a-bundle', 'bundle-header', 'bundle-truncated']],
     ['cut in the header', bytes(bundle.subarray(0, 1000)), ['bundle-truncated']],
     ['cut in the weights', bytes(bundle.subarray(0, bundle.length - 4096)), ['bundle-truncated']],
-    ['with a broken header', bytes(flipped), ['bundle-header', 'not-a-bundle', 'bundle-truncated']],
-    ['of another format', bytes(withHeader(bundle, (h) => (delete h.__metadata__.format, h))), ['not-a-bundle', 'bundle-metadata']],
+    ['a broken header', bytes(flipped), ['bundle-header', 'not-a-bundle', 'bundle-truncated']],
+    ['another format', bytes(withHeader(bundle, (h) => (delete h.__metadata__.format, h))), ['not-a-bundle', 'bundle-metadata']],
     [
-      'of a later version',
+      'a later version',
       bytes(withHeader(bundle, (h) => ((h.__metadata__.version = '999'), h))),
       ['bundle-version'],
     ],
-    ['with a wrong config', bytes(withHeader(bundle, withConfig((c) => (c.text.num_attention_heads = 7)))), ['bad-config']],
-    ['with an unknown config key', bytes(withHeader(bundle, withConfig((c) => (c.surprise = 1)))), ['bad-config', 'bundle-metadata']],
+    ['a wrong config', bytes(withHeader(bundle, withConfig((c) => (c.text.num_attention_heads = 7)))), ['bad-config']],
+    ['an unknown config key', bytes(withHeader(bundle, withConfig((c) => (c.surprise = 1)))), ['bad-config', 'bundle-metadata']],
     [
-      'whose config wants larger tensors',
+      'a config that wants larger tensors',
       bytes(withHeader(bundle, withConfig((c) => (c.text.intermediate_size *= 2)))),
       ['bundle-tensor'],
     ],
-    ['without a tokenizer', bytes(withHeader(bundle, (h) => ((h.__metadata__.tokenizer = '{}'), h))), ['bad-tokenizer']],
+    ['no tokenizer', bytes(withHeader(bundle, (h) => ((h.__metadata__.tokenizer = '{}'), h))), ['bad-tokenizer']],
   ];
   for (const [name, answer, codes] of bundles) {
-    it(`refuses a bundle that is ${name}`, async () => {
+    it(`refuses a bundle: ${name}`, async () => {
       const { code, message } = await loading(answer);
       assert.ok(codes.includes(code), `${code} (${message}) is none of ${codes}`);
       assert.ok(message.length > 10, 'the error says something');

@@ -50,7 +50,8 @@ fn rust(root: &Path) -> Result<()> {
 
 fn pack(root: &Path) -> Result<()> {
     tools::require_target(root, WASM)?;
-    cargo(root, &["pack"]).run()
+    // The browser tests hold the int8 path to the float model, which the package does not ship.
+    cargo(root, &["pack", "--reference"]).run()
 }
 
 fn types(root: &Path) -> Result<()> {
