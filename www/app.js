@@ -1,12 +1,13 @@
 // The page: a post on the left, its reading on the right, the model between them.
 
 import { createComposer } from './composer.js';
-import { showExamples } from './examples.js';
+import { allPhotos, showExamples } from './examples.js';
 import { keepPage, watchRequests } from './offline.js';
 import { createReading } from './reading.js';
 import { kindly, megabytes } from './sentences.js';
 
 const TYPING_PAUSE = 140; // ms without a key before a half-written post is read
+const GONE = ['crashed', 'disposed', 'worker-failed']; // codes after which the model must be loaded anew
 const EMPTY = 'Waiting for a post.';
 
 const $ = (id) => document.getElementById(id);
@@ -45,7 +46,9 @@ async function read() {
   } catch (error) {
     composer.unmark();
     reading.wait('Nothing could be read here.');
-    showTrouble(error);
+    const gone = GONE.includes(error?.code);
+    if (gone) ask = null;
+    showTrouble(error, gone ? start : undefined);
   } finally {
     reading.busy(false);
   }
@@ -108,7 +111,7 @@ async function start() {
   }
   setStatus('ready', 'Model ready');
   read();
-  await document.fonts.ready;
+  await Promise.all([document.fonts.ready, allPhotos()]);
   if (await keepPage()) setStatus('offline', 'Model ready, works offline');
 }
 

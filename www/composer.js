@@ -3,6 +3,8 @@
 import { creditOf, photoOf } from './examples.js';
 import { drawHeat, place } from './heat.js';
 
+const MOST_MARKED = 20_000; // characters; longer texts are not laid out twice
+
 const $ = (id) => document.getElementById(id);
 
 /**
@@ -21,7 +23,7 @@ export function createComposer({ changed, refused }) {
   // Words
 
   function clearMarks() {
-    marks.textContent = `${text.value}\u200b`; // see `marked`
+    marks.textContent = text.value.length > MOST_MARKED ? '' : `${text.value}\u200b`; // see `marked`
     grow();
     offerClear();
   }
@@ -139,13 +141,12 @@ export function createComposer({ changed, refused }) {
     /** The post as the analyzer takes it. */
     post: () => ({ text: text.value, image: photo }),
 
-    /** Loads an example's words and photo. */
+    /** Takes an example's words and photo. */
     async choose(example) {
-      const response = await fetch(photoOf(example));
-      if (!response.ok) throw Object.assign(new Error('the photo could not be fetched'), { code: 'image-fetch' });
+      const blob = await photoOf(example);
       text.value = example.text;
       clearMarks();
-      setPhoto(await response.blob(), { alt: example.alt, credit: creditOf(example) });
+      setPhoto(blob, { alt: example.alt, credit: creditOf(example) });
       changed({ typing: false });
     },
 

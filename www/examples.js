@@ -64,17 +64,37 @@ export function creditOf(example) {
   return `Photo: ${example.author}, ${example.licence}`;
 }
 
-/** Where an example's photo lies, seen from the page. */
+const photos = new Map(); // example -> Promise<Blob>
+
+/** An example's photo; fetched once, so that choosing an example asks nobody. */
 export function photoOf(example) {
-  return `photos/${example.photo}`;
+  if (!photos.has(example)) {
+    photos.set(example, fetchPhoto(example));
+    photos.get(example).catch(() => photos.delete(example)); // the next call tries again
+  }
+  return photos.get(example);
+}
+
+async function fetchPhoto({ photo }) {
+  const response = await fetch(`photos/${photo}`).catch(() => null);
+  if (!response?.ok) throw Object.assign(new Error(`${photo} could not be fetched`), { code: 'image-fetch' });
+  return response.blob();
+}
+
+/** Resolves when all photos are here, or known not to come. */
+export function allPhotos() {
+  return Promise.allSettled(EXAMPLES.map(photoOf));
 }
 
 /** Fills `list` with one button an example; `choose(example)` is called when one is picked. */
 export function showExamples(list, choose) {
   for (const example of EXAMPLES) {
     const image = new Image();
-    image.src = photoOf(example);
     image.alt = '';
+    photoOf(example).then(
+      (blob) => (image.src = URL.createObjectURL(blob)),
+      () => {}, // a grey field; choosing the example says what is wrong
+    );
     const words = document.createElement('span');
     words.className = 'example-text';
     words.textContent = example.text;

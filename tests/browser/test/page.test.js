@@ -94,6 +94,10 @@ describe('the demo page', () => {
     assert.match(both.verdict, new RegExp(`^(${LABELS.join('|')}) as a whole\\.`, 'i'));
     assertSane(both.rows);
 
+    await page.locator('#examples button').nth(4).click();
+    await page.locator('#credit:not(:empty)').waitFor();
+    await reading(page);
+
     await page.waitForTimeout(QUIET);
     const later = requests.slice(loaded).filter(({ url }) => !url.startsWith('blob:'));
     assert.deepEqual(later, [], 'no request at all once the page is loaded');

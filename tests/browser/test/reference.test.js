@@ -1,0 +1,65 @@
+// The int8 path against the float model, both in the browser: the same posts, nearly the same answers.
+
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { after, before, describe, it } from 'node:test';
+
+import { EXAMPLES } from '../../../www/examples.js';
+import { analyze, openAnalyzer, openBlank, startBrowser } from '../lib/browser.js';
+import { ROOT, startDemo } from '../lib/demo.js';
+
+const BUILT = existsSync(`${ROOT}pkg/dist/reference/engine_bg.wasm`);
+/** Largest distance of a probability that 7-bit activations may cause; a label may differ only within it. */
+const TOLERANCE = 0.1;
+const LABELS = ['negative', 'neutral', 'positive'];
+
+describe('int8 against float', { skip: !BUILT && 'needs `cargo pack --reference`' }, () => {
+  let demo;
+  let browser;
+  let page;
+  before(async () => {
+    demo = await startDemo();
+    browser = await startBrowser();
+    page = await openBlank(await browser.newContext(), demo.url);
+    await openAnalyzer(page);
+    await page.evaluate(async () => {
+      const reference = await import('/pkg/dist/reference/engine.js');
+      const bytes = async (url) => new Uint8Array(await (await fetch(url)).arrayBuffer());
+      reference.initSync({ module: await WebAssembly.compile(await bytes('/pkg/dist/reference/engine_bg.wasm')) });
+      const engine = new reference.ReferenceEngine(await bytes('/pkg/mixed-feelings-small.safetensors'));
+      window.float = (text, image) => {
+        const file = image && Uint8Array.from(atob(image), (c) => c.charCodeAt(0));
+        return JSON.parse(engine.analyze(text, file && reference.Picture.encoded(file)));
+      };
+    });
+  });
+  after(async () => {
+    await browser?.close();
+    await demo?.stop();
+  });
+
+  const posts = EXAMPLES.map(({ text, photo }, i) => ({
+    text: i % 4 === 3 ? undefined : text,
+    image: i % 4 === 2 ? undefined : readFileSync(`${ROOT}www/photos/${photo}`),
+  }));
+
+  for (const [i, post] of posts.entries()) {
+    it(`agrees on ${EXAMPLES[i].photo} with ${post.text ? (post.image ? 'both' : 'the text') : 'the picture'}`, async (t) => {
+      const int8 = await analyze(page, post);
+      const float = await page.evaluate(({ text, image }) => window.float(text, image), {
+        text: post.text,
+        image: post.image?.toString('base64'),
+      });
+      let worst = 0;
+      for (const side of ['whole', 'text', 'image']) {
+        const [a, b] = side === 'whole' ? [int8, float] : [int8[side], float[side]];
+        assert.equal(a == null, b == null, `${side} is read by one of them alone`);
+        if (a == null) continue;
+        const apart = LABELS.map((label) => Math.abs(a.scores[label] - b.scores[label]));
+        worst = Math.max(worst, ...apart);
+        assert.ok(Math.max(...apart) <= TOLERANCE, `${side}: ${JSON.stringify(a.scores)} against ${JSON.stringify(b.scores)}`);
+      }
+      t.diagnostic(`largest difference ${worst.toFixed(4)}`);
+    });
+  }
+});
