@@ -1,0 +1,139 @@
+//! `mixed-feelings train` on a tiny world: it learns, it resumes exactly, it says what is wrong.
+
+mod common;
+
+use std::{
+    collections::HashMap,
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use candle_core::{Device, Tensor};
+use common::{run, world::World};
+
+/// A world with two base encoders, cut out of its checkpoint, and a training config over them.
+fn world(epochs: usize) -> World {
+    let world = World::new().with_checkpoint().with_tables();
+    let tensors = candle_core::safetensors::load(world.path("checkpoint/model.safetensors"), &Device::Cpu);
+    let tensors = tensors.expect("the world's checkpoint");
+    let config = fs::read_to_string(world.path("checkpoint/config.json")).expect("its config");
+    let config: serde_json::Value = serde_json::from_str(&config).expect("JSON");
+    let part = |prefix: &str| -> HashMap<String, Tensor> {
+        let named = tensors.iter().filter_map(|(n, t)| Some((n.strip_prefix(prefix)?.to_owned(), t.clone())));
+        named.collect()
+    };
+    for (folder, prefix) in [("base/text", "text."), ("base/image", "image.")] {
+        fs::create_dir_all(world.path(folder)).expect("made");
+        let file = world.path(&format!("{folder}/model.safetensors"));
+        candle_core::safetensors::save(&part(prefix), file).expect("written");
+    }
+    world.write("base/text/config.json", config["text"].to_string());
+    fs::copy(world.path("checkpoint/tokenizer.json"), world.path("base/text/tokenizer.json")).expect("copied");
+    let image = serde_json::json!({
+        "architecture": config["image"]["architecture"],
+        "input_size": [3, 32, 32], "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5],
+    });
+    world.write("base/image/config.json", image.to_string());
+    let learning = |rate: f64| {
+        format!("epochs = {epochs}\nbatch_size = 2\nlearning_rate = {rate}\ncheckpoint_every = 1\n")
+    };
+    world.write(
+        "train.toml",
+        format!(
+            "seed = 3\nout = 'run'\n[model]\ntext = 'base/text'\nimage = 'base/image'\nmax_tokens = 16\n\
+             fusion = {{ kind = 'tokens', width = 8, heads = 2 }}\n\
+             [text]\ntrain = [{{ file = 'texts.tsv' }}, {{ file = 'pairs.tsv', label = 'text_label', split = 'train' }}]\n\
+             val = {{ file = 'pairs.tsv', label = 'text_label', split = 'val' }}\n[text.learning]\n{}\
+             [image]\npairs = 'pairs.tsv'\naugment = true\n[image.learning]\n{}\
+             freeze = ['image.conv1.*', 'image.bn1.*', 'image.layer1.*', 'image.layer2.*', 'image.layer3.*']\n\
+             [fusion]\npairs = 'pairs.tsv'\nmodality_dropout = 0.2\n[fusion.learning]\n{}",
+            learning(1e-2),
+            learning(1e-3),
+            learning(1e-2),
+        ),
+    );
+    world
+}
+
+/// The lines of `metrics.jsonl` without the seconds, which no seed fixes.
+fn metrics(world: &World) -> Vec<serde_json::Value> {
+    let text = fs::read_to_string(world.path("run/metrics.jsonl")).expect("metrics.jsonl");
+    let line = |line: &str| {
+        let mut line: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        line["seconds"] = 0.into();
+        line
+    };
+    text.lines().map(line).collect()
+}
+
+fn train(world: &World, more: &[&str]) -> common::Run {
+    let config = world.path("train.toml").display().to_string();
+    run(["train", &config].into_iter().chain(more.iter().copied()))
+}
+
+#[test]
+fn a_training_leaves_a_model_that_can_be_used() {
+    let world = world(2);
+    train(&world, &[]).ok();
+    let metrics = metrics(&world);
+    let stages: Vec<&str> = metrics.iter().filter_map(|line| line["stage"].as_str()).collect();
+    assert_eq!(stages, ["text", "text", "image", "image", "fusion", "fusion"]);
+    let (checkpoint, pairs) = (world.path("run/checkpoint"), world.path("pairs.tsv"));
+    let (checkpoint, pairs) = (checkpoint.display().to_string(), pairs.display().to_string());
+    let out = run(["eval", "--checkpoint", &checkpoint, "--pairs", &pairs, "--split", "val"]).ok();
+    assert!(out.contains("accuracy"), "{out}");
+}
+
+#[test]
+fn a_training_that_was_killed_goes_on_exactly() {
+    let whole = world(40);
+    train(&whole, &[]).ok();
+
+    let broken = world(40);
+    for file in ["run/text.state.safetensors", "run/fusion.state.safetensors"] {
+        kill_once_there(&broken, &broken.path(file));
+    }
+    let finished = broken.path("run/checkpoint/model.safetensors").exists();
+    assert!(!finished, "it was killed too late to prove a thing");
+    train(&broken, &["--resume"]).ok();
+
+    assert_eq!(metrics(&whole), metrics(&broken));
+    let weights = |world: &World| fs::read(world.path("run/checkpoint/model.safetensors")).expect("weights");
+    assert!(weights(&whole) == weights(&broken), "the weights differ");
+}
+
+/// Starts or resumes a training and kills it as soon as `file` is there.
+fn kill_once_there(world: &World, file: &Path) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_mixed-feelings"))
+        .args(["train".as_ref(), world.path("train.toml").as_os_str(), "--resume".as_ref()])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    let started = Instant::now();
+    while !file.exists() && started.elapsed() < Duration::from_secs(120) {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().expect("killed");
+    child.wait().expect("ended");
+    assert!(file.exists(), "{} never came to be", file.display());
+}
+
+#[test]
+fn what_is_wrong_is_said() {
+    let world = world(1);
+    let config = fs::read_to_string(world.path("train.toml")).expect("the config");
+    let refused = |name: &str, content: String, words: &[&str]| {
+        let path = world.write(name, content).display().to_string();
+        run(["train", &path]).refused(words);
+        assert!(!world.path("run/checkpoint").exists());
+    };
+    refused("unknown.toml", config.replace("checkpoint_every", "checkpoint_evry"), &["checkpoint_evry"]);
+    refused("rate.toml", config.replace("learning_rate = 0.01", "learning_rate = -1"), &["learning_rate"]);
+    refused("folder.toml", config.replace("base/text", "base/none"), &["base/none"]);
+    refused("column.toml", config.replace("'text_label'", "'mood'"), &["no column `mood`", "pairs.tsv"]);
+    let missing = world.path("none.toml").display().to_string();
+    run(["train", &missing]).refused(&["none.toml"]);
+}
