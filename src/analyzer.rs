@@ -62,8 +62,8 @@ pub enum Stage {
     Fusion,
 }
 
-/// The model behind an [`Analyzer`]: the int8 [`Plan`], or the float model that it is held to.
-pub trait Model {
+/// What the journey asks of a model: of the int8 [`Plan`], or of the float model that the plan is held to.
+pub trait Inference {
     /// The hidden states `[ids, hidden_size]` of a text.
     ///
     /// # Errors
@@ -79,23 +79,27 @@ pub trait Model {
     /// Rows of the grid, and as many columns.
     fn grid_side(&self) -> usize;
 
-    /// What the head of one side says of its items.
+    /// What the heads say of the sides that are there, from the items that were encoded.
     ///
     /// # Errors
     /// Those of the model.
-    fn logits(&mut self, side: Side, items: &[f32]) -> Result<[f32; 3]>;
+    fn judge(&mut self, text: Option<&[f32]>, image: Option<&[f32]>) -> Result<Verdict>;
 
-    /// What the joint head says of both sides' items.
-    ///
-    /// # Errors
-    /// Those of the model.
-    fn fused_logits(&mut self, text: &[f32], image: &[f32]) -> Result<[f32; 3]>;
-
-    /// The calibrated probability that the sides contradict each other, from the probabilities that their heads give.
-    fn contradiction(&self, text: [f32; 3], image: [f32; 3]) -> f32;
-
-    /// How much each item spoke for a class in its side's head; see [`Explanation`].
+    /// How much each item of a side spoke for a class in its head; see [`Explanation`].
     fn contributions(&self, side: Side, items: &[f32], class: usize) -> Vec<f32>;
+}
+
+/// What the heads say; each head only of what is there.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Verdict {
+    /// Logits of the text head.
+    pub text: Option<[f32; 3]>,
+    /// Logits of the image head.
+    pub image: Option<[f32; 3]>,
+    /// Logits of the joint head, if both sides are there.
+    pub fused: Option<[f32; 3]>,
+    /// The calibrated probability that the sides contradict each other, if both are there.
+    pub contradiction: Option<f32>,
 }
 
 /// Reads posts. Holds one model; an error leaves it as it was, so the next call works.
@@ -144,7 +148,7 @@ impl Analyzer<Plan> {
     }
 }
 
-impl<M: Model> Analyzer<M> {
+impl<M: Inference> Analyzer<M> {
     /// Joins a model and the tokenizer of the bundle that it was loaded from.
     ///
     /// # Errors
@@ -240,37 +244,24 @@ impl ImageInput<'_> {
     }
 }
 
-/// From the encoded sides to the answer.
-fn judge<M: Model>(
+/// From the encoded sides to the answer: of the post as a whole the joint head speaks, of one side its own.
+fn judge<M: Inference>(
     model: &mut M,
     text: Option<&EncodedText>,
     image: Option<&EncodedImage>,
 ) -> Result<Analysis> {
-    let text_scores = match text {
-        Some(text) => Some(Scores::from_logits(model.logits(Side::Text, &text.hidden)?)),
-        None => None,
-    };
-    let image_scores = match image {
-        Some(image) => Some(Scores::from_logits(model.logits(Side::Image, &image.cells)?)),
-        None => None,
-    };
-    let scores = match (text, image, text_scores, image_scores) {
-        (Some(text), Some(image), ..) => Scores::from_logits(model.fused_logits(&text.hidden, &image.cells)?),
-        (_, _, Some(scores), _) | (_, _, _, Some(scores)) => scores,
-        _ => return Err(Error::EmptyPost),
-    };
-    let contradiction = match (text_scores, image_scores) {
-        (Some(text), Some(image)) => Some(model.contradiction(text.to_array(), image.to_array())),
-        _ => None,
-    };
-    let label = scores.label();
+    let hidden = text.map(|text| text.hidden.as_slice());
+    let verdict = model.judge(hidden, image.map(|image| image.cells.as_slice()))?;
+    let whole = verdict.fused.or(verdict.text).or(verdict.image).ok_or(Error::EmptyPost)?;
+    let Reading { label, scores, valence } = Scores::from_logits(whole).into();
+    let reading = |logits| Reading::from(Scores::from_logits(logits));
     Ok(Analysis {
         label,
         scores,
-        valence: scores.valence(),
-        text: text_scores.map(Reading::from),
-        image: image_scores.map(Reading::from),
-        contradiction,
+        valence,
+        text: verdict.text.map(reading),
+        image: verdict.image.map(reading),
+        contradiction: verdict.contradiction,
         explanation: Explanation {
             words: text.map(|text| word_weights(model, text, label)),
             regions: image.map(|image| region_weights(model, image, label)),
@@ -280,7 +271,7 @@ fn judge<M: Model>(
 }
 
 /// A word's share is the sum of its tokens'.
-fn word_weights<M: Model>(model: &M, text: &EncodedText, label: Sentiment) -> Vec<WordWeight> {
+fn word_weights<M: Inference>(model: &M, text: &EncodedText, label: Sentiment) -> Vec<WordWeight> {
     let tokens = model.contributions(Side::Text, &text.hidden, label as usize);
     let words = text.encoding.words_of(&text.text);
     let mut weights: Vec<f32> =
@@ -298,7 +289,7 @@ fn word_weights<M: Model>(model: &M, text: &EncodedText, label: Sentiment) -> Ve
         .collect()
 }
 
-fn region_weights<M: Model>(model: &M, image: &EncodedImage, label: Sentiment) -> RegionWeights {
+fn region_weights<M: Inference>(model: &M, image: &EncodedImage, label: Sentiment) -> RegionWeights {
     let mut weights = model.contributions(Side::Image, &image.cells, label as usize);
     scale_to_one(&mut weights);
     RegionWeights { columns: model.grid_side(), rows: model.grid_side(), weights }
@@ -309,5 +300,166 @@ fn scale_to_one(weights: &mut [f32]) {
     let largest = weights.iter().fold(0f32, |largest, weight| largest.max(weight.abs()));
     if largest > 0.0 {
         weights.iter_mut().for_each(|weight| *weight /= largest);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bundle::{random_bundle, tiny_config, tiny_tokenizer};
+
+    fn bytes() -> Vec<u8> {
+        random_bundle(&tiny_config(), &tiny_tokenizer(), 7).unwrap()
+    }
+
+    fn analyzer() -> Analyzer {
+        Analyzer::from_bundle(bytes()).unwrap()
+    }
+
+    fn picture(seed: u8) -> Picture {
+        let pixels = (0..3 * 40 * 30u32).map(|i| (i.wrapping_mul(u32::from(seed) + 7) >> 3) as u8).collect();
+        Picture::from_rgb(40, 30, pixels).unwrap()
+    }
+
+    fn text(text: &str) -> Post<'_> {
+        Post { text: Some(text), image: None }
+    }
+
+    #[test]
+    fn each_side_alone_and_both() {
+        let mut analyzer = analyzer();
+        let picture = picture(1);
+        let image = Some(ImageInput::Picture(&picture));
+        let words = analyzer.analyze(text("I love the sun")).unwrap();
+        let seen = analyzer.analyze(Post { text: None, image }).unwrap();
+        let both = analyzer.analyze(Post { text: Some("I love the sun"), image }).unwrap();
+
+        assert!(
+            words.image.is_none() && words.contradiction.is_none() && words.explanation.regions.is_none()
+        );
+        assert!(seen.text.is_none() && seen.contradiction.is_none() && seen.explanation.words.is_none());
+        assert_eq!(words.text.map(|reading| reading.scores), Some(words.scores), "the text head speaks");
+        assert_eq!(seen.image.map(|reading| reading.scores), Some(seen.scores), "the image head speaks");
+        assert_eq!((both.text, both.image), (words.text, seen.image), "a side says the same in company");
+        assert_ne!(both.scores, words.scores);
+        assert!((0.0..=1.0).contains(&both.contradiction.unwrap()));
+        for analysis in [&words, &seen, &both] {
+            assert!((analysis.scores.to_array().iter().sum::<f32>() - 1.0).abs() < 1e-5);
+            assert_eq!(analysis.label, analysis.scores.label());
+        }
+    }
+
+    #[test]
+    fn the_explanation_points_into_the_post() {
+        let post = "I \u{1f600} love it!";
+        let analysis = analyzer().analyze(text(post)).unwrap();
+        let utf16: Vec<u16> = post.encode_utf16().collect();
+        let words = analysis.explanation.words.unwrap();
+        assert!(words.len() >= 4);
+        for word in &words {
+            assert_eq!(String::from_utf16(&utf16[word.start..word.end]).unwrap(), word.text);
+        }
+        let largest = words.iter().map(|word| word.weight.abs()).fold(0.0, f32::max);
+        assert_eq!(largest, 1.0);
+
+        let picture = picture(2);
+        let post = Post { text: None, image: Some(ImageInput::Picture(&picture)) };
+        let regions = analyzer().analyze(post).unwrap().explanation.regions.unwrap();
+        assert_eq!((regions.columns, regions.rows, regions.weights.len()), (2, 2, 4));
+        assert_eq!(regions.weights.iter().map(|weight| weight.abs()).fold(0.0, f32::max), 1.0);
+    }
+
+    #[test]
+    fn the_answer_does_not_depend_on_what_was_asked_before() {
+        let (first, second) = (picture(3), picture(4));
+        let posts = [
+            Post { text: Some("sad rain"), image: Some(ImageInput::Picture(&first)) },
+            Post { text: Some("sad rain"), image: Some(ImageInput::Picture(&second)) },
+            Post { text: Some("perfect"), image: Some(ImageInput::Picture(&second)) },
+            text("sad rain"),
+            Post { text: None, image: Some(ImageInput::Picture(&first)) },
+            Post { text: Some(" "), image: Some(ImageInput::Picture(&first)) },
+        ];
+        let mut warm = analyzer();
+        for post in posts.iter().chain(posts.iter().rev()) {
+            assert_eq!(warm.analyze(*post).unwrap(), analyzer().analyze(*post).unwrap(), "{post:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_encoded_already_is_not_encoded_again() {
+        let mut analyzer = analyzer();
+        let (picture, other) = (picture(5), picture(6));
+        let mut stages = |text, picture| {
+            let mut stages = Vec::new();
+            let post = Post { text: Some(text), image: Some(ImageInput::Picture(picture)) };
+            analyzer.analyze_observed(post, |stage| stages.push(stage)).unwrap();
+            stages
+        };
+        use Stage::*;
+        assert_eq!(stages("sun", &picture), [Tokenize, Text, Decode, Image, Fusion]);
+        assert_eq!(stages("sun", &picture), [Fusion]);
+        assert_eq!(stages("rain", &picture), [Tokenize, Text, Fusion]);
+        assert_eq!(stages("rain", &other), [Decode, Image, Fusion]);
+    }
+
+    #[test]
+    fn a_bad_input_is_an_error_with_a_code_and_the_next_call_works() {
+        let mut analyzer = analyzer();
+        let good = analyzer.analyze(text("happy")).unwrap();
+        let long = "so ".repeat(4_000_000);
+        let image = |input| Post { text: Some("happy"), image: Some(input) };
+        let bomb = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\xea\x60\0\0\xea\x60\x08\x02\0\0\0";
+        for (post, code) in [
+            (Post::default(), "empty-post"),
+            (text(""), "empty-post"),
+            (text(" \n\u{200b}"), "empty-post"),
+            (text(&long), "text-too-long"),
+            (image(ImageInput::Encoded(b"")), "image-empty"),
+            (image(ImageInput::Encoded(b"an image, honestly")), "not-an-image"),
+            (image(ImageInput::Encoded(bomb)), "image-too-large"),
+            (image(ImageInput::Rgba { width: 60_000, height: 60_000, pixels: b"" }), "image-too-large"),
+            (image(ImageInput::Rgba { width: 2, height: 2, pixels: &[0; 15] }), "image-shape"),
+            (image(ImageInput::Rgba { width: 0, height: 2, pixels: b"" }), "image-shape"),
+        ] {
+            let error = analyzer.analyze(post).unwrap_err();
+            assert_eq!(error.code(), code, "{error}");
+            assert_eq!(analyzer.analyze(text("happy")).unwrap(), good);
+        }
+    }
+
+    #[test]
+    fn a_text_that_is_too_long_for_the_model_is_cut_off_and_says_so() {
+        let mut analyzer = analyzer();
+        assert!(!analyzer.analyze(text("sun")).unwrap().truncated);
+        assert!(analyzer.analyze(text(&"sun ".repeat(40))).unwrap().truncated);
+    }
+
+    #[test]
+    fn a_bundle_that_is_not_what_its_config_says_is_refused() {
+        let code = |config, tokenizer: &str| {
+            let bytes = random_bundle(&config, tokenizer, 7).unwrap();
+            Analyzer::from_bundle(bytes).map(|_| ()).map_err(|e| e.code())
+        };
+        assert_eq!(code(tiny_config(), "{}"), Err("bad-tokenizer"));
+        let mut small = tiny_config();
+        small.text.vocab_size = 50;
+        assert_eq!(code(small, &tiny_tokenizer()), Err("bad-tokenizer"));
+
+        // Two layers of weights under a config that says one, and three.
+        let json = |layers| {
+            let mut config = tiny_config();
+            config.text.num_hidden_layers = layers;
+            serde_json::to_string(&config).unwrap().replace('"', "\\\"")
+        };
+        for layers in [1, 3] {
+            let mut bytes = bytes();
+            let (right, wrong) = (json(2), json(layers));
+            assert_eq!(right.len(), wrong.len(), "so that the header keeps its length");
+            let at = bytes.windows(right.len()).position(|window| window == right.as_bytes()).unwrap();
+            bytes[at..at + right.len()].copy_from_slice(wrong.as_bytes());
+            let error = Analyzer::from_bundle(bytes).unwrap_err();
+            assert_eq!(error.code(), "bundle-tensor", "{error}");
+        }
     }
 }

@@ -19,6 +19,8 @@ pub mod layers;
 #[cfg(feature = "float")]
 pub mod model;
 pub mod plan;
+#[cfg(feature = "float")]
+pub mod reference;
 pub mod text;
 #[cfg(target_arch = "wasm32")]
 pub mod web;

@@ -1,7 +1,8 @@
 //! The int8 plan: both encoders and the fusion, loaded from a bundle, without candle.
 
 use crate::{
-    analyzer::{Model, Side},
+    analysis::Scores,
+    analyzer::{Inference, Side, Verdict},
     bundle::{Bundle, BundleError},
     error::Result,
     fusion::int8::Fusion,
@@ -32,7 +33,7 @@ impl Plan {
     }
 }
 
-impl Model for Plan {
+impl Inference for Plan {
     fn encode_text(&mut self, ids: &[u32]) -> Result<Vec<f32>> {
         Ok(self.text.encode(ids)?.to_vec())
     }
@@ -45,19 +46,21 @@ impl Model for Plan {
         self.image.side()
     }
 
-    fn logits(&mut self, side: Side, items: &[f32]) -> Result<[f32; 3]> {
-        Ok(match side {
-            Side::Text => self.fusion.text.logits_of_mean(items),
-            Side::Image => self.fusion.image.logits_of_mean(items),
-        })
-    }
-
-    fn fused_logits(&mut self, text: &[f32], image: &[f32]) -> Result<[f32; 3]> {
-        Ok(self.fusion.fused(Some(text), Some(image)))
-    }
-
-    fn contradiction(&self, text: [f32; 3], image: [f32; 3]) -> f32 {
-        self.fusion.contradiction(text, image)
+    fn judge(&mut self, text: Option<&[f32]>, image: Option<&[f32]>) -> Result<Verdict> {
+        let fusion = &mut self.fusion;
+        let mut verdict = Verdict {
+            text: text.map(|items| fusion.text.logits_of_mean(items)),
+            image: image.map(|items| fusion.image.logits_of_mean(items)),
+            ..Verdict::default()
+        };
+        if let (Some(text), Some(image)) = (verdict.text, verdict.image) {
+            let [text, image] = [text, image].map(|logits| Scores::from_logits(logits).to_array());
+            verdict.contradiction = Some(fusion.contradiction(text, image));
+        }
+        if text.is_some() && image.is_some() {
+            verdict.fused = Some(fusion.fused(text, image));
+        }
+        Ok(verdict)
     }
 
     fn contributions(&self, side: Side, items: &[f32], class: usize) -> Vec<f32> {

@@ -39,7 +39,11 @@ impl Reference {
         let model = Model::load(vb, &config)?;
         let channels = model.image.network().channels;
         let heads = Fusion::load(bundle, &config.fusion, config.text.hidden_size, channels)?;
-        let blank = Tensor::zeros((1, 3, config.preprocess.input_size, config.preprocess.input_size), DType::F32, &Device::Cpu)?;
+        let blank = Tensor::zeros(
+            (1, 3, config.preprocess.input_size, config.preprocess.input_size),
+            DType::F32,
+            &Device::Cpu,
+        )?;
         let grid_side = model.image_features(&blank, Mode::Infer)?.grid.dim(D::Minus1)?;
         Ok(Reference { model, config, grid_side, text_head: heads.text, image_head: heads.image })
     }
@@ -91,7 +95,8 @@ impl Inference for Reference {
             return Ok(Verdict::default());
         }
         let outputs = self.model.fusion.forward(text.as_ref(), image.as_ref(), &here, &here, Mode::Infer)?;
-        let contradiction = outputs.contradiction.map(|logit| sigmoid(&logit)?.squeeze(0)?.to_scalar::<f32>());
+        let contradiction =
+            outputs.contradiction.map(|logit| sigmoid(&logit)?.squeeze(0)?.to_scalar::<f32>());
         Ok(Verdict {
             fused: if text.is_some() && image.is_some() { Some(logits(&outputs.fused)?) } else { None },
             text: outputs.text.as_ref().map(logits).transpose()?,

@@ -5,8 +5,11 @@ use wasm_bindgen::prelude::*;
 
 use crate::{
     Analysis, Analyzer, Error, Post,
-    analyzer::{ImageInput, Model, Stage},
+    analyzer::{ImageInput, Inference, Stage},
 };
+
+#[cfg(feature = "float")]
+mod reference;
 
 #[wasm_bindgen]
 extern "C" {
@@ -76,7 +79,7 @@ impl Engine {
     }
 }
 
-fn analyze<M: Model>(
+fn analyze<M: Inference>(
     analyzer: &mut Analyzer<M>,
     text: Option<String>,
     picture: Option<Picture>,
