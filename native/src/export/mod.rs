@@ -1,6 +1,7 @@
 //! `mixed-feelings export`: quantizes a checkpoint to the bundle that runs in the browser.
 
 mod compare;
+mod quantize;
 mod sample;
 
 use std::{
@@ -13,6 +14,7 @@ use anyhow::{Context, Result};
 use candle_core::Device;
 use compare::Comparison;
 use mixed_feelings::Analyzer;
+use sample::Sample;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -100,8 +102,8 @@ pub fn run(args: Args) -> Result<()> {
     };
     let texts = args.check_texts.as_deref().map(cases::of_texts).transpose()?;
 
-    let pictures = sample::pictures(&calibration, args.samples as usize)?;
-    let bytes = quantize(&checkpoint, &pictures, &args.note)
+    let sample = Sample::of(&calibration, args.samples as usize);
+    let bytes = quantize::quantize(&checkpoint, &sample, &args.note)
         .with_context(|| format!("quantizing checkpoint {}", args.checkpoint.display()))?;
     let int8 = Engine::int8(Analyzer::from_bundle(bytes.clone()).context("reading the new bundle back")?);
     let float = Engine::of_checkpoint(&checkpoint, &Device::Cpu)?;
@@ -148,8 +150,4 @@ fn print(exported: &Exported, out: &mut impl Write) -> io::Result<()> {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn quantize(_: &Checkpoint, _: &[mixed_feelings::image::Picture], _: &[(String, String)]) -> Result<Vec<u8>> {
-    anyhow::bail!("stub")
 }

@@ -1,0 +1,61 @@
+//! What the tests of the program share: running it, and a tiny world to run it in.
+#![allow(dead_code, reason = "each test file uses its part")]
+
+pub mod world;
+
+use std::{
+    ffi::OsStr,
+    io::Write,
+    process::{Command, Output, Stdio},
+};
+
+/// What one run of the program left behind.
+#[derive(Debug)]
+pub struct Run {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+/// Runs the program.
+pub fn run<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Run {
+    run_with_input(args, b"")
+}
+
+/// Runs the program with bytes on its standard input.
+pub fn run_with_input<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>, input: &[u8]) -> Run {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_mixed-feelings"))
+        .args(args)
+        .env_remove("RUST_LOG")
+        .env_remove("HF_ENDPOINT")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    // The program may end before it has read its input, which is no fault of this test.
+    let _ = child.stdin.take().expect("a pipe").write_all(input);
+    let Output { status, stdout, stderr } = child.wait_with_output().expect("the program ends");
+    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+    Run { code: status.code(), out: text(stdout), err: text(stderr) }
+}
+
+impl Run {
+    /// Asserts success and gives standard output.
+    pub fn ok(self) -> String {
+        assert_eq!(self.code, Some(0), "{self:?}");
+        self.out
+    }
+
+    /// Asserts exit code 1, nothing on standard output, and one `error:` line with all of `words`.
+    pub fn refused(&self, words: &[&str]) {
+        assert_eq!(self.code, Some(1), "{self:?}");
+        assert_eq!(self.out, "", "nothing is printed beside the error");
+        let line = self.err.lines().find(|line| line.starts_with("error: "));
+        let line = line.unwrap_or_else(|| panic!("no error line: {self:?}"));
+        for word in words {
+            assert!(line.contains(word), "`{word}` is not in: {line}");
+        }
+        assert!(!self.err.contains("panicked"), "{self:?}");
+    }
+}

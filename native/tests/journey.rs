@@ -1,0 +1,149 @@
+//! From a float checkpoint to a bundle to answers, with the real program.
+
+mod common;
+
+use std::fs;
+
+use common::{
+    run,
+    world::{World, bmp},
+};
+use serde_json::Value;
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|e| panic!("{e}: {text}"))
+}
+
+#[test]
+fn a_checkpoint_is_exported_measured_and_asked() {
+    let world = World::new().with_tables().with_checkpoint();
+    let path = |name: &str| world.path(name).display().to_string();
+
+    // Export: bundle, checksum, comparison.
+    let told = run([
+        "export",
+        "--checkpoint",
+        &path("checkpoint"),
+        "--calibration",
+        &path("pairs.tsv"),
+        "--split",
+        "train",
+        "--check",
+        &path("pairs.tsv"),
+        "--check-split",
+        "val",
+        "--check-texts",
+        &path("texts.tsv"),
+        "--note",
+        "licence=MIT",
+        "--out",
+        &path("tiny.safetensors"),
+        "--json",
+        &path("export.json"),
+    ])
+    .ok();
+    assert!(told.contains("4 pairs") && told.contains("3 texts") && told.contains("SHA-256"), "{told}");
+    let exported = json(&fs::read_to_string(world.path("export.json")).expect("written"));
+    let bundle = fs::read(world.path("tiny.safetensors")).expect("written");
+    assert_eq!(exported["bytes"], bundle.len());
+    let sum = fs::read_to_string(world.path("tiny.safetensors.sha256")).expect("written");
+    assert_eq!(sum, format!("{}  tiny.safetensors\n", exported["sha256"].as_str().expect("hex")));
+    for kept in exported["pairs"]["readings"].as_array().expect("readings") {
+        let difference = kept["largest_difference"].as_f64().expect("a number");
+        assert!(difference < 0.05, "int8 is far from float: {kept}");
+    }
+
+    // Export again: the same bytes.
+    let again = ["export", "--checkpoint", &path("checkpoint"), "--calibration", &path("pairs.tsv")];
+    let again = again.iter().chain(&["--split", "train", "--note", "licence=MIT"]);
+    run(again).ok();
+    assert!(fs::read(world.path("checkpoint/bundle.safetensors")).expect("written") == bundle);
+
+    // Eval, of both forms.
+    let mut reports = Vec::new();
+    for (flag, model) in [("--bundle", "tiny.safetensors"), ("--checkpoint", "checkpoint")] {
+        let told = run([
+            "eval",
+            "--pairs",
+            &path("pairs.tsv"),
+            flag,
+            &path(model),
+            "--json",
+            &path("report.json"),
+            "--predictions",
+            &path("predictions.tsv"),
+        ])
+        .ok();
+        for part in ["macro-F1", "relation conflict (1 rows)", "contradiction: AUC", "Shapley"] {
+            assert!(told.contains(part), "no `{part}` in {told}");
+        }
+        let report = json(&fs::read_to_string(world.path("report.json")).expect("written"));
+        assert_eq!(
+            (&report["rows"], &report["whole"]["rows"], &report["text_on_text_label"]["rows"]),
+            (&6.into(), &5.into(), &6.into())
+        );
+        let predictions = fs::read_to_string(world.path("predictions.tsv")).expect("written");
+        let rows: Vec<Vec<&str>> = predictions.lines().map(|line| line.split('\t').collect()).collect();
+        assert_eq!(rows[0], ["id", "label", "negative", "neutral", "positive"]);
+        assert_eq!(
+            rows.iter().skip(1).map(|row| row[0]).collect::<Vec<_>>(),
+            ["p0", "p1", "p2", "p3", "p4", "p5"]
+        );
+        for row in &rows[1..] {
+            let scores: Vec<f64> = row[2..].iter().map(|score| score.parse().expect("a number")).collect();
+            assert!((scores.iter().sum::<f64>() - 1.0).abs() < 1e-4, "{row:?}");
+        }
+        reports.push(report);
+    }
+    assert!(reports.iter().all(|report| report["contradiction"]["auc"].is_number()), "{reports:?}");
+
+    let told = run(["eval", "--texts", &path("texts.tsv"), "--bundle", &path("tiny.safetensors")]).ok();
+    assert!(told.contains("text against text_label: 3 of 3 rows"), "{told}");
+
+    // Predict: text, image, both.
+    let predict = |args: &[&str]| {
+        let bundle = path("tiny.safetensors");
+        run(["predict", "--json", "--bundle", &bundle].iter().chain(args)).ok()
+    };
+    let image = path("images/1.bmp");
+    let text_only = json(&predict(&["--text", "so good"]));
+    assert!(text_only["image"].is_null() && text_only["contradiction"].is_null(), "{text_only}");
+    assert_eq!(text_only["scores"], text_only["text"]["scores"]);
+    let image_only = json(&predict(&["--image", &image]));
+    assert!(image_only["text"].is_null(), "{image_only}");
+    assert_eq!(image_only["scores"], image_only["image"]["scores"]);
+    let both = json(&predict(&["--text", "so good", "--image", &image]));
+    assert_eq!((&both["text"], &both["image"]), (&text_only["text"], &image_only["image"]));
+    assert!(both["contradiction"].is_number());
+    let shown =
+        run(["predict", "--text", "so good", "--image", &image, "--bundle", &path("tiny.safetensors")]).ok();
+    for part in ["valence", "text alone", "image alone", "contradiction", "words that weighed most"] {
+        assert!(shown.contains(part), "no `{part}` in {shown}");
+    }
+
+    // A file of posts: one line each, the bad ones too.
+    world.write("one.bmp", bmp(33, 44, |x, y| [x, y, x ^ y]));
+    world.write("not-an-image.jpg", "hello");
+    let posts = world.write(
+        "posts.jsonl",
+        "{\"text\": \"so good\", \"image\": \"images/1.bmp\"}\n\
+         {\"text\": \" \", \"image\": null}\n\
+         {\"text\": null, \"image\": \"one.bmp\"}\n\
+         {\"image\": \"not-an-image.jpg\"}\n\
+         {\"image\": \"missing.jpg\"}\n\
+         so good\n\
+         {\"text\": \"so good\"}\n",
+    );
+    let told = predict(&["--posts", &posts.display().to_string()]);
+    let lines: Vec<Value> = told.lines().map(json).collect();
+    assert_eq!(lines.len(), 7);
+    assert_eq!((&lines[0], &lines[6]), (&both, &text_only), "a bad post leaves no trace in the next");
+    let codes: Vec<_> = lines.iter().map(|line| line["error"]["code"].as_str()).collect();
+    assert_eq!(codes[..3], [None, Some("empty-post"), None]);
+    assert_eq!(codes[3..], [Some("not-an-image"), Some("unreadable"), Some("bad-post"), None]);
+    assert!(
+        lines[4]["error"]["message"]
+            .as_str()
+            .is_some_and(|m| m.contains("line 5") && m.contains("missing.jpg"))
+    );
+}
