@@ -1,0 +1,100 @@
+// Every form in which a page has a picture: the same picture, the same answer.
+
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+
+import { openAnalyzer, openBlank, startBrowser } from '../lib/browser.js';
+import { startDemo } from '../lib/demo.js';
+import { png } from '../lib/files.js';
+
+describe('the forms of a picture', () => {
+  let demo;
+  let browser;
+  let page;
+  let answers;
+
+  before(async () => {
+    demo = await startDemo();
+    browser = await startBrowser();
+    page = await openBlank(await browser.newContext(), demo.url);
+    assert.ok((await openAnalyzer(page)).backend);
+    answers = await page.evaluate(async () => {
+      const drawn = document.createElement('canvas');
+      [drawn.width, drawn.height] = [90, 60];
+      const context = drawn.getContext('2d');
+      const gradient = context.createLinearGradient(0, 0, 90, 60);
+      ['#123', '#e83', '#fed'].forEach((colour, i) => gradient.addColorStop(i / 2, colour));
+      context.fillStyle = gradient;
+      context.fillRect(0, 0, 90, 60);
+      // PNG loses nothing, so every form has the same pixels.
+      const file = await new Promise((resolve) => drawn.toBlob(resolve));
+      const img = new Image();
+      img.src = URL.createObjectURL(file);
+      const offscreen = new OffscreenCanvas(90, 60);
+      offscreen.getContext('2d').drawImage(drawn, 0, 0);
+      const frame = document.body.appendChild(document.createElement('iframe')).contentWindow;
+      const foreign = new frame.Image();
+      foreign.src = img.src;
+      const sources = {
+        Blob: file,
+        File: new File([file], 'gradient.png'),
+        ArrayBuffer: await file.arrayBuffer(),
+        Uint8Array: new Uint8Array(await file.arrayBuffer()),
+        'blob: URL': img.src,
+        'data: URL': drawn.toDataURL(),
+        '<img>': img,
+        '<img> of another frame': foreign,
+        '<canvas>': drawn,
+        OffscreenCanvas: offscreen,
+        ImageBitmap: await createImageBitmap(file),
+        ImageData: context.getImageData(0, 0, 90, 60),
+      };
+      const answers = {};
+      for (const [name, image] of Object.entries(sources)) {
+        // Another picture in between, so that nothing is answered from memory.
+        await window.analyzer.analyze({ image: new ImageData(5, 5) });
+        answers[name] = await window.analyzer.analyze({ image }).then(({ scores }) => scores, String);
+      }
+      return answers;
+    });
+  });
+  after(async () => {
+    await browser?.close();
+    await demo?.stop();
+  });
+
+  it('each gives the answer of the file', () => {
+    for (const [name, scores] of Object.entries(answers)) assert.deepEqual(scores, answers.Blob, name);
+    assert.equal(Object.keys(answers).length, 12);
+    assert.equal(typeof answers.Blob.positive, 'number');
+  });
+
+  it('a picture of 50 megapixels in a canvas is scaled down, not refused', async () => {
+    const { scores } = await page.evaluate(() => window.analyzer.analyze({ image: new OffscreenCanvas(10_000, 5_000) }));
+    assert.equal(typeof scores.positive, 'number');
+  });
+
+  it('what has no pixels says so', async () => {
+    const codes = await page.evaluate(async () => {
+      const code = (image) => window.analyzer.analyze({ image }).then(() => 'answered', (error) => error.code);
+      const broken = new Image();
+      broken.src = 'data:image/png;base64,AAAA';
+      const closed = await createImageBitmap(new ImageData(2, 2));
+      closed.close();
+      return Promise.all([code(new Image()), code(broken), code(new OffscreenCanvas(0, 0)), code(closed)]);
+    });
+    assert.deepEqual(codes, ['image-fetch', 'image-fetch', 'image-empty', 'image-empty']);
+  });
+
+  it('a picture of another site that forbids reading it says so', async () => {
+    const elsewhere = 'http://elsewhere.test/photo.png';
+    await page.route(elsewhere, (route) => route.fulfill({ contentType: 'image/png', body: png(2, 2) }));
+    const outcome = await page.evaluate(async (url) => {
+      const image = new Image();
+      image.src = url;
+      return window.analyzer.analyze({ image }).then(() => 'answered', ({ code, message }) => ({ code, message }));
+    }, elsewhere);
+    assert.equal(outcome.code, 'image-fetch');
+    assert.match(outcome.message, /crossorigin/);
+  });
+});
