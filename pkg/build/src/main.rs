@@ -60,9 +60,11 @@ struct Project {
 }
 
 impl Project {
-    /// The project that this program was built in.
+    /// The project that cargo runs this program in; without cargo, the one that it was built in.
     fn find() -> Result<Self> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let package =
+            std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        let root = Path::new(&package).join("../..");
         let root = root.canonicalize().with_context(|| format!("{} is gone", root.display()))?;
         Ok(Project { root })
     }
