@@ -45,8 +45,16 @@ pub struct Head {
 #[derive(Clone, Debug)]
 enum Joint {
     Attention(Box<Attend>),
-    Concat { text: Projection, image: Projection, classifier: Head },
+    Concat(Box<Concat>),
     Late { weight: [[f32; CLASSES]; 2], bias: [f32; CLASSES] },
+}
+
+/// The two pooled vectors, projected, side by side into a linear layer.
+#[derive(Clone, Debug)]
+struct Concat {
+    text: Projection,
+    image: Projection,
+    classifier: Head,
 }
 
 /// Projected items of both sides attend to one another.
@@ -123,11 +131,11 @@ impl Fusion {
                 }
                 logits
             }
-            Joint::Concat { text: text_projection, image: image_projection, classifier } => {
+            Joint::Concat(concat) => {
                 b.items.clear();
-                text_projection.pooled(text, b);
-                image_projection.pooled(image, b);
-                classifier.logits(&b.items)
+                concat.text.pooled(text, b);
+                concat.image.pooled(image, b);
+                concat.classifier.logits(&b.items)
             }
             Joint::Attention(attend) => attend.forward(text, image, b),
         }
@@ -200,7 +208,7 @@ impl Joint {
         let image = Projection::load(bundle, "image", width, channels)?;
         if config.kind == FusionKind::Concat {
             let classifier = Head::load(bundle, "fusion.classifier", 2 * width)?;
-            return Ok(Joint::Concat { text, image, classifier });
+            return Ok(Joint::Concat(Box::new(Concat { text, image, classifier })));
         }
         Ok(Joint::Attention(Box::new(Attend {
             text,

@@ -70,6 +70,7 @@ pub enum InstructionSet {
 impl InstructionSet {
     /// Every instruction set that this machine runs, the fastest last.
     pub fn available() -> Vec<InstructionSet> {
+        #[allow(unused_mut, reason = "wasm without SIMD and other machines have no more")]
         let mut sets = vec![InstructionSet::Scalar];
         #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
         sets.push(InstructionSet::Simd128);
@@ -152,7 +153,7 @@ impl InstructionSet {
 
 /// Panics unless `rows` rows of `a` and the panel hold what a tile reads; every vector kernel relies on it.
 #[inline(always)]
-#[cfg_attr(not(any(target_arch = "x86_64", target_arch = "wasm32")), allow(dead_code))]
+#[cfg_attr(not(any(target_arch = "x86_64", target_feature = "simd128")), allow(dead_code))]
 fn check_tile(a: &[u8], stride: usize, rows: usize, panel: &[i8]) {
     assert!(panel.len().is_multiple_of(4 * PANEL), "a panel is whole groups of four by eight");
     let depth = panel.len() / PANEL;

@@ -16,10 +16,8 @@ pub fn build(project: &Project, force: bool) -> Result<()> {
         run(Command::new(NPM).current_dir(&pkg).args(["ci", "--no-audit", "--no-fund"]))?;
     }
     let sources = ["src", "tsconfig.json", "package-lock.json"].map(|path| pkg.join(path));
-    let stamp = project.dist().join(".compiled");
-    if force || is_stale(&sources, &stamp)? {
+    if force || is_stale(&sources, &project.dist().join("index.js"))? {
         run(Command::new(NPM).current_dir(&pkg).args(["run", "--silent", "build"]))?;
-        fs::write(&stamp, "").with_context(|| stamp.display().to_string())?;
     }
     for licence in ["LICENSE-MIT", "LICENSE-APACHE"] {
         copy_if_newer(&project.root.join(licence), &pkg.join(licence))?;
