@@ -35,8 +35,10 @@ impl Cnn {
     /// # Errors
     /// When a tensor is missing or does not have the shape that the architecture says.
     pub fn load(vb: VarBuilder<'_>, architecture: Architecture) -> Result<Self> {
-        let network = architecture.network();
-        let eps = architecture.batch_norm_eps();
+        Self::load_network(vb, architecture.network(), architecture.batch_norm_eps())
+    }
+
+    fn load_network(vb: VarBuilder<'_>, network: Network, eps: f64) -> Result<Self> {
         let load = |spec: &ConvSpec| {
             let (conv, norm) = (vb.pp(&spec.name), vb.pp(&spec.norm));
             ConvNorm::load(conv, norm, spec.weight_shape(), spec.stride, spec.groups, eps)
@@ -183,8 +185,11 @@ mod tests {
     use candle_core::{DType, Device};
     use candle_nn::VarMap;
 
-    use super::*;
-    use crate::layers::NoiseSource;
+    use super::{super::architecture::Padding, *};
+    use crate::layers::{
+        NoiseSource,
+        gradient_check::{assert_gradients, input, randomise},
+    };
 
     fn random(architecture: Architecture) -> Result<(VarMap, Cnn)> {
         let vars = VarMap::new();
@@ -257,6 +262,82 @@ mod tests {
             } else if !name.contains("running") {
                 assert_eq!(gradients.get(var).is_some(), trains, "{name}");
             }
+        }
+        Ok(())
+    }
+
+    fn spec(name: &str, channels: (usize, usize), kernel: usize, stride: usize, groups: usize) -> ConvSpec {
+        ConvSpec {
+            name: name.into(),
+            norm: format!("{name}_norm"),
+            in_channels: channels.0,
+            out_channels: channels.1,
+            kernel,
+            stride,
+            groups,
+            padding: Padding::Same,
+            activation: Activation::Relu6,
+        }
+    }
+
+    /// Gradients of a small network in training mode, on 6 x 6 pixels.
+    fn assert_trains(max_pool: bool, block: Block) -> Result<()> {
+        let stem = spec("stem", (3, 4), 3, 1, 1);
+        let network = Network { stem, max_pool, blocks: vec![block], head: None, channels: 6 };
+        let vars = VarMap::new();
+        let vb = VarBuilder::from_varmap(&vars, DType::F64, &Device::Cpu);
+        let cnn = Cnn::load_network(vb, network, 1e-3)?;
+        randomise(&vars)?;
+        let x = input((2, 3, 6, 6), 1)?;
+        let noise = NoiseSource::new(0);
+        let trainable = |name: &str| !name.contains("running");
+        assert_gradients(&vars, &[("pixels", &x)], trainable, || cnn.forward(&x, Mode::Train(&noise)))
+    }
+
+    #[test]
+    fn gradients_of_a_bottleneck_after_the_maximum() -> Result<()> {
+        let last = ConvSpec { activation: Activation::None, ..spec("c", (2, 6), 1, 1, 1) };
+        let plain = ConvSpec { padding: Padding::Symmetric(1), ..spec("b", (2, 2), 3, 2, 1) };
+        let projection = ConvSpec { activation: Activation::None, ..spec("down", (4, 6), 1, 2, 1) };
+        assert_trains(
+            true,
+            Block {
+                name: "block".into(),
+                convs: vec![spec("a", (4, 2), 1, 1, 1), plain, last],
+                shortcut: Shortcut::Projection(projection),
+                activation: Activation::Relu,
+            },
+        )
+    }
+
+    #[test]
+    fn gradients_of_inverted_residuals() -> Result<()> {
+        for (stride, out, shortcut) in [(1, 4, Shortcut::Identity), (2, 6, Shortcut::None)] {
+            let last = ConvSpec { activation: Activation::None, ..spec("c", (8, out), 1, 1, 1) };
+            assert_trains(
+                false,
+                Block {
+                    name: "block".into(),
+                    convs: vec![spec("a", (4, 8), 1, 1, 1), spec("b", (8, 8), 5, stride, 8), last],
+                    shortcut,
+                    activation: Activation::None,
+                },
+            )?;
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn gradients_through_activations() -> Result<()> {
+        // Spread over both kinks of ReLU6.
+        let x = input((4, 10), 2)?;
+        for activation in [Activation::None, Activation::Relu, Activation::Relu6] {
+            assert_gradients(
+                &VarMap::new(),
+                &[("x", &x)],
+                |_| true,
+                || activate(&x.affine(20.0, 3.0)?, activation),
+            )?;
         }
         Ok(())
     }

@@ -89,6 +89,17 @@ mod tests {
     use candle_nn::VarMap;
 
     use super::*;
+    use crate::layers::gradient_check::{assert_gradients, input, randomise};
+
+    #[test]
+    fn gradients_through_the_statistics_of_the_batch() -> Result<()> {
+        let vars = VarMap::new();
+        let norm = BatchNorm2d::load(VarBuilder::from_varmap(&vars, DType::F64, &Device::Cpu), 3, 1e-3)?;
+        randomise(&vars)?;
+        let x = input((4, 3, 2, 3), 1)?;
+        let trainable = |name: &str| !name.contains("running");
+        assert_gradients(&vars, &[("x", &x)], trainable, || norm.forward_train(&x))
+    }
 
     #[test]
     fn training_moves_the_statistics_of_the_var_map() -> Result<()> {

@@ -149,10 +149,17 @@ impl ConvNorm {
 
 #[cfg(test)]
 mod tests {
-    use candle_core::Device;
+    use candle_core::{DType, Device};
+    use candle_nn::VarMap;
 
     use super::*;
-    use crate::layers::NoiseSource;
+    use crate::layers::{
+        NoiseSource,
+        gradient_check::{assert_gradients, input, randomise},
+    };
+
+    const ONE: Pads = Pads { rows: (1, 1), columns: (1, 1) };
+    const SAME: Pads = Pads { rows: (0, 1), columns: (0, 1) };
 
     #[test]
     fn both_max_pools_agree() -> Result<()> {
@@ -165,5 +172,60 @@ mod tests {
             assert_eq!(infer.flatten_all()?.to_vec1::<f32>()?, train.flatten_all()?.to_vec1::<f32>()?);
         }
         Ok(())
+    }
+
+    #[test]
+    fn gradients_of_convolutions() -> Result<()> {
+        let x = input((2, 3, 6, 6), 1)?;
+        for (out, inner, kernel, stride, groups, pads) in [
+            (4, 3, 3, 1, 1, ONE),
+            (4, 3, 3, 2, 1, ONE),
+            (4, 3, 3, 2, 1, SAME),
+            (4, 3, 1, 2, 1, Pads { rows: (0, 0), columns: (0, 0) }),
+            (3, 1, 3, 1, 3, ONE),
+            (3, 1, 3, 2, 3, SAME),
+            (3, 1, 5, 2, 3, Pads { rows: (1, 2), columns: (1, 2) }),
+        ] {
+            let weight = input((out, inner, kernel, kernel), 2)?;
+            let inputs = [("x", &x), ("weight", &weight)];
+            assert_gradients(
+                &VarMap::new(),
+                &inputs,
+                |_| true,
+                || conv2d(&x, &weight, stride, groups, pads),
+            )?;
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn gradient_of_the_maximum() -> Result<()> {
+        let x = input((2, 2, 7, 6), 3)?;
+        let noise = NoiseSource::new(1);
+        assert_gradients(
+            &VarMap::new(),
+            &[("x", &x)],
+            |_| true,
+            || max_pool2d(&(x.as_tensor() + 0.5)?, Mode::Train(&noise)),
+        )
+    }
+
+    /// In inference mode, and frozen in training mode: the running statistics are constants, all else has a gradient
+    /// unless it is frozen too.
+    #[test]
+    fn gradients_past_running_statistics() -> Result<()> {
+        let vars = VarMap::new();
+        let vb = VarBuilder::from_varmap(&vars, DType::F64, &Device::Cpu);
+        let mut unit = ConvNorm::load(vb.pp("conv"), vb.pp("norm"), [4, 3, 3, 3], 1, 1, 1e-3)?;
+        randomise(&vars)?;
+        let running_var = vars.data().lock().unwrap()["norm.running_var"].clone();
+        running_var.set(&(running_var.as_tensor() + 1.0)?)?;
+        let x = input((2, 3, 5, 5), 1)?;
+        let noise = NoiseSource::new(1);
+        let learnt = |name: &str| !name.contains("running");
+        assert_gradients(&vars, &[("x", &x)], learnt, || unit.forward(&x, ONE, Mode::Infer))?;
+        unit.freeze_norm();
+        let learnt = |name: &str| name.starts_with("conv.");
+        assert_gradients(&vars, &[("x", &x)], learnt, || unit.forward(&x, ONE, Mode::Train(&noise)))
     }
 }

@@ -81,7 +81,7 @@ fn noise(len: usize, seed: u64) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use candle_core::{DType, Device};
-    use candle_nn::VarBuilder;
+    use candle_nn::{Module, VarBuilder};
 
     use super::super::{LayerNorm, Mode, MultiHeadAttention, attend, dropout, key_bias};
     use super::*;
@@ -122,6 +122,34 @@ mod tests {
         randomise(&vars)?;
         let x = input((2, 3, 8), 1)?;
         assert_gradients(&vars, &[("x", &x)], |_| true, || attention.forward(&x, None, Mode::Infer))
+    }
+
+    #[test]
+    fn linear() -> Result<()> {
+        let (vars, vb) = vars();
+        let linear = candle_nn::linear(5, 4, vb)?;
+        randomise(&vars)?;
+        let x = input((2, 3, 5), 1)?;
+        assert_gradients(&vars, &[("x", &x)], |_| true, || linear.forward(&x))
+    }
+
+    #[test]
+    fn embedding() -> Result<()> {
+        let (vars, vb) = vars();
+        let embedding = candle_nn::embedding(6, 4, vb)?;
+        randomise(&vars)?;
+        let ids = Tensor::new(&[[1u32, 5, 1], [0, 2, 5]], &Device::Cpu)?;
+        assert_gradients(&vars, &[], |_| true, || embedding.forward(&ids))
+    }
+
+    #[test]
+    fn activations() -> Result<()> {
+        let x = input((4, 16), 1)?;
+        let wide = || x.affine(6.0, 0.0);
+        let inputs = [("x", &x)];
+        assert_gradients(&VarMap::new(), &inputs, |_| true, || wide()?.gelu_erf())?;
+        assert_gradients(&VarMap::new(), &inputs, |_| true, || wide()?.gelu())?;
+        assert_gradients(&VarMap::new(), &inputs, |_| true, || wide()?.relu())
     }
 
     #[test]
