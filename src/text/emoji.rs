@@ -167,10 +167,10 @@ fn sequence(units: &[Unit]) -> usize {
 fn name(emoji: &str) -> Option<String> {
     let bare = emoji.trim_end_matches([TEXT_STYLE, EMOJI_STYLE]);
     let mut chars = bare.chars();
-    if let (Some(c), None) = (chars.next(), chars.next()) {
-        if let Some((_, words)) = SYMBOLS.iter().find(|(s, _)| *s == c) {
-            return Some((*words).to_owned());
-        }
+    if let (Some(c), None) = (chars.next(), chars.next())
+        && let Some((_, words)) = SYMBOLS.iter().find(|(symbol, _)| *symbol == c)
+    {
+        return Some((*words).to_owned());
     }
     if let Some(key) = emoji.strip_suffix(KEYCAP) {
         return Some(key.trim_end_matches(EMOJI_STYLE).to_owned());

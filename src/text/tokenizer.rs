@@ -2,12 +2,17 @@
 
 use std::ops::Range;
 
-use tokenizers::{ModelWrapper, NormalizerWrapper, PreTokenizerWrapper};
+use serde::Deserialize;
+use serde_json::Value;
+use tokenizers::{ModelWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper};
 
 use super::{TextError, clean};
 
 /// The longest text that is read, in bytes. No post is longer; what is beyond `max_tokens` would not be read anyway.
 pub const MAX_TEXT_BYTES: usize = 100_000;
+
+/// Longer words are one unknown token; BERT's own limit is 100. WordPiece takes quadratic time below it.
+const MAX_WORD: usize = 1000;
 
 /// A BERT's tokenizer, as its `tokenizer.json` describes it.
 #[derive(Clone, Debug)]
@@ -15,6 +20,7 @@ pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     cls: u32,
     sep: u32,
+    largest: u32,
     max_tokens: usize,
 }
 
@@ -28,31 +34,40 @@ impl Tokenizer {
     pub fn from_json(json: impl AsRef<[u8]>, max_tokens: usize) -> Result<Self, TextError> {
         let refuse = |reason: &str| Err(TextError::Tokenizer(reason.into()));
         let mut inner =
-            tokenizers::Tokenizer::from_bytes(json).map_err(|e| TextError::Tokenizer(e.to_string()))?;
+            tokenizers::Tokenizer::from_bytes(&json).map_err(|e| TextError::Tokenizer(e.to_string()))?;
         if max_tokens < 3 {
             return refuse("max_tokens must leave room for a token between [CLS] and [SEP]");
         }
-        if !matches!(inner.get_model(), ModelWrapper::WordPiece(_)) {
+        let ModelWrapper::WordPiece(model) = inner.get_model() else {
             return refuse("the model must be WordPiece, as a BERT's is");
+        };
+        if model.max_input_chars_per_word > MAX_WORD {
+            return refuse("max_input_chars_per_word is above 1000");
         }
+        let vocab = inner.get_vocab(false);
+        if !vocab.contains_key(&model.unk_token) {
+            return refuse("the vocabulary has no token for unknown words");
+        }
+        let (Some(&cls), Some(&sep)) = (vocab.get("[CLS]"), vocab.get("[SEP]")) else {
+            return refuse("[CLS] or [SEP] is missing from the vocabulary");
+        };
         if !matches!(inner.get_normalizer(), Some(NormalizerWrapper::BertNormalizer(_)))
             || !matches!(inner.get_pre_tokenizer(), Some(PreTokenizerWrapper::BertPreTokenizer(_)))
         {
             return refuse("the normalizer and pre-tokenizer must be BERT's");
         }
-        let (Some(cls), Some(sep)) = (inner.token_to_id("[CLS]"), inner.token_to_id("[SEP]")) else {
-            return refuse("[CLS] or [SEP] is missing from the vocabulary");
-        };
+        let added = inner.get_added_tokens_decoder();
+        let largest = vocab.into_values().chain(added.into_keys()).max().unwrap_or(0);
+        if !Document::read(json.as_ref()).is_some_and(|document| document.is_framed()) {
+            return refuse("the post-processor must put [CLS] in front and [SEP] at the end");
+        }
+        // The frame is put around by `run`: the crate's post-processor panics on a malformed template.
+        inner.with_post_processor(None::<PostProcessorWrapper>);
         inner.with_padding(None);
         inner.with_truncation(None).map_err(|e| TextError::Tokenizer(e.to_string()))?;
         // A post that says "[SEP]" means these five characters, not the token.
         inner.set_encode_special_tokens(true);
-        let tokenizer = Tokenizer { inner, cls, sep, max_tokens };
-        let framed = |ids: &[u32]| ids.len() >= 2 && ids[0] == cls && ids[ids.len() - 1] == sep;
-        if !framed(&tokenizer.encode_clean("")?) || !framed(&tokenizer.encode_clean("a")?) {
-            return refuse("the post-processor must put [CLS] in front and [SEP] at the end");
-        }
-        Ok(tokenizer)
+        Ok(Tokenizer { inner, cls, sep, largest, max_tokens })
     }
 
     /// Checks that an encoder with `vocab_size` embeddings has one for each token.
@@ -60,12 +75,12 @@ impl Tokenizer {
     /// # Errors
     /// [`TextError::Tokenizer`] when there are tokens beyond them.
     pub fn check_vocab(&self, vocab_size: usize) -> Result<(), TextError> {
-        let largest = self.inner.get_vocab(true).into_values().max().unwrap_or(0);
-        if (largest as usize) < vocab_size {
+        if (self.largest as usize) < vocab_size {
             return Ok(());
         }
         Err(TextError::Tokenizer(format!(
-            "token {largest} has no embedding: the text encoder's vocab_size is {vocab_size}"
+            "token {} has no embedding: the text encoder's vocab_size is {vocab_size}",
+            self.largest
         )))
     }
 
@@ -84,40 +99,58 @@ impl Tokenizer {
         }
         let cleaned = clean(text);
         let encoded = self.run(&cleaned.text)?;
-        let truncated = encoded.len() > self.max_tokens;
-        let mut ids = encoded.get_ids().to_vec();
-        let special = encoded.get_special_tokens_mask();
-        let mut words: Vec<_> = encoded
-            .get_offsets()
-            .iter()
-            .zip(special)
-            .map(|(&(start, end), &special)| (special == 0).then(|| cleaned.original(start..end)))
-            .collect();
-        if truncated {
-            ids.truncate(self.max_tokens - 1);
-            words.truncate(self.max_tokens - 1);
-            ids.push(self.sep);
-            words.push(None);
-        }
-        Ok(Encoding { ids, words, truncated })
+        let read = encoded.len().min(self.max_tokens - 2);
+        let original =
+            encoded.get_offsets()[..read].iter().map(|&(start, end)| Some(cleaned.original(start..end)));
+        Ok(Encoding {
+            ids: self.framed(&encoded.get_ids()[..read]),
+            words: std::iter::once(None).chain(original).chain([None]).collect(),
+            truncated: read < encoded.len(),
+        })
     }
 
     /// The ids of a text that is already clean, however many there are: what Hugging Face's tokenizer gives when it is
     /// told to split special tokens.
     ///
     /// # Errors
-    /// [`TextError::Tokenizer`] when the tokenizer has no token for unknown words.
+    /// [`TextError::Tokenizer`] when the tokenizer fails.
     pub fn encode_clean(&self, cleaned: &str) -> Result<Vec<u32>, TextError> {
-        Ok(self.run(cleaned)?.get_ids().to_vec())
-    }
-
-    /// The id of `[CLS]`.
-    pub fn cls(&self) -> u32 {
-        self.cls
+        Ok(self.framed(self.run(cleaned)?.get_ids()))
     }
 
     fn run(&self, cleaned: &str) -> Result<tokenizers::Encoding, TextError> {
-        self.inner.encode(cleaned, true).map_err(|e| TextError::Tokenizer(e.to_string()))
+        self.inner.encode(cleaned, false).map_err(|e| TextError::Tokenizer(e.to_string()))
+    }
+
+    fn framed(&self, ids: &[u32]) -> Vec<u32> {
+        [&[self.cls], ids, &[self.sep]].concat()
+    }
+}
+
+/// The part of a `tokenizer.json` that the tokenizers crate does not show.
+#[derive(Deserialize)]
+struct Document {
+    post_processor: Value,
+}
+
+impl Document {
+    fn read(json: &[u8]) -> Option<Self> {
+        serde_json::from_slice(json).ok()
+    }
+
+    /// Whether `[CLS]`, the text and `[SEP]` is what becomes of a text.
+    fn is_framed(&self) -> bool {
+        let at = |path: &str| self.post_processor.pointer(path).and_then(Value::as_str);
+        match at("/type") {
+            Some("BertProcessing") => at("/cls/0") == Some("[CLS]") && at("/sep/0") == Some("[SEP]"),
+            Some("TemplateProcessing") => {
+                at("/single/0/SpecialToken/id") == Some("[CLS]")
+                    && at("/single/1/Sequence/id") == Some("A")
+                    && at("/single/2/SpecialToken/id") == Some("[SEP]")
+                    && self.post_processor.pointer("/single/3").is_none()
+            }
+            _ => false,
+        }
     }
 }
 
@@ -296,6 +329,13 @@ mod tests {
             "/model",
             serde_json::json!({"type": "WordLevel", "unk_token": "[UNK]", "vocab": {"[UNK]": 1}}),
         );
+        refused(
+            "/post_processor",
+            serde_json::json!({"type": "TemplateProcessing", "pair": [], "special_tokens": {},
+            "single": [{"Sequence": {"id": "B", "type_id": 0}}]}),
+        );
+        refused("/model/max_input_chars_per_word", 100_000.into());
+        refused("/model/unk_token", "[NONE]".into());
         refused("/model/vocab", serde_json::json!({"so": 0}));
         for json in ["", "{}", "[1]", "\u{0}"] {
             assert!(Tokenizer::from_json(json, 8).is_err(), "{json:?}");
