@@ -29,7 +29,7 @@ use tracing_subscriber::EnvFilter;
 #[command(name = "mixed-feelings", version, arg_required_else_help = true, after_help = EXIT_CODES)]
 struct Cli {
     /// Tell more on standard error (twice: everything); RUST_LOG has the last word.
-    #[arg(short, long, global = true, action = ArgAction::Count)]
+    #[arg(short, long, global = true, action = ArgAction::Count, display_order = 100)]
     verbose: u8,
     #[command(subcommand)]
     command: Command,

@@ -13,7 +13,7 @@ use anyhow::Result;
 
 use crate::{bundle, engine, post};
 
-/// Tell what a post feels: its text, its image, or both.
+/// Tells what a post feels: its text, its image, or both.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 #[command(group(clap::ArgGroup::new("post").required(true).multiple(true)

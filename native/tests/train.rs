@@ -30,7 +30,8 @@ fn world(epochs: usize) -> World {
         candle_core::safetensors::save(&part(prefix), file).expect("written");
     }
     world.write("base/text/config.json", config["text"].to_string());
-    fs::copy(world.path("checkpoint/tokenizer.json"), world.path("base/text/tokenizer.json")).expect("copied");
+    fs::copy(world.path("checkpoint/tokenizer.json"), world.path("base/text/tokenizer.json"))
+        .expect("copied");
     let image = serde_json::json!({
         "architecture": config["image"]["architecture"],
         "input_size": [3, 32, 32], "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5],

@@ -17,6 +17,8 @@ pub fn answers(engine: &Engine, cases: &[Case], what: &str) -> Result<Vec<Answer
     let bar = progress::bar(cases.len(), what);
     let answers = cases
         .par_iter()
+        // A clone of an int8 model is tens of megabytes: it should serve more than a few rows.
+        .with_min_len(16)
         .map_init(
             || engine.clone(),
             |engine, case| {

@@ -23,7 +23,7 @@ use crate::{
     engine::{Answer, Engine},
 };
 
-/// Measure a model on labelled posts.
+/// Measures a model on labelled posts.
 ///
 /// Prints accuracy, macro-F1, weighted-F1, macro-recall, the scores of each class and the confusion matrix; then by the
 /// modality used (text, image, both) and by relation. Rows whose label is `conflict` have no label as a whole: they

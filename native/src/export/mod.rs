@@ -25,7 +25,7 @@ use crate::{
     eval::cases::{self, Case},
 };
 
-/// Quantize a checkpoint to the bundle that runs in the browser.
+/// Quantizes a checkpoint to the bundle that runs in the browser.
 ///
 /// BatchNorm is folded into the convolutions, the ranges of the activations are measured on real pictures, weights become
 /// int8. The bundle and its SHA-256 appear whole or not at all. With --check, float and int8 are compared first.
@@ -70,7 +70,7 @@ pub struct Args {
 const EXAMPLES: &str = "Examples:
   mixed-feelings export --checkpoint runs/small/best --calibration pairs.tsv --split train
   mixed-feelings export --checkpoint runs/small/best --calibration pairs.tsv --split train \\
-      --check pairs.tsv --check-split val --check-texts tweets.tsv --max-loss 0.01 --out small.safetensors";
+      --check pairs.tsv --check-split val --check-texts tweets.tsv --max-loss 0.01";
 
 fn key_value(s: &str) -> Result<(String, String), String> {
     match s.split_once('=') {

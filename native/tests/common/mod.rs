@@ -24,10 +24,27 @@ pub fn run<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Run {
 
 /// Runs the program with bytes on its standard input.
 pub fn run_with_input<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>, input: &[u8]) -> Run {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_mixed-feelings"))
-        .args(args)
-        .env_remove("RUST_LOG")
-        .env_remove("HF_ENDPOINT")
+    finish(program().args(args), input)
+}
+
+/// Runs the program with variables of its environment, and no proxy between it and this machine.
+pub fn run_with_env<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>, variables: &[(&str, &str)]) -> Run {
+    let proxies = ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"];
+    let mut program = program();
+    for proxy in proxies {
+        program.env_remove(proxy);
+    }
+    finish(program.envs(variables.iter().copied()).args(args), b"")
+}
+
+fn program() -> Command {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_mixed-feelings"));
+    program.env_remove("RUST_LOG").env_remove("HF_ENDPOINT");
+    program
+}
+
+fn finish(program: &mut Command, input: &[u8]) -> Run {
+    let mut child = program
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
