@@ -64,14 +64,14 @@ impl Run {
         self.out
     }
 
-    /// Asserts exit code 1, nothing on standard output, and one `error:` line with all of `words`.
+    /// Asserts exit code 1, nothing on standard output, and an `error:` with all of `words`.
     pub fn refused(&self, words: &[&str]) {
         assert_eq!(self.code, Some(1), "{self:?}");
         assert_eq!(self.out, "", "nothing is printed beside the error");
-        let line = self.err.lines().find(|line| line.starts_with("error: "));
-        let line = line.unwrap_or_else(|| panic!("no error line: {self:?}"));
+        let start = if self.err.starts_with("error: ") { Some(0) } else { self.err.find("\nerror: ") };
+        let error = start.map_or_else(|| panic!("no error: {self:?}"), |start| &self.err[start..]);
         for word in words {
-            assert!(line.contains(word), "`{word}` is not in: {line}");
+            assert!(error.contains(word), "`{word}` is not in: {error}");
         }
         assert!(!self.err.contains("panicked"), "{self:?}");
     }
