@@ -3,10 +3,10 @@
 export const EXAMPLES = [
   {
     text: 'This is the worst holiday ever.',
-    photo: 'picos-de-europa.jpg',
-    alt: 'A path over a green slope towards snowy limestone peaks under a blue sky',
-    author: 'Aitzol Berasategi',
-    licence: 'CC BY 4.0',
+    photo: 'summer-palace.jpg',
+    alt: 'A red and green pagoda on a wooded hill above a lake, under a blue sky',
+    author: 'danielbuechele (flickr)',
+    licence: 'CC BY 2.0',
   },
   {
     text: 'Nothing beats coming home to this face. I love him so much!',
@@ -30,14 +30,14 @@ export const EXAMPLES = [
     licence: 'CC0',
   },
   {
-    text: 'What a beautiful evening. Grateful for every minute of it.',
-    photo: 'sunset.jpg',
-    alt: 'The sun setting over a range of hills',
-    author: 'Aitzol Berasategi',
-    licence: 'CC BY 4.0',
+    text: 'So much beauty up there. I feel lucky to see it.',
+    photo: 'hubble-deep-field.jpg',
+    alt: 'Hundreds of galaxies on a black sky',
+    author: 'NASA/ESA',
+    licence: 'public domain',
   },
   {
-    text: 'Perfect solitude. Nobody for miles.',
+    text: 'Perfect solitude. I love it here.',
     photo: 'friends.jpg',
     alt: 'Two brown dogs leaning out of two windows of a wooden house',
     author: 'Aitzol Berasategi',
@@ -51,11 +51,11 @@ export const EXAMPLES = [
     licence: 'CC BY 2.0',
   },
   {
-    text: 'The harbour of Nagasaki at low tide, some time in the 1860s.',
-    photo: 'nagasaki-boats.jpg',
-    alt: 'Wooden boats before a town on a hillside, an old sepia print',
-    author: 'Getty Open Content, via stdlib',
-    licence: 'no restrictions',
+    text: 'The launch window opens at 21:40, weather permitting.',
+    photo: 'rocket.jpg',
+    alt: 'A white rocket on its launch pad at dusk, between floodlights',
+    author: 'SpaceX',
+    licence: 'public domain',
   },
 ];
 

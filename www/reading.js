@@ -48,7 +48,8 @@ export function createReading() {
   }
 
   function showWords({ explanation, label }) {
-    const words = (explanation.words ?? []).filter((w) => Math.abs(w.weight) >= FAINTEST).sort((a, b) => Math.abs(b.weight) - Math.abs(a.weight));
+    const telling = ({ text, weight }) => Math.abs(weight) >= FAINTEST && !/^\p{P}+$/u.test(text);
+    const words = (explanation.words ?? []).filter(telling).sort((a, b) => Math.abs(b.weight) - Math.abs(a.weight));
     $('weights').hidden = words.length === 0;
     $('weight-list').replaceChildren(
       ...words.slice(0, MOST_WORDS).map(({ text, weight }) => {

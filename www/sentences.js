@@ -20,9 +20,11 @@ export function milliseconds(ms) {
 
 const CAPITAL = { negative: 'Negative', neutral: 'Neutral', positive: 'Positive' };
 
+const SURE = 0.6; // a probability below it is a leaning
+
 /**
  * The verdict as runs of `{ text, label? }`; runs with a label are set in its colour.
- * A contradiction is named only where the two labels say so too, or the meter is past the middle.
+ * That the halves pull apart is said only where the calibrated contradiction is more likely than not.
  */
 export function verdict(analysis) {
   const { label, text, image, contradiction } = analysis;
@@ -32,29 +34,23 @@ export function verdict(analysis) {
   }
   const whole = [run(CAPITAL[label], label), run(' as a whole. ')];
   if (text.label === image.label) {
-    const same = text.label === label ? 'Words and picture agree.' : 'Words and picture agree on less than the whole says.';
-    return contradiction >= 0.5 ? [...whole, run('The labels match, but not wholeheartedly.')] : [...whole, run(same)];
+    const agreed = text.label === label ? 'Words and picture agree.' : 'Neither half says so alone.';
+    return [...whole, run(agreed)];
   }
-  const halves = [
-    run('The words are '),
+  const sure = ({ scores, label }) => scores[label] >= SURE;
+  return [
+    ...whole,
+    run(sure(text) ? 'The words are ' : 'The words lean '),
     run(text.label, text.label),
-    run(', the picture is '),
+    run(sure(image) ? ', the picture is ' : ', the picture leans '),
     run(image.label, image.label),
+    run(contradiction >= 0.5 ? ': they pull apart.' : '.'),
   ];
-  const opposite = text.label !== 'neutral' && image.label !== 'neutral';
-  return [...whole, ...halves, run(opposite || contradiction >= 0.5 ? ': they pull apart.' : '.')];
 }
 
-/** The contradiction meter in words. */
+/** The contradiction meter in words: what the number means, not how to feel about it. */
 export function contradictionText(p) {
-  const steps = [
-    [0.15, 'are in tune'],
-    [0.4, 'are mostly in tune'],
-    [0.6, 'may or may not agree'],
-    [0.85, 'are at odds'],
-    [Infinity, 'are plainly at odds'],
-  ];
-  return `${percent(p)}: words and picture ${steps.find(([below]) => p < below)[1]}.`;
+  return `${percent(p)} chance that words and picture point opposite ways.`;
 }
 
 // What a person can do about an error, by the package's stable codes.
