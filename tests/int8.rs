@@ -1,0 +1,186 @@
+//! The int8 plan against the float model: the same random weights, quantised and back. What remains between the two is the
+//! rounding of activations to 7 bits, layer upon layer.
+#![cfg(feature = "float")]
+
+use candle_core::{DType, Device, Tensor};
+use candle_nn::{VarBuilder, VarMap};
+use mixed_feelings::{
+    bundle::{Bundle, Calibration, dequantize, quantize, tiny_config, tiny_tokenizer},
+    config::ModelConfig,
+    fusion::{
+        FusionKind,
+        float::{ImageFeatures, TextFeatures},
+        int8::Fusion,
+    },
+    image::{Architecture, Picture, int8::ImageEncoder},
+    layers::Mode,
+    model::Model,
+    text::{Activation, int8::TextEncoder},
+};
+
+type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+const IDS: [u32; 9] = [2, 40, 7, 19, 63, 5, 81, 22, 3];
+
+/// Smooth colours, so that neighbouring pixels agree as they do in photos.
+fn picture(seed: u32) -> Picture {
+    let wave = |x: u32, y: u32, c: u32| {
+        let (x, y, c) = (x as f32, y as f32, (c + seed) as f32);
+        127.5 + 127.0 * (x * (0.05 + 0.03 * c) + c).sin() * (y * (0.11 - 0.02 * c) + 0.7 * c).cos()
+    };
+    let side = 64;
+    let pixels = (0..side * side * 3).map(|i| wave(i / 3 % side, i / 3 / side, i % 3) as u8).collect();
+    Picture::from_rgb(side, side, pixels).expect("a square")
+}
+
+fn pixels(config: &ModelConfig, picture: &Picture) -> Result<Tensor> {
+    let side = config.preprocess.input_size;
+    let values = config.preprocess.to_chw(&config.preprocess.apply(picture));
+    Ok(Tensor::from_vec(values, (3, side, side), &Device::Cpu)?)
+}
+
+/// A float model of random weights, what it is quantised to, and that as floats again.
+fn models(config: &ModelConfig) -> Result<(Model, Bundle, Model)> {
+    let vars = VarMap::new();
+    let vb = VarBuilder::from_varmap(&vars, DType::F32, &Device::Cpu);
+    let float = Model::load(vb, config)?;
+    let vars = vars.data().lock().expect("not poisoned");
+    let tensors = vars.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone())).collect();
+    let mut calibration = Calibration::new();
+    for seed in 0..4 {
+        calibration.observe(&float.image, &pixels(config, &picture(seed))?.unsqueeze(0)?)?;
+    }
+    let bundle = quantize(&tensors, config, &tiny_tokenizer(), &calibration)?.finish()?;
+    let bundle = Bundle::parse(bundle)?;
+    let vb = VarBuilder::from_tensors(dequantize(&bundle)?, DType::F32, &Device::Cpu);
+    let dequantized = Model::load(vb, config)?;
+    Ok((float, bundle, dequantized))
+}
+
+/// The length of the difference over the length of the second.
+fn distance(a: &[f32], b: &[f32]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    let square = |x: f64| x * x;
+    let difference: f64 = a.iter().zip(b).map(|(&a, &b)| square(f64::from(a) - f64::from(b))).sum();
+    (difference / b.iter().map(|&b| square(f64::from(b))).sum::<f64>()).sqrt()
+}
+
+fn hidden(model: &Model) -> Result<Vec<f32>> {
+    let mask = Tensor::ones((1, IDS.len()), DType::F32, &Device::Cpu)?;
+    let ids = Tensor::new(&IDS, &Device::Cpu)?.unsqueeze(0)?;
+    Ok(model.text.forward(&ids, &mask, Mode::Infer)?.flatten_all()?.to_vec1()?)
+}
+
+/// Cell by cell, channels last, as the int8 plan has it.
+fn grid(model: &Model, config: &ModelConfig, picture: &Picture) -> Result<Vec<f32>> {
+    let grid = model.image.forward(&pixels(config, picture)?.unsqueeze(0)?, Mode::Infer)?;
+    Ok(grid.permute((0, 2, 3, 1))?.flatten_all()?.to_vec1()?)
+}
+
+#[test]
+fn text_encoders_agree_for_each_activation() -> Result {
+    for activation in [Activation::Gelu, Activation::GeluNew, Activation::Relu] {
+        let mut config = tiny_config();
+        config.text.hidden_act = activation;
+        config.text.hidden_size = 36;
+        config.text.num_attention_heads = 3;
+        config.text.intermediate_size = 50;
+        let (float, bundle, dequantized) = models(&config)?;
+        let mut int8 = TextEncoder::load(&bundle, &config.text)?;
+        let encoded = int8.encode(&IDS)?;
+        let (to_float, to_dequantized) =
+            (distance(encoded, &hidden(&float)?), distance(encoded, &hidden(&dequantized)?));
+        println!("{activation:?}: {to_float:.4} from float, {to_dequantized:.4} from dequantised");
+        assert!(to_dequantized < 0.1 && to_float < 0.1);
+
+        let first = encoded.to_vec();
+        assert!(int8.encode(&[2, 9999, 3]).is_err() && int8.encode(&[5; 99]).is_err());
+        assert!(int8.encode(&[])?.is_empty());
+        assert_eq!(int8.encode(&IDS)?, first, "an error or an empty text leaves no trace");
+    }
+    Ok(())
+}
+
+#[test]
+fn image_encoders_agree_for_each_kind_of_block() -> Result {
+    for (architecture, side) in [
+        (Architecture::EfficientnetLite0, 64),
+        (Architecture::EfficientnetLite0, 45),
+        (Architecture::Resnet18, 64),
+        (Architecture::Resnet50, 50),
+    ] {
+        let mut config = tiny_config();
+        config.image.architecture = architecture;
+        config.preprocess.input_size = side;
+        let (float, bundle, dequantized) = models(&config)?;
+        let mut int8 = ImageEncoder::load(&bundle, &config.image, &config.preprocess)?;
+        let picture = picture(2);
+        let encoded = int8.encode(&picture).to_vec();
+        assert_eq!(encoded.len(), int8.side() * int8.side() * int8.channels());
+        let to_float = distance(&encoded, &grid(&float, &config, &picture)?);
+        let to_dequantized = distance(&encoded, &grid(&dequantized, &config, &picture)?);
+        println!(
+            "{architecture:?} at {side}: {to_float:.4} from float, {to_dequantized:.4} from dequantised"
+        );
+        assert!(to_dequantized < 0.25 && to_float < 0.25);
+        assert_eq!(int8.encode(&picture), encoded, "buffers leave no trace");
+    }
+    Ok(())
+}
+
+#[test]
+fn fusions_agree_for_each_kind_and_each_missing_side() -> Result {
+    for kind in [FusionKind::Pooled, FusionKind::Tokens, FusionKind::Concat, FusionKind::Late] {
+        let mut config = tiny_config();
+        config.fusion.kind = kind;
+        config.fusion.width = 40;
+        config.fusion.heads = 4;
+        let (float, bundle, dequantized) = models(&config)?;
+        let mut text = TextEncoder::load(&bundle, &config.text)?;
+        let mut image = ImageEncoder::load(&bundle, &config.image, &config.preprocess)?;
+        let mut fusion = Fusion::load(&bundle, &config.fusion, text.width(), image.channels())?;
+        bundle.check_all_read()?;
+        let (text_width, side, channels) = (text.width(), image.side(), image.channels());
+        let (hidden, grid) = (text.encode(&IDS)?, image.encode(&picture(1)));
+        // Both fusions get the very same features: what differs is theirs.
+        let one = Tensor::ones(1, DType::F32, &Device::Cpu)?;
+        let mask = Tensor::ones((1, IDS.len()), DType::F32, &Device::Cpu)?;
+        let text_features = TextFeatures {
+            hidden: Tensor::from_slice(hidden, (1, IDS.len(), text_width), &Device::Cpu)?,
+            mask,
+        };
+        let cells = Tensor::from_slice(grid, (1, side, side, channels), &Device::Cpu)?;
+        let image_features = ImageFeatures { grid: cells.permute((0, 3, 1, 2))?.contiguous()? };
+        for (model, tolerance) in [(&dequantized, 0.1), (&float, 0.2)] {
+            for (has_text, has_image) in [(true, true), (true, false), (false, true)] {
+                let out = model.fusion.forward(
+                    has_text.then_some(&text_features),
+                    has_image.then_some(&image_features),
+                    &one,
+                    &one,
+                    Mode::Infer,
+                )?;
+                let fused = fusion.fused(has_text.then_some(hidden), has_image.then_some(grid));
+                let close = |a: &[f32], b: &Tensor| -> Result {
+                    let b: Vec<f32> = b.flatten_all()?.to_vec1()?;
+                    let largest = a.iter().zip(&b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+                    println!("{kind:?}, text {has_text}, image {has_image}: {largest:.4}");
+                    assert!(largest < tolerance, "{a:?} against {b:?}");
+                    Ok(())
+                };
+                close(&fused, &out.fused)?;
+                if let (Some(text), Some(image), Some(logit)) = (&out.text, &out.image, &out.contradiction) {
+                    let (t, i) = (fusion.text.logits_of_mean(hidden), fusion.image.logits_of_mean(grid));
+                    close(&t, text)?;
+                    close(&i, image)?;
+                    let scores = |logits| mixed_feelings::Scores::from_logits(logits).to_array();
+                    let contradiction = fusion.contradiction(scores(t), scores(i));
+                    close(&[contradiction], &candle_nn::ops::sigmoid(logit)?)?;
+                }
+            }
+        }
+        let contributions = fusion.text.contributions(hidden, 2);
+        assert_eq!(contributions.len(), IDS.len());
+    }
+    Ok(())
+}
