@@ -152,6 +152,10 @@ mod tests {
     use candle_core::Device;
 
     use super::*;
+    use crate::layers::{
+        NoiseSource,
+        gradient_check::{assert_gradients, randomise},
+    };
 
     fn tiny() -> BertConfig {
         BertConfig::from_json(
@@ -197,6 +201,30 @@ mod tests {
         names.sort_unstable();
         assert_eq!(names, ["embeddings.LayerNorm.bias", "embeddings.LayerNorm.weight"]);
         assert!(normal.values().all(|t| t.dtype() == DType::F32));
+        Ok(())
+    }
+
+    /// Embeddings and layers, with dropout and padding.
+    #[test]
+    fn every_parameter_has_its_gradient() -> Result<()> {
+        for hidden_act in [Activation::Relu, Activation::Gelu, Activation::GeluNew] {
+            let vars = candle_nn::VarMap::new();
+            let config = BertConfig { hidden_act, layer_norm_eps: 1e-5, ..tiny() };
+            let bert = Bert::load(VarBuilder::from_varmap(&vars, DType::F64, &Device::Cpu), &config)?;
+            randomise(&vars)?;
+            let ids = Tensor::new(&[[1u32, 5, 2, 5], [1, 7, 2, 0]], &Device::Cpu)?;
+            let mask = Tensor::new(&[[1f64; 4], [1., 1., 1., 0.]], &Device::Cpu)?;
+            assert_gradients(
+                &vars,
+                &[],
+                |_| true,
+                || {
+                    // A state that leaves no feed-forward input so near 0 that a difference steps over ReLU's kink.
+                    let noise = NoiseSource::new(5);
+                    bert.forward(&ids, &mask, Mode::Train(&noise))
+                },
+            )?;
+        }
         Ok(())
     }
 }
