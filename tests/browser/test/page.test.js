@@ -184,6 +184,11 @@ describe('the demo page', () => {
     await page.locator('#trouble').waitFor({ state: 'hidden' });
     assert.match((await reading(page)).verdict, /words alone/);
 
+    await page.locator('#text').fill('much too long '.repeat(10_000));
+    await page.locator('#trouble[data-code=text-too-long]').waitFor();
+    await page.locator('#clear').click();
+    await page.locator('#trouble').waitFor({ state: 'hidden' });
+
     await page.locator('#file').setInputFiles({ name: 'a.pdf', mimeType: 'application/pdf', buffer: Buffer.from('%PDF') });
     await page.locator('#trouble[data-code=not-an-image]').waitFor();
     await page.locator('#examples button').nth(1).click();
