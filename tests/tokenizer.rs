@@ -1,24 +1,24 @@
 //! The tokenizer against Hugging Face's, on real vocabulary. `tests/parity/tokenizer.py` wrote what is expected.
 
+use std::sync::LazyLock;
+
+use mixed_feelings::Bundle;
 use mixed_feelings::text::{MAX_TEXT_BYTES, Tokenizer, clean};
 
 const EXPECTED: &str = include_str!("parity/tokenizer.json");
 
-/// The pretrained tokenizer that the shipped model uses too.
-fn pretrained(max_tokens: usize) -> Option<Tokenizer> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/weights/all-minilm-l6-v2/tokenizer.json");
-    match std::fs::read(path) {
-        Ok(json) => Some(Tokenizer::from_json(json, max_tokens).expect("a BERT tokenizer")),
-        Err(_) => {
-            println!("skipped: needs ../shared/weights/all-minilm-l6-v2/tokenizer.json");
-            None
-        }
-    }
+/// The shipped bundle's tokenizer: the pretrained one of bert-base-uncased and MiniLM.
+fn shipped(max_tokens: usize) -> Tokenizer {
+    static BUNDLE: LazyLock<Bundle> = LazyLock::new(|| {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/pkg/mixed-feelings-small.safetensors");
+        Bundle::parse(std::fs::read(path).expect("the shipped bundle")).expect("a bundle")
+    });
+    Tokenizer::from_json(BUNDLE.tokenizer_json(), max_tokens).expect("a BERT tokenizer")
 }
 
 #[test]
 fn same_ids_as_hugging_face() {
-    let Some(tokenizer) = pretrained(128) else { return };
+    let tokenizer = shipped(128);
     let expected: serde_json::Value = serde_json::from_str(EXPECTED).expect("JSON");
     let rows = expected["rows"].as_array().expect("rows");
     assert!(rows.len() >= 45);
@@ -36,7 +36,7 @@ fn same_ids_as_hugging_face() {
 
 #[test]
 fn nasty_strings_survive_the_whole_way() {
-    let Some(tokenizer) = pretrained(64) else { return };
+    let tokenizer = shipped(64);
     tokenizer.check_vocab(30_522).expect("MiniLM has an embedding for each token");
     let expected: serde_json::Value = serde_json::from_str(EXPECTED).expect("JSON");
     for row in expected["rows"].as_array().expect("rows") {
@@ -57,7 +57,7 @@ fn nasty_strings_survive_the_whole_way() {
 
 #[test]
 fn emoji_are_read_as_words() {
-    let Some(tokenizer) = pretrained(64) else { return };
+    let tokenizer = shipped(64);
     let ids = |text: &str| tokenizer.encode(text).expect("an encoding").ids;
     assert_eq!(ids("so funny 😂"), ids("so funny face with tears of joy"));
     assert_eq!(ids("RT @ann: #SoGood 👍🏿 http://t.co/x"), ids("#so good thumbs up www.example.com"));
@@ -69,7 +69,7 @@ fn emoji_are_read_as_words() {
 
 #[test]
 fn the_longest_text_is_read_and_a_longer_one_refused() {
-    let Some(tokenizer) = pretrained(128) else { return };
+    let tokenizer = shipped(128);
     for part in ["a", "a ", "😂🚀", "漢", "#AbC", "@a ", "http://a ", "!?", "\u{200d}"] {
         let text = part.repeat(MAX_TEXT_BYTES / part.len());
         let encoding = tokenizer.encode(&text).expect("an encoding");
