@@ -1,4 +1,5 @@
-//! From activations seen on real pictures to the ranges that 7 bits are spread over.
+//! From activations seen on real pictures to the ranges that 7 bits are spread over, and to the means that rounded weights
+//! are corrected by.
 
 use std::collections::HashMap;
 
@@ -16,7 +17,18 @@ const SAMPLES: usize = 1 << 17;
 #[derive(Clone, Debug, Default)]
 pub struct Calibration {
     histograms: HashMap<String, Histogram>,
+    means: HashMap<String, Mean>,
 }
+
+/// The running mean of each channel.
+#[derive(Clone, Debug, Default)]
+struct Mean {
+    sums: Vec<f64>,
+    batches: u32,
+}
+
+/// The name of the pixels among the means.
+pub(super) const PIXELS: &str = "";
 
 impl Calibration {
     /// One that has seen nothing.
@@ -29,13 +41,32 @@ impl Calibration {
     /// # Errors
     /// Those of the CNN.
     pub fn observe(&mut self, cnn: &Cnn, pixels: &Tensor) -> Result<()> {
+        self.add_mean(PIXELS, pixels)?;
         cnn.forward_observed(pixels, &mut |name, x| {
+            self.add_mean(name, x)?;
             let values = x.flatten_all()?.to_vec1::<f32>()?;
             let step = values.len().div_ceil(SAMPLES).max(1);
             let histogram = self.histograms.entry(name.to_owned()).or_default();
             values.iter().step_by(step).for_each(|&x| histogram.add(x));
             Ok(())
         })?;
+        Ok(())
+    }
+
+    /// The mean of each channel of what was seen under `name`.
+    pub(super) fn means(&self, name: &str) -> Option<Vec<f64>> {
+        let mean = self.means.get(name)?;
+        Some(mean.sums.iter().map(|sum| sum / f64::from(mean.batches)).collect())
+    }
+
+    fn add_mean(&mut self, name: &str, x: &Tensor) -> Result<()> {
+        let channels = x.transpose(0, 1)?.flatten_from(1)?.mean(1)?.to_vec1::<f32>()?;
+        let mean = self.means.entry(name.to_owned()).or_default();
+        mean.sums.resize(channels.len(), 0.0);
+        mean.batches += 1;
+        for (sum, x) in mean.sums.iter_mut().zip(channels) {
+            *sum += f64::from(x);
+        }
         Ok(())
     }
 
