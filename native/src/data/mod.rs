@@ -17,7 +17,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 pub use pairs::{PairRow, Relation, read_pairs};
 use report::{Report, Shared, TableReport};
-pub use table::{Table, TableRow};
+pub use table::Table;
 pub use texts::{TextRow, read_texts};
 
 /// Folders below the one given that are searched for tables.

@@ -14,9 +14,10 @@ use mixed_feelings::{
 use super::{
     config::FusionSection,
     features::{Sides, drop_sides},
-    learn::{Evaluation, Task, shuffled},
+    learn::{Task, shuffled},
     losses::{class_weights, cross_entropy},
     parameters::Parameters,
+    record::Evaluation,
     text::most_likely,
 };
 use crate::{
@@ -134,16 +135,13 @@ impl Task for FusionTask {
             cross_entropy(logits, &targets, &weights, smoothing)
         };
         let mut total = loss(&outputs.fused, &self.weights.fused, |row| row.label)?;
-        let heads: [(_, _, _, fn(&PairRow) -> Option<Sentiment>); 2] = [
-            (&outputs.text, &self.weights.text, self.section.text_loss, |row| Some(row.text_label)),
-            (&outputs.image, &self.weights.image, self.section.image_loss, |row| Some(row.image_label)),
-        ];
-        for (logits, weights, share, label) in heads {
-            if let Some(logits) = logits
-                && share > 0.0
-            {
-                total = (total + (loss(logits, weights, label)? * share)?)?;
-            }
+        if let Some(logits) = &outputs.text {
+            let text = loss(logits, &self.weights.text, |row| Some(row.text_label))?;
+            total = (total + (text * self.section.text_loss)?)?;
+        }
+        if let Some(logits) = &outputs.image {
+            let image = loss(logits, &self.weights.image, |row| Some(row.image_label))?;
+            total = (total + (image * self.section.image_loss)?)?;
         }
         Ok(total)
     }

@@ -18,10 +18,11 @@ use rayon::prelude::*;
 
 use super::{
     config::ImageSection,
-    learn::{Evaluation, Task, shuffled},
+    learn::{Task, shuffled},
     losses::{class_weights, cross_entropy},
     parameters::{Frozen, Parameters},
     pictures,
+    record::Evaluation,
     text::most_likely,
 };
 use crate::{

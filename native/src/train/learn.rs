@@ -1,6 +1,6 @@
 //! The loop that every stage shares: batches, gradients, updates, evaluation, early stopping, checkpoints, resume.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 use candle_core::{Tensor, backprop::GradStore};
@@ -10,7 +10,7 @@ use super::{
     adamw::{AdamW, Schedule},
     config::Learning,
     parameters::Parameters,
-    record::Record,
+    record::{Evaluation, Record},
     state::{Position, StateFile},
 };
 use crate::progress;
@@ -28,15 +28,6 @@ pub trait Task: Sync {
 
     /// Measures the model on val.
     fn evaluate(&self) -> Result<Evaluation>;
-}
-
-/// How good a model is on val.
-#[derive(Clone, Debug)]
-pub struct Evaluation {
-    /// What early stopping goes by; higher is better.
-    pub score: f64,
-    /// Every figure, by name, for `metrics.jsonl`.
-    pub figures: BTreeMap<&'static str, f64>,
 }
 
 /// What a training of one stage needs besides its task.

@@ -21,19 +21,6 @@ pub fn cross_entropy(logits: &Tensor, targets: &[u32], weights: &[f32], smoothin
     (mixed * weights)?.sum_all()?.neg()
 }
 
-/// The sum over rows of `weight * binary cross-entropy` between logits `[rows]` and targets in 0..=1, in the form
-/// that does not overflow: `max(z, 0) - z y + ln(1 + e^-|z|)`.
-///
-/// # Errors
-/// When the lengths do not fit.
-pub fn binary_cross_entropy(logits: &Tensor, targets: &[f32], weights: &[f32]) -> Result<Tensor> {
-    let targets = Tensor::from_slice(targets, logits.shape(), logits.device())?;
-    let weights = Tensor::from_slice(weights, logits.shape(), logits.device())?;
-    let softplus = (logits.abs()?.neg()?.exp()? + 1.0)?.log()?;
-    let loss = ((logits.relu()? - (logits * targets)?)? + softplus)?;
-    (loss * weights)?.sum_all()
-}
-
 /// A weight for each class that makes up for its rarity: `(rows / (classes * count)) ^ power`; 1 is "balanced" as
 /// scikit-learn has it, 0 weighs all alike, 0.5 goes half the way.
 pub fn class_weights(labels: impl Iterator<Item = usize>, classes: usize, power: f64) -> Vec<f32> {
@@ -56,15 +43,6 @@ mod tests {
         let logits = Tensor::new(&[[1.0f32, -0.5, 2.0], [0.2, 0.1, -1.0]], &Device::Cpu)?;
         let loss = cross_entropy(&logits, &[2, 0], &[1.0, 2.0], 0.1)?.to_scalar::<f32>()?;
         assert!((loss - 2.157263).abs() < 1e-5, "{loss}");
-        Ok(())
-    }
-
-    /// `torch.nn.functional.binary_cross_entropy_with_logits(reduction="none")`, weighted 1 and 3.
-    #[test]
-    fn binary_cross_entropy_agrees_with_torch() -> Result<()> {
-        let logits = Tensor::new(&[0.7f32, -40.0], &Device::Cpu)?;
-        let loss = binary_cross_entropy(&logits, &[1.0, 0.25], &[1.0, 3.0])?.to_scalar::<f32>()?;
-        assert!((loss - 30.40319).abs() < 1e-4, "{loss}");
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! `metrics.jsonl`: one line an epoch, also told on standard error.
 
 use std::{
+    collections::BTreeMap,
     fs::{File, OpenOptions},
     io::{Seek, SeekFrom, Write},
     path::Path,
@@ -9,7 +10,14 @@ use std::{
 use anyhow::{Context, Result};
 use serde_json::json;
 
-use super::learn::Evaluation;
+/// How good a model is on val.
+#[derive(Clone, Debug)]
+pub struct Evaluation {
+    /// What early stopping goes by; higher is better.
+    pub score: f64,
+    /// Every figure, by name, for `metrics.jsonl`.
+    pub figures: BTreeMap<&'static str, f64>,
+}
 
 /// The open file.
 pub struct Record {

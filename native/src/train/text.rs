@@ -14,9 +14,10 @@ use rayon::prelude::*;
 
 use super::{
     config::{TextSection, TextTable},
-    learn::{Evaluation, Task, shuffle, shuffled},
+    learn::{Task, shuffle, shuffled},
     losses::{class_weights, cross_entropy},
     parameters::Parameters,
+    record::Evaluation,
 };
 use crate::{data::Table, metrics::Confusion, progress};
 
