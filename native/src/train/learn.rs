@@ -55,7 +55,7 @@ impl Learner<'_> {
         let mut position = Position { noise: self.seed, ..Position::default() };
         if resume && let Some(saved) = self.file.load(self.parameters, &mut adamw)? {
             position = saved;
-            record.rewind(position.record_bytes)?;
+            record.keep(position.record_bytes)?;
             tracing::info!("{}: resumed at epoch {} batch {}", task.name(), position.epoch, position.batch);
         }
         while position.epoch < learning.epochs && !position.stopped {

@@ -75,9 +75,6 @@ pub fn run(args: Args) -> Result<()> {
     parameters.insert_all("image.", base.image, &device)?;
     let model = base.config;
     let mut training = Training { config, model, tokenizer: base.tokenizer, device, shards, record };
-    if !args.resume {
-        training.record.rewind(0)?;
-    }
     training.text_stage(&parameters, args.resume)?;
     training.image_stage(&parameters, args.resume)?;
     training.fusion_stage(&parameters, args.resume)?;

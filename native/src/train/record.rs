@@ -22,28 +22,27 @@ pub struct Evaluation {
 /// The open file.
 pub struct Record {
     file: File,
+    /// How much of it counts. What lies beyond is dropped by the next line, not before: a resumed training passes by
+    /// its finished stages, and the lines of later ones must outlive that.
     bytes: u64,
 }
 
 impl Record {
-    /// Opens or makes the file; what is there stays until [`rewind`](Self::rewind).
+    /// Opens or makes the file. Nothing in it counts until [`keep`](Self::keep).
     pub fn open(path: &Path) -> Result<Self> {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
-        let mut file = file.with_context(|| path.display().to_string())?;
-        let bytes = file.seek(SeekFrom::End(0))?;
-        Ok(Record { file, bytes })
+        Ok(Record { file: file.with_context(|| path.display().to_string())?, bytes: 0 })
     }
 
-    /// How long it is.
+    /// How much of it counts.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Drops what a broken-off training wrote after its last checkpoint.
-    pub fn rewind(&mut self, bytes: u64) -> Result<()> {
-        self.bytes = bytes.min(self.bytes);
-        self.file.set_len(self.bytes)?;
-        self.file.seek(SeekFrom::End(0))?;
+    /// The first `bytes` were written before a checkpoint, so they count; what a broken-off training wrote after it
+    /// does not.
+    pub fn keep(&mut self, bytes: u64) -> Result<()> {
+        self.bytes = bytes.min(self.file.metadata()?.len());
         Ok(())
     }
 
@@ -67,6 +66,8 @@ impl Record {
             "val": evaluation.figures, "seconds": seconds,
         });
         let line = format!("{line}\n");
+        self.file.set_len(self.bytes)?;
+        self.file.seek(SeekFrom::Start(self.bytes))?;
         self.file.write_all(line.as_bytes())?;
         self.file.flush()?;
         self.bytes += line.len() as u64;
