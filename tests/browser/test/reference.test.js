@@ -9,8 +9,8 @@ import { analyze, openAnalyzer, openBlank, startBrowser } from '../lib/browser.j
 import { ROOT, startDemo } from '../lib/demo.js';
 
 const BUILT = existsSync(`${ROOT}pkg/dist/reference/engine_bg.wasm`);
-/** Largest distance of a probability that 7-bit activations may cause; a label may differ only within it. */
-const TOLERANCE = 0.1;
+/** Largest distance of a probability that 7-bit activations may cause. */
+const TOLERANCE = 0.05;
 const LABELS = ['negative', 'neutral', 'positive'];
 
 describe('int8 against float', { skip: !BUILT && 'needs `cargo pack --reference`' }, () => {
