@@ -43,8 +43,14 @@ pub struct Scores {
 impl Scores {
     /// The softmax of three logits, in the order of [`Sentiment::ALL`].
     pub fn from_logits(logits: [f32; 3]) -> Self {
+        Scores::at_temperature(logits, 1.0)
+    }
+
+    /// The softmax of three logits that are divided by `temperature` first, a positive number: above 1 the scores come
+    /// closer together, below 1 they part. The label stays the same.
+    pub fn at_temperature(logits: [f32; 3], temperature: f32) -> Self {
         let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let [a, b, c] = logits.map(|x| crate::kernels::math::exp(x - max));
+        let [a, b, c] = logits.map(|x| crate::kernels::math::exp((x - max) / temperature));
         let sum = a + b + c;
         Scores { negative: a / sum, neutral: b / sum, positive: c / sum }
     }
@@ -142,4 +148,32 @@ pub struct Analysis {
     pub explanation: Explanation,
     /// Whether the text was longer than the model reads, so that its end was not read.
     pub truncated: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_temperature_softens_or_sharpens_and_keeps_the_label() {
+        let logits = [0.3, -1.2, 0.9];
+        let plain = Scores::from_logits(logits);
+        assert_eq!(plain, Scores::at_temperature(logits, 1.0));
+        let doubled = Scores::from_logits(logits.map(|logit| 2.0 * logit));
+        for (soft, sharp) in
+            Scores::at_temperature(logits, 0.5).to_array().into_iter().zip(doubled.to_array())
+        {
+            assert!((soft - sharp).abs() < 1e-6);
+        }
+        let mut largest = 1.0;
+        for temperature in [0.01, 0.5, 1.0, 3.0, 100.0] {
+            let scores = Scores::at_temperature(logits, temperature);
+            assert_eq!(scores.label(), Sentiment::Positive);
+            assert!(scores.positive <= largest && scores.to_array().iter().all(|p| p.is_finite()));
+            largest = scores.positive;
+        }
+        assert!(
+            Scores::at_temperature([f32::MAX, f32::MIN, 0.0], 0.01).to_array().iter().all(|p| p.is_finite())
+        );
+    }
 }

@@ -6,6 +6,7 @@ use crate::{
     Error, Result,
     analysis::{Analysis, Explanation, Reading, RegionWeights, Scores, Sentiment, WordWeight},
     bundle::Bundle,
+    fusion::Temperatures,
     image::{Limits, Picture, decode},
     plan::Plan,
     text::{Encoding, Tokenizer},
@@ -85,6 +86,9 @@ pub trait Inference {
     /// Those of the model.
     fn judge(&mut self, text: Option<&[f32]>, image: Option<&[f32]>) -> Result<Verdict>;
 
+    /// What the logits of each head are divided by for the scores.
+    fn temperatures(&self) -> Temperatures;
+
     /// How much each item of a side spoke for a class in its head; see [`Explanation`].
     fn contributions(&self, side: Side, items: &[f32], class: usize) -> Vec<f32>;
 }
@@ -158,6 +162,12 @@ impl<M: Inference> Analyzer<M> {
         let tokenizer = Tokenizer::from_json(bundle.tokenizer_json(), config.max_tokens)?;
         tokenizer.check_vocab(config.text.vocab_size)?;
         Ok(Analyzer { model, tokenizer, limits: Limits::default(), last_text: None, last_image: None })
+    }
+
+    /// What the logits of the three heads are divided by for the scores: an evaluation takes that back to show what it
+    /// is good for.
+    pub fn temperatures(&self) -> Temperatures {
+        self.model.temperatures()
     }
 
     /// Reads a post.
@@ -252,15 +262,19 @@ fn judge<M: Inference>(
 ) -> Result<Analysis> {
     let hidden = text.map(|text| text.hidden.as_slice());
     let verdict = model.judge(hidden, image.map(|image| image.cells.as_slice()))?;
-    let whole = verdict.fused.or(verdict.text).or(verdict.image).ok_or(Error::EmptyPost)?;
-    let Reading { label, scores, valence } = Scores::from_logits(whole).into();
-    let reading = |logits| Reading::from(Scores::from_logits(logits));
+    let temperatures = model.temperatures();
+    let read = |logits: Option<_>, temperature| {
+        logits.map(|logits| Reading::from(Scores::at_temperature(logits, temperature)))
+    };
+    let (said, seen) = (read(verdict.text, temperatures.text), read(verdict.image, temperatures.image));
+    let whole = read(verdict.fused, temperatures.fused).or(said).or(seen).ok_or(Error::EmptyPost)?;
+    let Reading { label, scores, valence } = whole;
     Ok(Analysis {
         label,
         scores,
         valence,
-        text: verdict.text.map(reading),
-        image: verdict.image.map(reading),
+        text: said,
+        image: seen,
         contradiction: verdict.contradiction,
         explanation: Explanation {
             words: text.map(|text| word_weights(model, text, label)),
@@ -347,6 +361,23 @@ mod tests {
             assert!((analysis.scores.to_array().iter().sum::<f32>() - 1.0).abs() < 1e-5);
             assert_eq!(analysis.label, analysis.scores.label());
         }
+    }
+
+    #[test]
+    fn scores_are_the_softmax_at_the_heads_temperatures() {
+        let mut analyzer = analyzer();
+        let picture = picture(8);
+        let post = Post { text: Some("I love rain"), image: Some(ImageInput::Picture(&picture)) };
+        let analysis = analyzer.analyze(post).unwrap();
+        let hidden = analyzer.last_text.as_ref().map(|text| text.hidden.clone());
+        let cells = analyzer.last_image.as_ref().map(|image| image.cells.clone());
+        let verdict = analyzer.model.judge(hidden.as_deref(), cells.as_deref()).unwrap();
+        let t = analyzer.temperatures();
+        assert!([t.text, t.image, t.fused].iter().all(|&t| t != 1.0), "random, so not all the same: {t:?}");
+        let scores = |logits: Option<_>, t| Scores::at_temperature(logits.unwrap(), t);
+        assert_eq!(analysis.scores, scores(verdict.fused, t.fused));
+        assert_eq!(analysis.text.unwrap().scores, scores(verdict.text, t.text));
+        assert_eq!(analysis.image.unwrap().scores, scores(verdict.image, t.image));
     }
 
     #[test]

@@ -5,7 +5,10 @@ use candle_nn::VarBuilder;
 
 use crate::{
     config::ModelConfig,
-    fusion::float::{Fusion, ImageFeatures, Outputs, TextFeatures},
+    fusion::{
+        Temperatures,
+        float::{Fusion, ImageFeatures, Outputs, TextFeatures},
+    },
     image::cnn::Cnn,
     layers::Mode,
     text::bert::Bert,
@@ -20,6 +23,8 @@ pub struct Model {
     pub image: Cnn,
     /// Heads and joint part: `heads.*`, `fusion.*`, `contradiction.*`.
     pub fusion: Fusion,
+    /// What the heads' logits are divided by for the scores: `temperature.*`, or 1. The logits come without.
+    pub temperatures: Temperatures,
 }
 
 impl Model {
@@ -33,6 +38,7 @@ impl Model {
         let channels = image.network().channels;
         Ok(Model {
             text: Bert::load(vb.pp("text"), &config.text)?,
+            temperatures: Temperatures::of_checkpoint(&vb)?,
             fusion: Fusion::load(vb, &config.fusion, config.text.hidden_size, channels)?,
             image,
         })

@@ -5,7 +5,7 @@ use crate::{
     analyzer::{Inference, Side, Verdict},
     bundle::{Bundle, BundleError},
     error::Result,
-    fusion::int8::Fusion,
+    fusion::{Temperatures, int8::Fusion},
     image::{Picture, int8::ImageEncoder},
     text::int8::TextEncoder,
 };
@@ -61,6 +61,10 @@ impl Inference for Plan {
             verdict.fused = Some(fusion.fused(text, image));
         }
         Ok(verdict)
+    }
+
+    fn temperatures(&self) -> Temperatures {
+        self.fusion.temperatures()
     }
 
     fn contributions(&self, side: Side, items: &[f32], class: usize) -> Vec<f32> {

@@ -9,6 +9,7 @@ use crate::{
     config::ModelConfig,
     error::Result,
     fusion::{
+        Temperatures,
         float::{ImageFeatures, TextFeatures},
         int8::{Fusion, Head},
     },
@@ -103,6 +104,10 @@ impl Inference for Reference {
             image: outputs.image.as_ref().map(logits).transpose()?,
             contradiction: contradiction.transpose()?,
         })
+    }
+
+    fn temperatures(&self) -> Temperatures {
+        self.model.temperatures
     }
 
     fn contributions(&self, side: Side, items: &[f32], class: usize) -> Vec<f32> {

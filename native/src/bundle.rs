@@ -15,13 +15,21 @@ pub const DEFAULT: &str = "pkg/mixed-feelings-small.safetensors";
 /// # Errors
 /// When there is no such file, or it is no bundle; the message names it.
 pub fn open(bundle: Option<&Path>) -> Result<Analyzer> {
-    let path = match bundle {
-        Some(path) => path.to_owned(),
-        None => find_default()?,
-    };
+    let path = path(bundle)?;
     let bytes = read(&path)?;
     tracing::debug!("bundle {} ({} bytes)", path.display(), bytes.len());
     Analyzer::from_bundle(bytes).with_context(|| format!("bundle {}", path.display()))
+}
+
+/// Where `bundle`, or the default one, lies.
+///
+/// # Errors
+/// When there is no default one.
+pub fn path(bundle: Option<&Path>) -> Result<PathBuf> {
+    match bundle {
+        Some(path) => Ok(path.to_owned()),
+        None => find_default(),
+    }
 }
 
 /// The default bundle, looked for in the current folder and in the program's, and in all folders above them.

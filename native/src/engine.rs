@@ -1,12 +1,12 @@
 //! A model in either form, float or int8, behind one question: what does this post feel?
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use candle_core::{Device, Tensor};
 use mixed_feelings::{
-    Analyzer, Error, Post, Scores, analyzer::ImageInput, config::ModelConfig, image::Picture, model::Model,
-    text::Tokenizer,
+    Analyzer, Error, Post, Scores, analyzer::ImageInput, config::ModelConfig, fusion::Temperatures,
+    image::Picture, model::Model, text::Tokenizer,
 };
 
 use crate::checkpoint::Checkpoint;
@@ -39,21 +39,20 @@ impl Engine {
         Engine::Int8(Box::new(analyzer))
     }
 
-    /// The float model of the checkpoint in the folder `dir`.
-    ///
-    /// # Errors
-    /// When the checkpoint cannot be read; the message names the file.
-    pub fn float(dir: &Path, device: &Device) -> Result<Self> {
-        let checkpoint = Checkpoint::load(dir, device)?;
-        Engine::of_checkpoint(&checkpoint, device).with_context(|| format!("checkpoint {}", dir.display()))
-    }
-
     /// The float model of a checkpoint that is read already.
     ///
     /// # Errors
     /// When a weight is missing or has another shape than the configuration says, or the tokenizer is no BERT's.
     pub fn of_checkpoint(checkpoint: &Checkpoint, device: &Device) -> Result<Self> {
         Ok(Engine::Float(Arc::new(FloatModel::load(checkpoint, device)?)))
+    }
+
+    /// What the logits of the heads were divided by for the scores of an [`Answer`].
+    pub fn temperatures(&self) -> Temperatures {
+        match self {
+            Engine::Int8(analyzer) => analyzer.temperatures(),
+            Engine::Float(float) => float.model.temperatures,
+        }
     }
 
     /// What the post feels. A text of white space alone counts as none.
@@ -107,11 +106,16 @@ impl FloatModel {
         }
         let pixels = picture.map(|picture| self.pixels(picture)).transpose()?;
         let outputs = self.model.forward(ids.as_deref(), pixels.as_ref())?;
-        let (text, image) = (read(outputs.text.as_ref())?, read(outputs.image.as_ref())?);
+        let temperatures = self.model.temperatures;
+        let read = |logits: Option<&Tensor>, temperature| {
+            logits.map(|logits| scores(logits, temperature)).transpose()
+        };
+        let text = read(outputs.text.as_ref(), temperatures.text)?;
+        let image = read(outputs.image.as_ref(), temperatures.image)?;
         let whole = match (text, image) {
             (Some(text), None) => text,
             (None, Some(image)) => image,
-            _ => scores(&outputs.fused)?,
+            _ => scores(&outputs.fused, temperatures.fused)?,
         };
         let contradiction = match &outputs.contradiction {
             Some(logit) => Some(sigmoid(logit.flatten_all()?.get(0)?.to_scalar()?)),
@@ -129,15 +133,11 @@ impl FloatModel {
     }
 }
 
-fn read(logits: Option<&Tensor>) -> candle_core::Result<Option<Scores>> {
-    logits.map(scores).transpose()
-}
-
 /// The probabilities of `[1, 3]` logits.
-fn scores(logits: &Tensor) -> candle_core::Result<Scores> {
+fn scores(logits: &Tensor, temperature: f32) -> candle_core::Result<Scores> {
     let logits = logits.flatten_all()?.to_vec1::<f32>()?;
     match logits.try_into() {
-        Ok(logits) => Ok(Scores::from_logits(logits)),
+        Ok(logits) => Ok(Scores::at_temperature(logits, temperature)),
         Err(logits) => candle_core::bail!("{} logits, expected 3", logits.len()),
     }
 }

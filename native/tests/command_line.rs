@@ -19,7 +19,7 @@ fn every_subcommand_is_listed_and_helps_with_examples() {
 
 #[test]
 fn wrong_usage_exits_with_two() {
-    let wrong: [&[&str]; 10] = [
+    let wrong: [&[&str]; 12] = [
         &[],
         &["foretell"],
         &["predict"],
@@ -27,6 +27,8 @@ fn wrong_usage_exits_with_two() {
         &["predict", "--posts", "posts.jsonl"],
         &["eval"],
         &["eval", "--texts", "a.tsv", "--pairs", "b.tsv"],
+        &["eval", "--challenge", "a", "--texts", "b.tsv"],
+        &["eval", "--challenge", "a", "--predictions", "b.tsv"],
         &["eval", "--texts", "a.tsv", "--bundle", "b", "--checkpoint", "c"],
         &["eval", "--texts", "a.tsv", "--checkpoint", "c", "--device", "tpu"],
         &["export"],

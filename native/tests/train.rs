@@ -3,53 +3,34 @@
 mod common;
 
 use std::{
-    collections::HashMap,
     fs,
     path::Path,
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
-use candle_core::{Device, Tensor};
+use candle_core::Device;
 use common::{run, world::World};
 
 /// A world with two base encoders, cut out of its checkpoint, and a training config over them.
 fn world(epochs: usize) -> World {
-    let world = World::new().with_checkpoint().with_tables();
-    let tensors = candle_core::safetensors::load(world.path("checkpoint/model.safetensors"), &Device::Cpu);
-    let tensors = tensors.expect("the world's checkpoint");
-    let config = fs::read_to_string(world.path("checkpoint/config.json")).expect("its config");
-    let config: serde_json::Value = serde_json::from_str(&config).expect("JSON");
-    let part = |prefix: &str| -> HashMap<String, Tensor> {
-        let named = tensors.iter().filter_map(|(n, t)| Some((n.strip_prefix(prefix)?.to_owned(), t.clone())));
-        named.collect()
-    };
-    for (folder, prefix) in [("base/text", "text."), ("base/image", "image.")] {
-        fs::create_dir_all(world.path(folder)).expect("made");
-        let file = world.path(&format!("{folder}/model.safetensors"));
-        candle_core::safetensors::save(&part(prefix), file).expect("written");
-    }
-    world.write("base/text/config.json", config["text"].to_string());
-    fs::copy(world.path("checkpoint/tokenizer.json"), world.path("base/text/tokenizer.json"))
-        .expect("copied");
-    let image = serde_json::json!({
-        "architecture": config["image"]["architecture"],
-        "input_size": [3, 32, 32], "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5],
-    });
-    world.write("base/image/config.json", image.to_string());
+    let world = World::new().with_checkpoint().with_tables().with_base_encoders(32);
     let learning = |rate: f64| {
-        format!("epochs = {epochs}\nbatch_size = 2\nlearning_rate = {rate}\ncheckpoint_every = 1\n")
+        format!(
+            "epochs = {epochs}\nbatch_size = 2\nlearning_rate = {rate}\ncheckpoint_every = 1\nema = 0.9\n"
+        )
     };
     world.write(
         "train.toml",
         format!(
             "seed = 3\nout = 'run'\n[model]\ntext = 'base/text'\nimage = 'base/image'\nmax_tokens = 16\n\
              fusion = {{ kind = 'tokens', width = 8, heads = 2 }}\n\
-             [text]\ntrain = [{{ file = 'texts.tsv' }}, {{ file = 'pairs.tsv', label = 'text_label', split = 'train' }}]\n\
+             [text]\ntrain = [{{ file = 'texts.tsv' }}, {{ file = 'pairs.tsv', label = 'text_label', split = 'train' }}, \
+             {{ file = 'texts.tsv', task = 'mood', weight = 0.5 }}]\n\
              val = {{ file = 'pairs.tsv', label = 'text_label', split = 'val' }}\n[text.learning]\n{}\
              [image]\npairs = 'pairs.tsv'\naugment = true\n[image.learning]\n{}\
              freeze = ['image.conv1.*', 'image.bn1.*', 'image.layer1.*', 'image.layer2.*', 'image.layer3.*']\n\
-             [fusion]\npairs = 'pairs.tsv'\nmodality_dropout = 0.2\n[fusion.learning]\n{}",
+             [fusion]\npairs = 'pairs.tsv'\nmodality_dropout = 0.2\nstandardise_image = true\n[fusion.learning]\n{}r_drop = 0.5\nogm_ge = 0.5\ngce = 0.7\n",
             learning(1e-2),
             learning(1e-3),
             learning(1e-2),
@@ -58,12 +39,13 @@ fn world(epochs: usize) -> World {
     world
 }
 
-/// The lines of `metrics.jsonl` without the seconds, which no seed fixes.
+/// The lines of `metrics.jsonl` without time and memory, which no seed fixes.
 fn metrics(world: &World) -> Vec<serde_json::Value> {
     let text = fs::read_to_string(world.path("run/metrics.jsonl")).expect("metrics.jsonl");
     let line = |line: &str| {
         let mut line: serde_json::Value = serde_json::from_str(line).expect("JSON");
         line["seconds"] = 0.into();
+        line["peak_bytes"] = 0.into();
         line
     };
     text.lines().map(line).collect()
@@ -82,9 +64,20 @@ fn a_training_leaves_a_model_that_can_be_used() {
     let stages: Vec<&str> = metrics.iter().filter_map(|line| line["stage"].as_str()).collect();
     assert_eq!(stages, ["text", "text", "image", "image", "fusion", "fusion"]);
     let (checkpoint, pairs) = (world.path("run/checkpoint"), world.path("pairs.tsv"));
+    let tensors = candle_core::safetensors::load(checkpoint.join("model.safetensors"), &Device::Cpu);
+    let tensors = tensors.expect("the trained weights");
+    for head in ["text", "image", "fused"] {
+        let temperature = tensors[&format!("temperature.{head}")].to_vec1::<f32>().expect("one number")[0];
+        assert!((0.05..=20.0).contains(&temperature) && temperature != 1.0, "{head}: {temperature}");
+    }
     let (checkpoint, pairs) = (checkpoint.display().to_string(), pairs.display().to_string());
     let out = run(["eval", "--checkpoint", &checkpoint, "--pairs", &pairs, "--split", "val"]).ok();
     assert!(out.contains("accuracy"), "{out}");
+
+    let tensors = world.path("run/checkpoint/model.safetensors");
+    let tensors = candle_core::safetensors::load(tensors, &Device::Cpu).expect("the checkpoint");
+    assert!(tensors.contains_key("heads.text.weight"));
+    assert!(!tensors.keys().any(|name| name.contains("mood")), "a task's head serves the training alone");
 }
 
 #[test]
@@ -133,6 +126,9 @@ fn what_is_wrong_is_said() {
     };
     refused("unknown.toml", config.replace("checkpoint_every", "checkpoint_evry"), &["checkpoint_evry"]);
     refused("rate.toml", config.replace("learning_rate = 0.01", "learning_rate = -1"), &["learning_rate"]);
+    refused("weight.toml", config.replace("weight = 0.5", "weight = 0"), &["weight", "mood"]);
+    let texts_as_labels = config.replace("'texts.tsv' }", "'texts.tsv', label = 'text' }");
+    refused("classes.toml", texts_as_labels, &["texts.tsv", "so good", "positive"]);
     refused("folder.toml", config.replace("base/text", "base/none"), &["base/none"]);
     refused("column.toml", config.replace("'text_label'", "'mood'"), &["no column `mood`", "pairs.tsv"]);
     let missing = world.path("none.toml").display().to_string();

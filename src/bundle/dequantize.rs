@@ -40,6 +40,10 @@ pub fn dequantize(bundle: &Bundle) -> Result<HashMap<String, Tensor>> {
             Kind::Range(_) => {
                 bundle.quantization(&name)?;
             }
+            Kind::Temperature => {
+                let value = Tensor::new(&[bundle.temperature(&name)?], &Device::Cpu)?;
+                tensors.insert(name, value);
+            }
             Kind::Floats(shape) => {
                 let values = bundle.f32(&name, &shape)?;
                 tensors.insert(name, Tensor::from_vec(values, shape, &Device::Cpu)?);

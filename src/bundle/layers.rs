@@ -1,7 +1,10 @@
 //! From a bundle's named tensors to the int8 layers that the plans run.
 
 use super::{Bundle, BundleError};
-use crate::kernels::{layer_norm::LayerNorm, linear::Linear, quantize::Quantization};
+use crate::{
+    fusion::Temperatures,
+    kernels::{layer_norm::LayerNorm, linear::Linear, quantize::Quantization},
+};
 
 impl Bundle {
     /// The linear layer `name`: `weight` `[outputs, inputs]`, `scale` and `bias` `[outputs]`.
@@ -65,6 +68,22 @@ impl Bundle {
             Ok(Quantization { scale, zero_point: zero_point as u8 })
         } else {
             Err(BundleError::WrongRange { name: name.into(), scale, zero_point })
+        }
+    }
+
+    /// The temperature `name`, within [`Temperatures::BOUNDS`]. A bundle of version 1 has none: there it is 1.
+    ///
+    /// # Errors
+    /// [`BundleError::WrongTemperature`] when it lies outside, else as [`Bundle::linear`].
+    pub fn temperature(&self, name: &str) -> Result<f32, BundleError> {
+        if !self.has_temperatures() {
+            return Ok(1.0);
+        }
+        let value = self.f32(name, &[1])?[0];
+        if Temperatures::is_sound(value) {
+            Ok(value)
+        } else {
+            Err(BundleError::WrongTemperature { name: name.into(), value })
         }
     }
 }

@@ -5,9 +5,9 @@
 //! | int8 weights, `X.weight` | `I8` tensors: linear `[out, in]`, convolution `[out, height, width, in / groups]` |
 //! | their scales and biases, `X.scale`, `X.bias` | `F32` tensors `[out]` |
 //! | embeddings | `I8` with one `F32` scale a row |
-//! | LayerNorm, small vectors, calibrated activation ranges | `F32` tensors |
+//! | LayerNorm, small vectors, calibrated activation ranges, the heads' temperatures | `F32` tensors |
 //! | model configuration, tokenizer, labels | JSON strings in the metadata: `config`, `tokenizer`, `labels` |
-//! | what kind of file this is | metadata `format` = `mixed-feelings`, `version` = `1` |
+//! | what kind of file this is | metadata `format` = `mixed-feelings`, `version` = `2` (or `1`, without temperatures) |
 //! | where it comes from | any other metadata: `created_by`, `trained_on`, `licence`, ... |
 //!
 //! [`Bundle::parse`] is where hostile bytes stop. What it lets through has a bounded header, tensors that tile the data
@@ -40,7 +40,7 @@ pub use random::{random_bundle, tiny_config, tiny_tokenizer};
 pub use read::Bundle;
 pub use write::BundleWriter;
 
-use crate::config::ConfigError;
+use crate::{config::ConfigError, fusion::Temperatures};
 
 /// Why a bundle was refused.
 #[derive(Debug, thiserror::Error)]
@@ -128,6 +128,14 @@ pub enum BundleError {
         /// Its second value.
         zero_point: f32,
     },
+    /// A temperature that no head can have.
+    #[error("temperature {name:?} is {value}; expected one within {bounds:?}", bounds = Temperatures::BOUNDS)]
+    WrongTemperature {
+        /// The tensor.
+        name: String,
+        /// Its value.
+        value: f32,
+    },
     /// A tensor given to [`BundleWriter`] cannot be written.
     #[error("cannot write tensor {name:?}: {reason}")]
     Unwritable {
@@ -153,7 +161,8 @@ impl BundleError {
             | BundleError::WrongDType { .. }
             | BundleError::WrongShape { .. }
             | BundleError::NotFinite { .. }
-            | BundleError::WrongRange { .. } => "bundle-tensor",
+            | BundleError::WrongRange { .. }
+            | BundleError::WrongTemperature { .. } => "bundle-tensor",
             BundleError::Unwritable { .. } => "bundle-unwritable",
         }
     }

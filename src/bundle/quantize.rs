@@ -15,9 +15,10 @@ use super::{
 use crate::{
     Result,
     config::ModelConfig,
+    fusion::Temperatures,
     image::{
         architecture::{ConvSpec, Network, Shortcut},
-        cnn::Cnn,
+        cnn::{Cnn, MAX_POOL},
     },
 };
 
@@ -73,6 +74,9 @@ pub fn quantize(
                 };
                 writer.f32(&name, &[2], &[range.scale, f32::from(range.zero_point)])?;
             }
+            Kind::Temperature => {
+                writer.f32(&name, &[1], &[Temperatures::one_of_checkpoint(&vb, &name)?])?;
+            }
             Kind::Floats(shape) => {
                 let values = vb.get(shape.as_slice(), &name)?.flatten_all()?.to_vec1()?;
                 writer.f32(&name, &shape, &values)?;
@@ -88,28 +92,25 @@ pub(super) fn float_names(name: &str) -> [String; 2] {
     ["weight", "bias"].map(|tensor| format!("{name}{separator}{tensor}"))
 }
 
-/// For each convolution the name under which a [`Calibration`] saw its input. Those behind the maximum of a ResNet's stem
-/// are left out: nobody saw that.
+/// For each convolution the name under which a [`Calibration`] saw its input.
 fn inputs(network: &Network) -> HashMap<String, String> {
     let mut inputs = HashMap::from([(network.stem.name.clone(), PIXELS.to_owned())]);
-    let mut at = (!network.max_pool).then(|| network.stem.name.clone());
-    let mut feed = |conv: &ConvSpec, input: &Option<String>| {
-        inputs.extend(input.clone().map(|input| (conv.name.clone(), input)));
-    };
+    let mut at = if network.max_pool { MAX_POOL } else { network.stem.name.as_str() };
+    let mut feed = |conv: &ConvSpec, input: &str| drop(inputs.insert(conv.name.clone(), input.to_owned()));
     for block in &network.blocks {
         if let Shortcut::Projection(conv) = &block.shortcut {
-            feed(conv, &at);
+            feed(conv, at);
         }
         for conv in &block.convs {
-            feed(conv, &at);
-            at = Some(conv.name.clone());
+            feed(conv, at);
+            at = &conv.name;
         }
         if block.shortcut != Shortcut::None {
-            at = Some(block.name.clone());
+            at = &block.name;
         }
     }
     if let Some(head) = &network.head {
-        feed(head, &at);
+        feed(head, at);
     }
     inputs
 }
@@ -181,7 +182,7 @@ mod tests {
         assert_eq!(lite["blocks.2.0.conv_pw"], "blocks.1.1");
         assert_eq!(lite["conv_head"], "blocks.6.0.conv_pwl");
         let resnet = inputs(&Architecture::Resnet50.network());
-        assert!(!resnet.contains_key("layer1.0.conv1") && !resnet.contains_key("layer1.0.downsample.0"));
+        assert_eq!((&*resnet["layer1.0.conv1"], &*resnet["layer1.0.downsample.0"]), (MAX_POOL, MAX_POOL));
         assert_eq!(resnet["layer2.0.downsample.0"], "layer1.2");
         assert_eq!(resnet["layer4.2.conv3"], "layer4.2.conv2");
     }

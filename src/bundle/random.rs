@@ -131,6 +131,7 @@ pub fn random_bundle(config: &ModelConfig, tokenizer_json: &str, seed: u64) -> R
                 };
                 writer.f32(&name, &[2], &[range.scale, f32::from(range.zero_point)])?;
             }
+            Kind::Temperature => writer.f32(&name, &[1], &random.around(1, 1.0))?,
             Kind::Floats(shape) => {
                 let factor = [".weight", ".scale", ".late"].iter().any(|end| name.ends_with(end));
                 let values = random.around(shape.iter().product(), if factor { 1.0 } else { 0.0 });

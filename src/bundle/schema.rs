@@ -45,6 +45,8 @@ pub enum Kind {
     Conv(ConvSpec),
     /// F32 `[2]` under the name itself: scale and zero point of the activations that pass there, after this activation.
     Range(Activation),
+    /// F32 `[1]` under the name itself: what a head's logits are divided by.
+    Temperature,
     /// F32 of this shape under the name itself.
     Floats(Vec<usize>),
 }
@@ -60,6 +62,9 @@ pub fn schema(config: &ModelConfig) -> Vec<Part> {
     parts.fusion(config, channels);
     for name in ["contradiction.scale", "contradiction.bias"] {
         parts.floats(name, &[1]);
+    }
+    for head in ["text", "image", "fused"] {
+        parts.add(format!("temperature.{head}"), Kind::Temperature);
     }
     parts.0
 }

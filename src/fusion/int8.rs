@@ -1,6 +1,6 @@
 //! The heads and the joint part with int8 weights: from the encoders' outputs to logits, in the formulas of `float`.
 
-use super::{FusionConfig, FusionKind};
+use super::{FusionConfig, FusionKind, Temperatures};
 use crate::{
     bundle::{Bundle, BundleError},
     kernels::{
@@ -31,6 +31,7 @@ pub struct Fusion {
     pub image: Head,
     joint: Joint,
     contradiction: (f32, f32),
+    temperatures: Temperatures,
     buffers: Buffers,
 }
 
@@ -92,8 +93,8 @@ struct Buffers {
 }
 
 impl Fusion {
-    /// Loads `heads.*`, `fusion.*` and `contradiction.*` for a text encoder of width `hidden_size` and an image encoder
-    /// whose last grid has `channels`.
+    /// Loads `heads.*`, `fusion.*`, `contradiction.*` and `temperature.*` for a text encoder of width `hidden_size` and
+    /// an image encoder whose last grid has `channels`.
     ///
     /// # Errors
     /// [`BundleError`] for a tensor that is missing or wrong.
@@ -109,8 +110,14 @@ impl Fusion {
             image: Head::load(bundle, "heads.image", channels)?,
             joint: Joint::load(bundle, config, hidden_size, channels)?,
             contradiction: (scalar("contradiction.scale")?, scalar("contradiction.bias")?),
+            temperatures: Temperatures::load(bundle)?,
             buffers: Buffers::default(),
         })
+    }
+
+    /// What the logits of the three heads are divided by for the scores.
+    pub fn temperatures(&self) -> Temperatures {
+        self.temperatures
     }
 
     /// The logits of both sides together. `text` is `[tokens, hidden_size]`, `image` `[cells, channels]`; a learned

@@ -1,4 +1,5 @@
-//! The fusion room: how text and image are joined, the heads, stand-ins for a missing modality, contradiction.
+//! The fusion room: how text and image are joined, the heads and their temperatures, stand-ins for a missing modality,
+//! contradiction.
 
 mod config;
 #[cfg(feature = "float")]
@@ -6,5 +7,7 @@ pub mod float;
 pub mod int8;
 #[cfg(feature = "float")]
 mod joint;
+mod temperature;
 
 pub use config::{FusionConfig, FusionKind};
+pub use temperature::Temperatures;

@@ -7,7 +7,7 @@ use super::{
     Architecture,
     architecture::{Activation, Block, ConvSpec, Network, Shortcut},
 };
-use crate::layers::{ConvNorm, Mode, Pads, max_pool2d};
+use crate::layers::{ConvNorm, Mode, Pads, max_pool2d, relu6};
 
 /// A CNN without its classifier: pixels in, the last grid of features out.
 #[derive(Clone, Debug)]
@@ -24,6 +24,9 @@ struct Layers {
     convs: Vec<ConvNorm>,
     projection: Option<ConvNorm>,
 }
+
+/// The name under which an observer sees the maximum that follows a ResNet's stem.
+pub const MAX_POOL: &str = "max_pool";
 
 /// Sees each activation of a forward pass: its name and the tensor.
 type Observer<'a> = dyn FnMut(&str, &Tensor) -> Result<()> + 'a;
@@ -86,7 +89,8 @@ impl Cnn {
     }
 
     /// As [`Cnn::forward`] in [`Mode::Infer`], and shows `observer` each convolution's output after its activation,
-    /// under the convolution's name, and each residual sum after its activation, under the block's name.
+    /// under the convolution's name, each residual sum after its activation, under the block's name, and the maximum after
+    /// the stem, if there is one, as [`MAX_POOL`].
     ///
     /// # Errors
     /// When `pixels` has another shape, and those of `observer`.
@@ -113,6 +117,7 @@ impl Cnn {
         let mut x = apply(&self.network.stem, &self.stem, pixels, mode, observer)?;
         if self.network.max_pool {
             x = max_pool2d(&x, mode)?;
+            observer(MAX_POOL, &x)?;
         }
         for (block, layers) in self.network.blocks.iter().zip(&self.blocks) {
             let mut y = x.clone();
@@ -163,7 +168,7 @@ fn activate(x: &Tensor, activation: Activation) -> Result<Tensor> {
     match activation {
         Activation::None => Ok(x.clone()),
         Activation::Relu => x.relu(),
-        Activation::Relu6 => x.clamp(0.0, 6.0),
+        Activation::Relu6 => relu6(x),
     }
 }
 

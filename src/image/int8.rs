@@ -12,18 +12,23 @@ use crate::{
         PANEL, PackedMatrix,
         conv::{Scratch, Windows, convolve},
         depthwise::DepthwiseKernels,
+        math::{max, min},
         pool::max_pool,
-        quantize::Quantization,
+        quantize::{LEVELS, Quantization},
         requantize::{Clamp, Requantize, Residual},
     },
 };
+
+/// 7 bits are too few for pixels: what is lost in front of the first convolution spreads through all others. So a pixel
+/// is read as the sum of two levels, in two channels that the stem gives the same weights.
+const HALVES: usize = 2;
 
 /// A CNN without its classifier: a picture in, the last grid out.
 #[derive(Clone, Debug)]
 pub struct ImageEncoder {
     preprocess: Preprocess,
-    /// For each channel, the level of each of the 256 pixel values.
-    levels: [[u8; 256]; 3],
+    /// For each channel, the two levels of each of the 256 pixel values; see [`halves`].
+    levels: [[[u8; HALVES]; 256]; 3],
     stem: Conv,
     /// Whether a maximum follows the stem.
     max_pool: bool,
@@ -88,8 +93,10 @@ impl ImageEncoder {
     pub fn load(bundle: &Bundle, config: &CnnConfig, preprocess: &Preprocess) -> Result<Self, BundleError> {
         let network = config.architecture.network();
         let input = bundle.quantization("image.input")?;
-        let mut at = Position { bundle, side: preprocess.input_size, levels: input };
+        let halved = Quantization { scale: input.scale / HALVES as f32, ..input };
+        let mut at = Position { bundle, side: preprocess.input_size, levels: halved, copies: HALVES };
         let stem = at.conv(&network.stem)?;
+        at.copies = 1;
         if network.max_pool {
             at.side = max_pool_size(at.side);
         }
@@ -101,7 +108,7 @@ impl ImageEncoder {
             .collect::<Result<_, _>>()?;
         let head = network.head.as_ref().map(|head| at.last_conv(head, None, head.activation)).transpose()?;
         Ok(ImageEncoder {
-            levels: levels(preprocess, input),
+            levels: levels(preprocess, halved),
             preprocess: preprocess.clone(),
             stem,
             max_pool: network.max_pool,
@@ -128,7 +135,10 @@ impl ImageEncoder {
         let square = self.preprocess.apply(picture);
         let Buffers { block, from, to, shortcut, grid, scratch } = &mut self.buffers;
         let [red, green, blue] = &self.levels;
-        let level = |&[r, g, b]: &[u8; 3]| [red[usize::from(r)], green[usize::from(g)], blue[usize::from(b)]];
+        let level = |&[r, g, b]: &[u8; 3]| {
+            let [r, g, b] = [red[usize::from(r)], green[usize::from(g)], blue[usize::from(b)]];
+            [r[0], g[0], b[0], r[1], g[1], b[1]]
+        };
         block.clear();
         block.extend(square.pixels().as_chunks().0.iter().flat_map(level));
 
@@ -168,11 +178,13 @@ impl ImageEncoder {
     }
 }
 
-/// Where the loading stands in the network: the side of the grid and how its levels are quantised.
+/// Where the loading stands in the network: the side of the grid, how its levels are quantised, and how many times the
+/// input's channels are there.
 struct Position<'a> {
     bundle: &'a Bundle,
     side: usize,
     levels: Quantization,
+    copies: usize,
 }
 
 impl Position<'_> {
@@ -243,12 +255,15 @@ impl Position<'_> {
         let name = |part: &str| format!("image.{}.{part}", spec.name);
         let inputs = in_channels / groups;
         let weights = self.bundle.i8(&name("weight"), &[out_channels, kernel, kernel, inputs])?;
+        let weights: Vec<i8> =
+            weights.chunks_exact(inputs).flat_map(|cell| cell.repeat(self.copies)).collect();
+        let inputs = inputs * self.copies;
         let scale = self.bundle.f32(&name("scale"), &[out_channels])?;
         let bias = self.bundle.f32(&name("bias"), &[out_channels])?;
         let kernels = if spec.is_depthwise() {
-            Kernels::Depthwise(DepthwiseKernels::new(weights, out_channels, kernel))
+            Kernels::Depthwise(DepthwiseKernels::new(&weights, out_channels, kernel))
         } else {
-            Kernels::Dense(PackedMatrix::new(weights, out_channels, kernel * kernel * inputs))
+            Kernels::Dense(PackedMatrix::new(&weights, out_channels, kernel * kernel * inputs))
         };
         let weight_sums = match &kernels {
             Kernels::Dense(kernels) => kernels.sums(),
@@ -265,7 +280,7 @@ impl Position<'_> {
             windows: Windows {
                 height: self.side,
                 width: self.side,
-                channels: in_channels,
+                channels: in_channels * self.copies,
                 kernel,
                 stride,
                 rows_padding: padding,
@@ -318,11 +333,50 @@ impl Conv {
 }
 
 /// What each pixel value becomes, by way of the real number that the float encoder sees.
-fn levels(preprocess: &Preprocess, input: Quantization) -> [[u8; 256]; 3] {
+fn levels(preprocess: &Preprocess, halved: Quantization) -> [[[u8; HALVES]; 256]; 3] {
     std::array::from_fn(|channel| {
         std::array::from_fn(|value| {
             let real = (value as f32 / 255.0 - preprocess.mean[channel]) / preprocess.std[channel];
-            input.quantize(real)
+            halves(real, halved)
         })
     })
+}
+
+/// The two levels that add up to `real`, each counted from the zero point.
+fn halves(real: f32, halved: Quantization) -> [u8; HALVES] {
+    let zeros = f32::from(halved.zero_point);
+    let sum = min(max(halved.level_of(real) + zeros, 0.0), HALVES as f32 * LEVELS) as u8;
+    [sum.div_ceil(2), sum / 2]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::{Filter, Fit};
+
+    #[test]
+    fn two_levels_tell_every_pixel_value_from_its_neighbours() {
+        for (mean, std) in [(0.498, 0.502), (0.0, 1.0), (0.485, 0.229)] {
+            let preprocess = Preprocess {
+                input_size: 32,
+                fit: Fit::Stretch,
+                filter: Filter::Bilinear,
+                mean: [mean; 3],
+                std: [std; 3],
+            };
+            let input = Quantization::covering((0.0 - mean) / std, (1.0 - mean) / std);
+            let halved = Quantization { scale: input.scale / 2.0, ..input };
+            let zero = halves(0.0, halved).map(|level| i32::from(level) - i32::from(input.zero_point));
+            assert_eq!(zero, [0, 0], "padding is exact");
+            for (value, [a, b]) in levels(&preprocess, halved)[0].into_iter().enumerate() {
+                let real = (value as f32 / 255.0 - mean) / std;
+                let sum = i32::from(a) + i32::from(b) - 2 * i32::from(input.zero_point);
+                // The zero point takes up to half a level of the coarse scale from one end.
+                let ends = if value < 2 || value > 253 { 2.0 } else { 0.6 };
+                assert!(
+                    a <= 127 && b <= 127 && (sum as f32 * halved.scale - real).abs() <= ends * halved.scale
+                );
+            }
+        }
+    }
 }

@@ -1,8 +1,8 @@
 //! Scaled dot-product attention over several heads, the one that BERT and the fusion share.
 
-use candle_core::{D, Result, Tensor};
+use candle_core::{Result, Tensor};
 
-use super::{Mode, dropout};
+use super::{Mode, dropout, softmax::masked_softmax};
 
 /// Turns a mask `[batch, keys]` of 1 (attend) and 0 (ignore) into what [`attend`] adds to its scores, `[batch, 1, 1,
 /// keys]`: 0 and -1e9.
@@ -37,12 +37,8 @@ pub fn attend(
         x.reshape((batch, len, heads, width / heads))?.transpose(1, 2)?.contiguous()
     };
     let scale = 1.0 / ((width / heads) as f64).sqrt();
-    let scores = (split(q)?.matmul(&split(k)?.transpose(2, 3)?)? * scale)?;
-    let scores = match bias {
-        Some(bias) => scores.broadcast_add(bias)?,
-        None => scores,
-    };
-    let probabilities = candle_nn::ops::softmax(&scores, D::Minus1)?;
+    let scores = split(q)?.matmul(&split(k)?.transpose(2, 3)?)?;
+    let probabilities = masked_softmax(&scores, scale, bias)?;
     let context = dropout(&probabilities, p, mode)?.matmul(&split(v)?)?;
     let context = context.transpose(1, 2)?.reshape((batch, queries, width))?;
     Ok((context, probabilities))

@@ -33,6 +33,16 @@ pub fn conv2d(x: &Tensor, weight: &Tensor, stride: usize, groups: usize, pads: P
     if groups > 1 {
         return depthwise_conv2d(x, weight, stride, pads);
     }
+    let (out, inner, kernel_rows, kernel_columns) = weight.dims4()?;
+    let (batch, channels, rows, columns) = x.dims4()?;
+    let none = Pads { rows: (0, 0), columns: (0, 0) };
+    if (kernel_rows, kernel_columns, stride, channels, pads) == (1, 1, 1, inner, none) && x.device().is_cpu()
+    {
+        // A matrix product: its gradients are matrix products too, where candle's of a convolution copy patches.
+        let weight = weight.reshape((out, inner))?.broadcast_left(batch)?;
+        let y = weight.matmul(&x.reshape((batch, channels, rows * columns))?)?;
+        return y.reshape((batch, out, rows, columns));
+    }
     let (top, bottom) = pads.rows;
     if top == bottom && pads.columns == pads.rows {
         x.conv2d(weight, top, stride, 1, 1)
@@ -181,6 +191,7 @@ mod tests {
             (4, 3, 3, 1, 1, ONE),
             (4, 3, 3, 2, 1, ONE),
             (4, 3, 3, 2, 1, SAME),
+            (4, 3, 1, 1, 1, Pads { rows: (0, 0), columns: (0, 0) }),
             (4, 3, 1, 2, 1, Pads { rows: (0, 0), columns: (0, 0) }),
             (3, 1, 3, 1, 3, ONE),
             (3, 1, 3, 2, 3, SAME),

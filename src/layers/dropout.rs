@@ -1,8 +1,10 @@
 //! Dropout whose noise can be saved and resumed, unlike the device's own generator.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
-use candle_core::{Result, Tensor};
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
+
+use super::real::{Real, by_type, can_fuse, numbers};
 
 /// A seedable stream of uniform numbers (SplitMix64, Steele et al. 2014). Its whole state is one `u64`, so a
 /// checkpoint can hold it and a resumed training goes on with the very same noise.
@@ -88,9 +90,33 @@ impl Mode<'_> {
 pub fn dropout(x: &Tensor, p: f64, mode: Mode<'_>) -> Result<Tensor> {
     match mode {
         Mode::Train(noise) if p > 0.0 => {
-            let mask = Tensor::from_vec(noise.keep_mask(x.elem_count(), p), x.shape(), x.device())?;
-            x * mask.to_dtype(x.dtype())?
+            let mask = noise.keep_mask(x.elem_count(), p);
+            if can_fuse(x) {
+                return x.contiguous()?.apply_op1(Masked(Arc::new(mask)));
+            }
+            x * Tensor::from_vec(mask, x.shape(), x.device())?.to_dtype(x.dtype())?
         }
         _ => Ok(x.clone()),
+    }
+}
+
+/// The product with a mask that is a constant: the composed form would compute a gradient for it too.
+struct Masked(Arc<Vec<f32>>);
+
+impl CustomOp1 for Masked {
+    fn name(&self) -> &'static str {
+        "dropout"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let y = by_type!(x, self.name(), T => {
+            let kept = self.0.iter().map(|&kept| T::from_f32(kept));
+            numbers::<T>(x, layout)?.iter().zip(kept).map(|(&x, kept)| x * kept).collect()
+        });
+        Ok((y, layout.shape().clone()))
+    }
+
+    fn bwd(&self, _x: &Tensor, _y: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
+        Ok(Some(gradient.contiguous()?.apply_op1_no_bwd(&Masked(self.0.clone()))?))
     }
 }

@@ -1,6 +1,6 @@
 //! Backpropagated gradients against central differences, in f64: the test that each layer really trains.
 
-use candle_core::{Result, Tensor, Var};
+use candle_core::{DType, Result, Tensor, Var};
 use candle_nn::VarMap;
 
 /// Elements of a variable that are checked at most, spread evenly.
@@ -66,6 +66,33 @@ pub(crate) fn assert_gradients(
     Ok(())
 }
 
+/// Asserts that `one` and `other` agree in float32: their values and what backpropagation says of each input, each to
+/// within `tolerance` times the largest.
+pub(crate) fn assert_agree(
+    inputs: &[&Var],
+    tolerance: f32,
+    one: impl Fn(&[&Tensor]) -> Result<Tensor>,
+    other: impl Fn(&[&Tensor]) -> Result<Tensor>,
+) -> Result<()> {
+    let all = |form: &dyn Fn(&[&Tensor]) -> Result<Tensor>| -> Result<Vec<Vec<f32>>> {
+        let vars: Vec<Var> =
+            inputs.iter().map(|x| Var::from_tensor(&x.to_dtype(DType::F32)?)).collect::<Result<_>>()?;
+        let out = form(&vars.iter().map(Var::as_tensor).collect::<Vec<_>>())?;
+        let probe = Tensor::from_vec(noise(out.elem_count(), 7), out.shape(), out.device())?;
+        let gradients = (&out * probe.to_dtype(DType::F32)?)?.sum_all()?.backward()?;
+        let of = |var: &Var| gradients.get(var).expect("a gradient").flatten_all()?.to_vec1();
+        std::iter::once(out.flatten_all()?.to_vec1()).chain(vars.iter().map(of)).collect()
+    };
+    for (i, (a, b)) in all(&one)?.iter().zip(&all(&other)?).enumerate() {
+        let largest = b.iter().fold(0.0, |m: f32, x| m.max(x.abs()));
+        assert_eq!(a.len(), b.len());
+        for (a, b) in a.iter().zip(b) {
+            assert!((a - b).abs() <= tolerance * largest, "result {i}: {a} against {b}");
+        }
+    }
+    Ok(())
+}
+
 fn sorted(vars: &VarMap) -> Vec<(String, Var)> {
     let vars = vars.data().lock().unwrap();
     let mut vars: Vec<_> = vars.iter().map(|(name, var)| (name.clone(), var.clone())).collect();
@@ -80,25 +107,16 @@ fn noise(len: usize, seed: u64) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
-    use candle_core::{DType, Device};
+    use candle_core::Device;
     use candle_nn::{Module, VarBuilder};
 
-    use super::super::{LayerNorm, Mode, MultiHeadAttention, attend, dropout, key_bias};
+    use super::super::{Mode, MultiHeadAttention, attend, dropout, key_bias};
     use super::*;
 
     fn vars() -> (VarMap, VarBuilder<'static>) {
         let vars = VarMap::new();
         let vb = VarBuilder::from_varmap(&vars, DType::F64, &Device::Cpu);
         (vars, vb)
-    }
-
-    #[test]
-    fn layer_norm() -> Result<()> {
-        let (vars, vb) = vars();
-        let norm = LayerNorm::load(vb, 6, 1e-5)?;
-        randomise(&vars)?;
-        let x = input((2, 3, 6), 1)?;
-        assert_gradients(&vars, &[("x", &x)], |_| true, || norm.forward(&x))
     }
 
     #[test]
@@ -125,15 +143,6 @@ mod tests {
     }
 
     #[test]
-    fn linear() -> Result<()> {
-        let (vars, vb) = vars();
-        let linear = candle_nn::linear(5, 4, vb)?;
-        randomise(&vars)?;
-        let x = input((2, 3, 5), 1)?;
-        assert_gradients(&vars, &[("x", &x)], |_| true, || linear.forward(&x))
-    }
-
-    #[test]
     fn embedding() -> Result<()> {
         let (vars, vb) = vars();
         let embedding = candle_nn::embedding(6, 4, vb)?;
@@ -147,7 +156,6 @@ mod tests {
         let x = input((4, 16), 1)?;
         let wide = || x.affine(6.0, 0.0);
         let inputs = [("x", &x)];
-        assert_gradients(&VarMap::new(), &inputs, |_| true, || wide()?.gelu_erf())?;
         assert_gradients(&VarMap::new(), &inputs, |_| true, || wide()?.gelu())?;
         assert_gradients(&VarMap::new(), &inputs, |_| true, || wide()?.relu())
     }

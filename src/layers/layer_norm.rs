@@ -1,7 +1,9 @@
 //! LayerNorm with a gradient.
 
-use candle_core::{D, Result, Tensor};
+use candle_core::{CpuStorage, CustomOp3, D, Layout, Result, Shape, Tensor, bail};
 use candle_nn::VarBuilder;
+
+use super::real::{Real, by_type, can_fuse, numbers, sum};
 
 /// `(x - mean) / sqrt(variance + eps) * weight + bias` over the last dimension (Ba et al. 2016).
 #[derive(Clone, Debug)]
@@ -27,9 +29,171 @@ impl LayerNorm {
     /// # Errors
     /// When the last dimension is not `width`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        if x.dim(D::Minus1)? != self.weight.elem_count() {
+            bail!("a LayerNorm of width {} for a tensor of shape {:?}", self.weight.elem_count(), x.shape())
+        }
+        if can_fuse(x) {
+            x.contiguous()?.apply_op3(&self.weight, &self.bias, Normalise { eps: self.eps })
+        } else {
+            self.composed(x)
+        }
+    }
+
+    fn composed(&self, x: &Tensor) -> Result<Tensor> {
         let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
         let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;
         let normed = centred.broadcast_div(&(variance + self.eps)?.sqrt()?)?;
         normed.broadcast_mul(&self.weight)?.broadcast_add(&self.bias)
+    }
+}
+
+struct Normalise {
+    eps: f64,
+}
+
+/// The gradients of the input's rows, of the weight and of the bias, one under the other: `[rows + 2, width]`.
+struct NormaliseGradient {
+    eps: f64,
+}
+
+/// A row's mean and `1 / sqrt(variance + eps)`.
+#[inline(always)]
+fn moments<T: Real>(x: &[T], eps: T) -> (T, T) {
+    let count = T::from_f64(x.len() as f64);
+    let mean = sum(x, x, |x, _| x) / count;
+    let variance = sum(x, x, |x, _| (x - mean) * (x - mean)) / count;
+    (mean, T::one() / (variance + eps).sqrt())
+}
+
+fn forward<T: Real>(x: &[T], weight: &[T], bias: &[T], eps: T) -> Vec<T> {
+    let mut result = Vec::with_capacity(x.len());
+    for x in x.chunks_exact(weight.len()) {
+        let (mean, scale) = moments(x, eps);
+        let normed = x.iter().map(|&x| (x - mean) * scale);
+        result.extend(normed.zip(weight).zip(bias).map(|((x, &weight), &bias)| x * weight + bias));
+    }
+    result
+}
+
+fn backward<T: Real>(x: &[T], weight: &[T], gradient: &[T], eps: T) -> Vec<T> {
+    let width = weight.len();
+    let count = T::from_f64(width as f64);
+    let (mut to_weight, mut to_bias) = (vec![T::zero(); width], vec![T::zero(); width]);
+    let mut result = Vec::with_capacity(x.len() + 2 * width);
+    let (mut normed, mut scaled) = (vec![T::zero(); width], vec![T::zero(); width]);
+    for (x, dy) in x.chunks_exact(width).zip(gradient.chunks_exact(width)) {
+        let (mean, scale) = moments(x, eps);
+        for (normed, &x) in normed.iter_mut().zip(x) {
+            *normed = (x - mean) * scale;
+        }
+        for ((scaled, &dy), &weight) in scaled.iter_mut().zip(dy).zip(weight) {
+            *scaled = dy * weight;
+        }
+        let along_mean = sum(&scaled, &scaled, |dy, _| dy) / count;
+        let along_normed = sum(&scaled, &normed, |dy, n| dy * n) / count;
+        let dx = scaled.iter().zip(&normed);
+        result.extend(dx.map(|(&dy, &n)| scale * (dy - along_mean - n * along_normed)));
+        for ((to_weight, &dy), &normed) in to_weight.iter_mut().zip(dy).zip(&normed) {
+            *to_weight += dy * normed;
+        }
+        for (to_bias, &dy) in to_bias.iter_mut().zip(dy) {
+            *to_bias += dy;
+        }
+    }
+    result.extend(to_weight);
+    result.extend(to_bias);
+    result
+}
+
+impl CustomOp3 for Normalise {
+    fn name(&self) -> &'static str {
+        "layer-norm"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        layout: &Layout,
+        weight: &CpuStorage,
+        weight_layout: &Layout,
+        bias: &CpuStorage,
+        bias_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let y = by_type!(x, self.name(), T => {
+            let (weight, bias) = (numbers(weight, weight_layout)?, numbers(bias, bias_layout)?);
+            forward(numbers::<T>(x, layout)?, weight, bias, self.eps as T)
+        });
+        Ok((y, layout.shape().clone()))
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        weight: &Tensor,
+        _bias: &Tensor,
+        _y: &Tensor,
+        gradient: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let op = NormaliseGradient { eps: self.eps };
+        let all = x.apply_op3_no_bwd(weight, &gradient.contiguous()?, &op)?;
+        let rows = all.dim(0)? - 2;
+        let to_x = all.narrow(0, 0, rows)?.reshape(x.shape())?;
+        Ok((Some(to_x), Some(all.get(rows)?), Some(all.get(rows + 1)?)))
+    }
+}
+
+impl CustomOp3 for NormaliseGradient {
+    fn name(&self) -> &'static str {
+        "layer-norm-gradient"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        layout: &Layout,
+        weight: &CpuStorage,
+        weight_layout: &Layout,
+        gradient: &CpuStorage,
+        gradient_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let width = weight_layout.shape().elem_count();
+        let all = by_type!(x, self.name(), T => {
+            let (weight, gradient) = (numbers(weight, weight_layout)?, numbers(gradient, gradient_layout)?);
+            backward(numbers::<T>(x, layout)?, weight, gradient, self.eps as T)
+        });
+        Ok((all, (layout.shape().elem_count() / width.max(1) + 2, width).into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{DType, Device};
+    use candle_nn::VarMap;
+
+    use super::*;
+    use crate::layers::gradient_check::{assert_agree, assert_gradients, input, randomise};
+
+    #[test]
+    fn gradients() -> Result<()> {
+        let vars = VarMap::new();
+        let norm = LayerNorm::load(VarBuilder::from_varmap(&vars, DType::F64, &Device::Cpu), 11, 1e-5)?;
+        randomise(&vars)?;
+        let x = input((2, 3, 11), 1)?;
+        assert_gradients(&vars, &[("x", &x)], |_| true, || norm.forward(&x))
+    }
+
+    #[test]
+    fn agrees_with_the_composed_form() -> Result<()> {
+        let inputs = [input((2, 3, 37), 1)?, input(37, 2)?, input(37, 3)?];
+        let norm = |x: &[&Tensor]| LayerNorm { weight: x[1].clone(), bias: x[2].clone(), eps: 1e-5 };
+        let [x, weight, bias] = &inputs;
+        assert_agree(&[x, weight, bias], 1e-5, |x| norm(x).forward(x[0]), |x| norm(x).composed(x[0]))
+    }
+
+    #[test]
+    fn another_width_is_an_error() -> Result<()> {
+        let norm = LayerNorm::load(VarBuilder::zeros(DType::F64, &Device::Cpu), 4, 1e-5)?;
+        assert!(norm.forward(input((2, 5), 1)?.as_tensor()).is_err());
+        Ok(())
     }
 }

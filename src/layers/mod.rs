@@ -7,15 +7,23 @@ mod batch_norm;
 mod conv;
 mod depthwise;
 mod dropout;
+mod gelu;
 #[cfg(test)]
 pub(crate) mod gradient_check;
 mod layer_norm;
+mod linear;
 mod multi_head_attention;
+mod real;
+mod relu6;
+mod softmax;
 
 pub use attention::{attend, key_bias};
 pub use batch_norm::BatchNorm2d;
 pub use conv::{ConvNorm, Pads, conv2d, max_pool2d};
 pub use depthwise::depthwise_conv2d;
 pub use dropout::{Mode, NoiseSource, dropout};
+pub use gelu::gelu;
 pub use layer_norm::LayerNorm;
+pub use linear::Linear;
 pub use multi_head_attention::MultiHeadAttention;
+pub use relu6::relu6;

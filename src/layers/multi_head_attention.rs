@@ -1,9 +1,9 @@
 //! Self-attention with one input projection, as torch's `nn.MultiheadAttention` stores it.
 
 use candle_core::{Result, Tensor};
-use candle_nn::{Init, Linear, Module, VarBuilder};
+use candle_nn::{Init, VarBuilder};
 
-use super::{Mode, attend};
+use super::{Linear, Mode, attend};
 
 /// Multi-head self-attention (Vaswani et al. 2017) with torch's tensor names: `in_proj_weight` `[3 width, width]` holds
 /// query, key and value one after the other, `in_proj_bias`, `out_proj.{weight,bias}`.
@@ -27,8 +27,8 @@ impl MultiHeadAttention {
         let weight = vb.get_with_hints((3 * width, width), "in_proj_weight", init)?;
         let bias = vb.get_with_hints(3 * width, "in_proj_bias", Init::Const(0.0))?;
         Ok(MultiHeadAttention {
-            in_proj: Linear::new(weight, Some(bias)),
-            out_proj: candle_nn::linear(width, width, vb.pp("out_proj"))?,
+            in_proj: Linear::new(weight, bias),
+            out_proj: Linear::load(vb.pp("out_proj"), width, width)?,
             heads,
             dropout,
         })

@@ -79,7 +79,7 @@ pub(super) struct Unit {
 }
 
 /// Splits a text into characters and undoes what feeds and exports put in for them: HTML entities (`&amp;`, `&#39;`,
-/// `&#x27;`) and JSON escapes (`\u2019`, `\n`, `\"`).
+/// `&#x27;`) and JSON escapes (`\u2019`, `\n`, `\"`). Letters in a fancy style become plain ones.
 pub(super) fn decode(text: &str) -> Vec<Unit> {
     let mut units = Vec::with_capacity(text.len());
     let mut at = 0;
@@ -91,10 +91,27 @@ pub(super) fn decode(text: &str) -> Vec<Unit> {
             _ => None,
         }
         .unwrap_or((c, c.len_utf8()));
-        units.push(Unit { c, start: at, end: at + len });
+        units.push(Unit { c: plain(c), start: at, end: at + len });
         at += len;
     }
     units
+}
+
+/// The ASCII character that `c` is a full-width or mathematical style of: `！` → `!`, `𝓼` → `s`, `𝟗` → `9`. Any other
+/// character is itself. WordPiece would make one `[UNK]` of a word in such letters.
+fn plain(c: char) -> char {
+    let code = u32::from(c);
+    let ascii = |first: u8, offset: u32| char::from(first + offset as u8);
+    match c {
+        '\u{ff01}'..='\u{ff5e}' => ascii(b'!', code - 0xff01),
+        // 13 styles of A-Z and a-z, then, after Greek, 5 of the digits (Unicode's block 1D400).
+        '\u{1d400}'..='\u{1d6a3}' => match (code - 0x1d400) % 52 {
+            letter @ 0..26 => ascii(b'A', letter),
+            letter => ascii(b'a', letter - 26),
+        },
+        '\u{1d7ce}'..='\u{1d7ff}' => ascii(b'0', (code - 0x1d7ce) % 10),
+        c => c,
+    }
 }
 
 /// The HTML entity that `text` starts with, and its length in bytes.

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use candle_core::{DType, Result, Tensor};
-use candle_nn::{Embedding, Init, Linear, Module, VarBuilder};
+use candle_nn::{Embedding, Init, Module, VarBuilder};
 
 use super::{Activation, BertConfig};
-use crate::layers::{LayerNorm, Mode, attend, dropout, key_bias};
+use crate::layers::{LayerNorm, Linear, Mode, attend, dropout, gelu, key_bias};
 
 /// A BERT encoder without a pooler: token ids in, hidden states out.
 #[derive(Clone, Debug)]
@@ -94,7 +94,7 @@ impl Layer {
     fn load(vb: VarBuilder<'_>, config: &BertConfig) -> Result<Self> {
         let (width, inner) = (config.hidden_size, config.intermediate_size);
         let norm = |vb: VarBuilder<'_>| LayerNorm::load(vb.pp("LayerNorm"), width, config.layer_norm_eps);
-        let linear = |from, to, vb: VarBuilder<'_>| candle_nn::linear(from, to, vb);
+        let linear = |from, to, vb: VarBuilder<'_>| Linear::load(vb, from, to);
         Ok(Layer {
             query: linear(width, width, vb.pp("attention.self.query"))?,
             key: linear(width, width, vb.pp("attention.self.key"))?,
@@ -118,7 +118,7 @@ impl Layer {
         let x = self.attention_norm.forward(&(attended + x)?)?;
         let inner = self.intermediate.forward(&x)?;
         let inner = match self.activation {
-            Activation::Gelu => inner.gelu_erf()?,
+            Activation::Gelu => gelu(&inner)?,
             Activation::GeluNew => inner.gelu()?,
             Activation::Relu => inner.relu()?,
         };

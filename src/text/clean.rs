@@ -1,13 +1,13 @@
 //! The clean-up before the tokenizer, the same in training and at work.
 //!
 //! What it does, in the order in which each place of the text is looked at:
-//! - HTML entities and JSON escapes are decoded.
+//! - HTML entities and JSON escapes are decoded; full-width and mathematical letters become plain ones.
 //! - Leading `RT @name:` are dropped: they say who wrote the post, not what it says.
 //! - Links become `http`, mentions become `@user` (TweetEval's convention).
-//! - Emoji and emoticons become words, skin tones left out; pictographs without a name are dropped.
+//! - Emoji and emoticons become words, skin tones and genders left out; pictographs without a name are dropped.
 //! - `#CamelCase` becomes `#Camel Case`.
 //! - A letter three times or more stands twice (`soooo` → `soo`); a mark stands three times, an emoji twice, at most.
-//! - Curly quotes become straight ones; white space and control characters become one space, zero-width characters
+//! - Curly quotes, and accents in the place of apostrophes, become straight ones; white space and control characters become one space, zero-width characters
 //!   nothing.
 
 use super::aligned::{Cleaned, Unit, decode};
@@ -114,8 +114,8 @@ impl Cleaner<'_> {
     /// One character of ordinary text.
     fn character(&mut self, unit: Unit) {
         let c = match unit.c {
-            '\u{2018}' | '\u{2019}' | '\u{201b}' | '\u{2032}' | '\u{ff07}' => '\'',
-            '\u{201c}' | '\u{201d}' | '\u{201f}' | '\u{ff02}' => '"',
+            '\u{2018}' | '\u{2019}' | '\u{201b}' | '\u{2032}' | '`' | '´' => '\'',
+            '\u{201c}' | '\u{201d}' | '\u{201f}' => '"',
             c if is_invisible(c) => return,
             c if c.is_whitespace() || c.is_control() => {
                 self.repeats = 0;
@@ -271,6 +271,8 @@ mod tests {
         assert_eq!(cleaned("so good😂!"), "so good face with tears of joy !");
         assert_eq!(cleaned("I ❤️ u <3 :)"), "I red heart u red heart smiling face");
         assert_eq!(cleaned("I &lt;3 u"), "I red heart u");
+        assert_eq!(cleaned("bye :(((( <333"), "bye frowning face red heart");
+        assert_eq!(cleaned(r"oh well ¯\_(ツ)_/¯"), "oh well person shrugging");
         assert_eq!(cleaned("👍🏿🇫🇷"), "thumbs up flag france");
         assert_eq!(cleaned("a\u{1faff}b \u{fe0f}c"), "ab c");
         assert_eq!(cleaned("at 8:00 (see a:b)"), "at 8:00 (see a:b)");
@@ -290,7 +292,8 @@ mod tests {
     fn white_space_and_what_cannot_be_seen() {
         assert_eq!(cleaned(" a \n\t\r b\u{a0}\u{3000}c "), "a b c");
         assert_eq!(cleaned("a\u{200b}b\u{feff}\u{202e}c\u{7}d"), "abc d");
-        assert_eq!(cleaned("don’t “x”"), "don't \"x\"");
+        assert_eq!(cleaned("don’t don`t don´t “x”"), "don't don't don't \"x\"");
+        assert_eq!(cleaned("𝓼𝓸 𝗕𝗮𝗱 𝟚𝟡 ＬＯＬ！"), "so Bad 29 LOL!");
         for nothing in ["", " ", "\n\u{200d}\u{fe0f}", "\u{3000}\u{0}"] {
             assert_eq!(clean(nothing), Cleaned::default(), "{nothing:?}");
         }

@@ -21,7 +21,12 @@ const SYMBOLS: [(char, &str); 6] = [
 ];
 
 /// Emoticons and the words of the emoji that they stand for. A longer one comes before its own beginning.
-const EMOTICONS: [(&str, &str); 48] = [
+const EMOTICONS: [(&str, &str); 54] = [
+    ("¯\\_(ツ)_/¯", "person shrugging"),
+    ("¯\\(ツ)/¯", "person shrugging"), // What Markdown leaves of it.
+    ("ಠ_ಠ", "unamused face"),
+    (">_<", "persevering face"),
+    (">.<", "persevering face"),
     (">:(", "angry face"),
     (">:-(", "angry face"),
     (":'-(", "crying face"),
@@ -29,6 +34,7 @@ const EMOTICONS: [(&str, &str); 48] = [
     (";(", "crying face"),
     ("T_T", "crying face"),
     (";_;", "crying face"),
+    (":'-)", "face with tears of joy"),
     (":')", "face with tears of joy"),
     (":-)", "smiling face"),
     (":)", "smiling face"),
@@ -99,19 +105,21 @@ pub(super) fn read(units: &[Unit]) -> Option<(Pictograph, usize)> {
     if is_stray(first) { Some((Pictograph::Unknown, taken)) } else { None }
 }
 
-/// The emoticon that `units` start with: its words and how many units it takes. It must stand alone: nothing that could
-/// belong to a word or number touches it.
+/// The emoticon that `units` start with: its words and how many units it takes, with the repeated last sign of `:)))`,
+/// `xDD` and `<333`. It must stand alone: nothing that could belong to a word or number touches it.
 pub(super) fn emoticon(before: Option<char>, units: &[Unit]) -> Option<(&'static str, usize)> {
     if before.is_some_and(char::is_alphanumeric) && units.first().is_some_and(|u| u.c != ':' && u.c != ';') {
         return None;
     }
     let digit_before = before.is_some_and(|c| c.is_ascii_digit());
     EMOTICONS.into_iter().find_map(|(face, words)| {
-        let len = face.len();
+        let (len, last) = (face.chars().count(), face.chars().next_back()?);
         let found = units.get(..len)?;
         if !found.iter().map(|u| u.c).eq(face.chars()) || digit_before {
             return None;
         }
+        let drawn_out = matches!(last, ')' | '(' | ']' | '[' | 'D' | 'P' | 'p' | '3');
+        let len = len + units[len..].iter().take_while(|u| drawn_out && u.c == last).count();
         let after = units.get(len).map(|u| u.c);
         let alone = match after {
             None => true,
@@ -163,8 +171,13 @@ fn sequence(units: &[Unit]) -> usize {
     len.min(units.len())
 }
 
-/// The words for one emoji, whatever its skin tone.
+/// The words for one emoji, whatever its skin tone and gender.
 fn name(emoji: &str) -> Option<String> {
+    if let Some(person) = without_gender(emoji)
+        && let Some(name) = name(&person)
+    {
+        return Some(name);
+    }
     let bare = emoji.trim_end_matches([TEXT_STYLE, EMOJI_STYLE]);
     let mut chars = bare.chars();
     if let (Some(c), None) = (chars.next(), chars.next())
@@ -179,6 +192,17 @@ fn name(emoji: &str) -> Option<String> {
     let found = found.with_skin_tone(emojis::SkinTone::Default).unwrap_or(found);
     let plain = found.name().chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '\'' | '.'));
     Some(plain.flat_map(char::to_lowercase).collect())
+}
+
+/// The emoji of the person for that of the woman or man who makes a gesture or has a profession (🤷‍♀️ → 🤷, 👨‍🚀 →
+/// 🧑‍🚀); `None` when no such gender is marked.
+fn without_gender(emoji: &str) -> Option<String> {
+    let bare = emoji.trim_end_matches(EMOJI_STYLE);
+    if let Some(gesture) = bare.strip_suffix(['♀', '♂']) {
+        return gesture.strip_suffix(ZERO_WIDTH_JOINER).map(str::to_owned);
+    }
+    let rest = emoji.strip_prefix(['👩', '👨'])?;
+    rest.contains(ZERO_WIDTH_JOINER).then(|| format!("🧑{rest}"))
 }
 
 #[cfg(test)]
@@ -210,7 +234,10 @@ mod tests {
         assert_eq!(named("❤").as_deref(), Some("red heart"));
         assert_eq!(named("❤️").as_deref(), Some("red heart"));
         assert_eq!(named("👍🏿").as_deref(), Some("thumbs up"));
-        assert_eq!(named("👩🏽‍🚀").as_deref(), Some("woman astronaut"));
+        assert_eq!(named("👩🏽‍🚀").as_deref(), Some("astronaut"));
+        assert_eq!(named("🤷🏿‍♂️").as_deref(), Some("person shrugging"));
+        assert_eq!(named("👩").as_deref(), Some("woman"));
+        assert_eq!(named("👩‍❤️‍👨").as_deref(), Some("couple with heart woman man"));
         assert_eq!(named("🇫🇷").as_deref(), Some("flag france"));
         assert_eq!(named("3️⃣").as_deref(), Some("3"));
         assert_eq!(named("🏴󠁧󠁢󠁳󠁣󠁴󠁿").as_deref(), Some("flag scotland"));
@@ -232,6 +259,20 @@ mod tests {
     }
 
     #[test]
+    fn drawn_out_emoticons_are_one() {
+        for (text, words, len) in [
+            (":))))", "smiling face", 5),
+            (":'((", "crying face", 4),
+            ("xDDD!", "grinning face", 4),
+            ("<333 u", "red heart", 4),
+            ("</33", "broken heart", 4),
+            (":) )", "smiling face", 2),
+        ] {
+            assert_eq!(emoticon(None, &decode(text)), Some((words, len)), "{text}");
+        }
+    }
+
+    #[test]
     fn emoticons_stand_alone() {
         let words = |before, text: &str| emoticon(before, &decode(text)).map(|(w, _)| w);
         assert_eq!(words(None, ":)"), Some("smiling face"));
@@ -239,6 +280,9 @@ mod tests {
         assert_eq!(words(Some(' '), ":'("), Some("crying face"));
         assert_eq!(words(Some(' '), "<3!"), Some("red heart"));
         assert_eq!(words(Some(' '), "<30"), None);
+        assert_eq!(words(Some(' '), "<330"), None);
+        assert_eq!(words(Some(' '), ">_< no"), Some("persevering face"));
+        assert_eq!(words(None, r"¯\_(ツ)_/¯"), Some("person shrugging"));
         assert_eq!(words(Some('p'), "://x"), None);
         assert_eq!(words(Some('8'), ":)"), None);
         assert_eq!(words(Some(' '), ":Dog"), None);

@@ -1,6 +1,6 @@
 //! `mixed-feelings data`: tables of posts and texts, read, checked and described.
 
-mod duplicates;
+pub mod duplicates;
 mod inspect;
 mod pairs;
 mod report;
@@ -15,9 +15,9 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-pub use pairs::{PairRow, Relation, read_pairs};
+pub use pairs::{PairColumns, PairRow, Relation, read_pairs, sentiment};
 use report::{Report, Shared, TableReport};
-pub use table::Table;
+pub use table::{Table, TableRow};
 pub use texts::{TextRow, read_texts};
 
 /// Folders below the one given that are searched for tables.

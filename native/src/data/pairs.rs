@@ -142,8 +142,11 @@ impl PairColumns {
     }
 }
 
-/// The class in a cell.
-pub(super) fn sentiment(row: &TableRow<'_>, name: &str, column: usize) -> Result<Sentiment> {
+/// The class in a cell of the column called `name`.
+///
+/// # Errors
+/// When it is none; file, line and column are named.
+pub fn sentiment(row: &TableRow<'_>, name: &str, column: usize) -> Result<Sentiment> {
     let written = row.get(column);
     let Some(sentiment) = Sentiment::from_name(written) else {
         bail!("{}: {name}: `{written}` is none of negative, neutral, positive", row.place());

@@ -26,6 +26,8 @@ pub struct Case {
     pub label: Option<Sentiment>,
     /// How the labels of text and picture stand to each other.
     pub relation: Option<Relation>,
+    /// The group of near-duplicates that it belongs to, if the table tells.
+    pub group: Option<String>,
 }
 
 /// Reads a table of pairs, all rows or those of one split.
@@ -61,7 +63,8 @@ fn not_empty(path: &Path, cases: Vec<Case>) -> Result<Vec<Case>> {
 }
 
 impl Case {
-    fn of_pair(table: &Path, row: PairRow) -> Self {
+    /// From a row of the table of pairs at `table`.
+    pub(super) fn of_pair(table: &Path, row: PairRow) -> Self {
         Case {
             id: row.id,
             place: format!("{} line {}", table.display(), row.line),
@@ -71,6 +74,7 @@ impl Case {
             image_label: Some(row.image_label),
             label: row.label,
             relation: Some(row.relation),
+            group: row.dup_group,
         }
     }
 

@@ -1,36 +1,59 @@
 //! `mixed-feelings eval`: measures a model on labelled posts.
 
 mod answers;
+mod calibrated;
 pub mod cases;
+pub mod challenge;
+pub mod compare;
+mod contradiction;
+mod curves;
+mod evaluation;
+mod intensity;
+mod measured;
+mod mistakes;
+mod page;
 pub mod report;
+mod robustness;
+mod subject;
 mod table;
 
 use std::{
-    io,
+    fs,
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use cases::Case;
+use challenge::{Challenge, ChallengeReport};
+use clap::{Args as _, error::ErrorKind};
+use curves::curves;
+use evaluation::{Asked, Evaluation, Found};
 use report::Report;
 use serde::Serialize;
+use subject::Subject;
 
 pub use answers::answers;
 
 use crate::{
-    atomic, bundle,
+    atomic,
     device::DeviceChoice,
     engine::{Answer, Engine},
+    stats::bootstrap::Bootstrap,
 };
 
 /// Measures a model on labelled posts.
 ///
-/// Prints accuracy, macro-F1, weighted-F1, macro-recall, the scores of each class and the confusion matrix; then by the
-/// modality used (text, image, both) and by relation. Rows whose label is `conflict` have no label as a whole: they
-/// count for the heads and for the contradiction.
+/// Prints accuracy, macro-F1, weighted-F1, macro-recall with intervals, the scores of each class and the confusion
+/// matrix; then by the modality used (text, image, both) and by relation. Rows whose label is `conflict` have no label
+/// as a whole: they count for the heads and for the contradiction.
+///
+/// With --report, a page with plots and `metrics.json` are written too, and what else excludes each other may be given
+/// together: pairs, texts and a challenge are all measured; the bundle is measured and compared with the checkpoint that
+/// it was made from.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
-#[command(group(clap::ArgGroup::new("posts").required(true).args(["pairs", "texts"])))]
+#[command(group(clap::ArgGroup::new("posts").required(true).multiple(true).args(["pairs", "texts", "challenge"])))]
 pub struct Args {
     /// A table of pairs: id, image, text, text_label, image_label, label, relation; image paths are relative to it.
     #[arg(long, value_name = "FILE.tsv")]
@@ -41,16 +64,31 @@ pub struct Args {
     /// A table of texts: label, text.
     #[arg(long, value_name = "FILE.tsv")]
     texts: Option<PathBuf>,
+    /// A folder of hard posts by category and of swapped words: texts.tsv, pairs.tsv, swaps.tsv.
+    #[arg(long, value_name = "DIR")]
+    challenge: Option<PathBuf>,
     /// The int8 bundle to measure; by default the one that comes with the project.
-    #[arg(short, long, value_name = "FILE", conflicts_with = "checkpoint")]
+    #[arg(short, long, value_name = "FILE")]
     bundle: Option<PathBuf>,
-    /// The float checkpoint to measure: a folder.
+    /// The float checkpoint to measure: a folder. With --bundle, in a --report, the one to compare the bundle with.
     #[arg(short, long, value_name = "DIR")]
     checkpoint: Option<PathBuf>,
     /// Where the float model computes: cpu, cuda, cuda:N.
     #[arg(long, default_value_t, requires = "checkpoint")]
     device: DeviceChoice,
-    /// Write everything that was measured as JSON.
+    /// Write `report.html`, a page that needs nothing else, and `metrics.json` into this folder.
+    #[arg(long, value_name = "DIR")]
+    report: Option<PathBuf>,
+    /// How often the rows are drawn anew for the confidence intervals; 0 leaves them out.
+    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(..=1_000_000))]
+    resamples: u32,
+    /// Leave out of the report what takes longest: the pairs with typos, noise, blur and JPEG.
+    #[arg(long, requires = "report")]
+    no_robustness: bool,
+    /// What the intervals are drawn from; the same seed gives the same report.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Write the figures that are printed as JSON.
     #[arg(long, value_name = "OUT")]
     json: Option<PathBuf>,
     /// Write a table with the predicted label and the three scores of each row.
@@ -60,39 +98,197 @@ pub struct Args {
 
 const EXAMPLES: &str = "Examples:
   mixed-feelings eval --pairs pairs.tsv --split val
-  mixed-feelings eval --pairs pairs.tsv --checkpoint runs/small/best --json report.json
-  mixed-feelings eval --texts tweets.tsv --bundle model.safetensors --predictions predictions.tsv";
+  mixed-feelings eval --pairs pairs.tsv --checkpoint runs/small/best --json figures.json
+  mixed-feelings eval --texts tweets.tsv --bundle model.safetensors --predictions predictions.tsv
+  mixed-feelings eval --challenge tests/challenge
+  mixed-feelings eval --pairs pairs.tsv --split val --report report/
+  mixed-feelings eval --pairs pairs.tsv --split val --texts tweets.tsv --challenge tests/challenge \\
+      --bundle model.safetensors --checkpoint runs/small/best --report report/
+
+--json and --predictions are about the first that is given of pairs, texts, challenge.";
 
 /// Runs the subcommand.
 ///
 /// # Errors
 /// When the model, a row or an image cannot be read: then no file is written.
 pub fn run(args: Args) -> Result<()> {
-    let cases = match (&args.pairs, &args.texts) {
-        (Some(pairs), _) => cases::of_pairs(pairs, args.split.as_deref())?,
-        (None, Some(texts)) => cases::of_texts(texts)?,
-        (None, None) => anyhow::bail!("give --pairs FILE.tsv or --texts FILE.tsv"),
-    };
-    let engine = match &args.checkpoint {
-        Some(dir) => Engine::float(dir, &args.device.open()?)?,
-        None => Engine::int8(bundle::open(args.bundle.as_deref())?),
-    };
-    let answers = answers(&engine, &cases, "evaluating")?;
-    let report = Report::new(&cases, &answers);
-    if let Some(path) = &args.json {
-        write_json(path, &report)?;
+    if let Err(wrong) = args.check() {
+        wrong.exit();
     }
-    if let Some(path) = &args.predictions {
-        write_predictions(path, &cases, &answers)?;
+    let bootstrap = Bootstrap { resamples: args.resamples as usize, seed: args.seed, ..Bootstrap::default() };
+    let tables = args.tables()?;
+    let challenge = args.challenge.as_deref().map(Challenge::read).transpose()?;
+    let models = Models::open(&args)?;
+    let asked = tables.iter().map(|table| models.ask(table)).collect::<Result<Vec<_>>>()?;
+    let reports: Vec<Report> = tables
+        .iter()
+        .zip(&asked)
+        .map(|(table, asked)| Report::new(&table.cases, &asked.answers, Some(&bootstrap)))
+        .collect();
+    let challenge = challenge.map(|challenge| challenge.ask(&models.measured.0)).transpose()?;
+    if let Some(folder) = &args.report {
+        let robustness = !args.no_robustness;
+        let mut evaluation = models.evaluate(&tables, &asked, &reports, bootstrap, robustness)?;
+        evaluation.challenge = challenge.clone();
+        write_report(folder, &evaluation)?;
     }
-    Ok(table::print(&report, &mut io::stdout().lock())?)
+    match (&args.json, reports.first(), &challenge) {
+        (Some(path), Some(report), _) => write_json(path, report)?,
+        (Some(path), None, Some(report)) => write_json(path, report)?,
+        _ => (),
+    }
+    if let (Some(path), Some(table), Some(asked)) = (&args.predictions, tables.first(), asked.first()) {
+        write_predictions(path, &table.cases, &asked.answers)?;
+    }
+    Ok(print(&reports, challenge.as_ref(), &mut io::stdout().lock())?)
+}
+
+/// One after the other, with a line between them.
+fn print(reports: &[Report], challenge: Option<&ChallengeReport>, out: &mut impl Write) -> io::Result<()> {
+    for (i, report) in reports.iter().enumerate() {
+        out.write_all(if i > 0 { b"\n" } else { b"" })?;
+        table::print(report, out)?;
+    }
+    if let Some(challenge) = challenge {
+        out.write_all(if reports.is_empty() { b"" } else { b"\n" })?;
+        challenge::print(challenge, out)?;
+    }
+    Ok(())
+}
+
+impl Args {
+    /// What clap cannot say: some arguments go together in a report alone.
+    fn check(&self) -> Result<(), clap::Error> {
+        let posts = [self.pairs.is_some(), self.texts.is_some(), self.challenge.is_some()];
+        let several = posts.into_iter().filter(|given| *given).count() > 1;
+        let both = self.bundle.is_some() && self.checkpoint.is_some();
+        let no_table = self.pairs.is_none() && self.texts.is_none();
+        let wrong = if several && self.report.is_none() {
+            "--pairs, --texts and --challenge go together only with --report DIR"
+        } else if both && self.report.is_none() {
+            "--bundle and --checkpoint go together only with --report DIR"
+        } else if no_table && self.predictions.is_some() {
+            "--predictions takes --pairs or --texts"
+        } else {
+            return Ok(());
+        };
+        Err(Args::augment_args(clap::Command::new("mixed-feelings eval"))
+            .error(ErrorKind::ArgumentConflict, wrong))
+    }
+
+    fn tables(&self) -> Result<Vec<Input>> {
+        let mut tables = Vec::new();
+        if let Some(path) = &self.pairs {
+            let cases = cases::of_pairs(path, self.split.as_deref())?;
+            tables.push(Input { name: file_name(path), split: self.split.clone(), cases });
+        }
+        if let Some(path) = &self.texts {
+            tables.push(Input { name: file_name(path), split: None, cases: cases::of_texts(path)? });
+        }
+        Ok(tables)
+    }
+}
+
+/// A table that was read.
+struct Input {
+    name: String,
+    split: Option<String>,
+    cases: Vec<Case>,
+}
+
+/// What the models answered to one table.
+struct Answered {
+    answers: Vec<Answer>,
+    float: Option<Vec<Answer>>,
+}
+
+/// The model that is measured, and the float one that it is compared with.
+struct Models {
+    measured: (Engine, Subject),
+    float: Option<(Engine, Subject)>,
+}
+
+impl Models {
+    fn open(args: &Args) -> Result<Self> {
+        let float = match &args.checkpoint {
+            Some(dir) => Some(Subject::float(dir, &args.device.open()?)?),
+            None => None,
+        };
+        match float {
+            Some(measured) if args.bundle.is_none() => Ok(Models { measured, float: None }),
+            float => Ok(Models { measured: Subject::int8(args.bundle.as_deref())?, float }),
+        }
+    }
+
+    fn ask(&self, table: &Input) -> Result<Answered> {
+        let answers = answers(&self.measured.0, &table.cases, &format!("evaluating {}", table.name))?;
+        let float = match &self.float {
+            Some((engine, _)) => {
+                Some(self::answers(engine, &table.cases, &format!("float on {}", table.name))?)
+            }
+            None => None,
+        };
+        Ok(Answered { answers, float })
+    }
+
+    fn evaluate(
+        &self,
+        tables: &[Input],
+        asked: &[Answered],
+        reports: &[Report],
+        bootstrap: Bootstrap,
+        robustness: bool,
+    ) -> Result<Evaluation> {
+        let mut evaluation = Evaluation {
+            version: env!("CARGO_PKG_VERSION"),
+            model: self.measured.1.clone(),
+            compared_with: self.float.as_ref().map(|(_, subject)| subject.clone()),
+            bootstrap,
+            pairs: None,
+            texts: None,
+            challenge: None,
+        };
+        for ((table, answered), report) in tables.iter().zip(asked).zip(reports) {
+            let asked = Asked {
+                table: &table.name,
+                split: table.split.as_deref(),
+                cases: &table.cases,
+                answers: &answered.answers,
+                float: answered.float.as_deref(),
+            };
+            let pairs = table.cases.iter().any(|case| case.relation.is_some());
+            let robustness = match robustness && pairs {
+                true => Some(curves(&self.measured.0, &table.cases, &answered.answers, &bootstrap)?),
+                false => None,
+            };
+            let found = Found::new(asked, report.clone(), robustness, &evaluation.model, &bootstrap);
+            *if pairs { &mut evaluation.pairs } else { &mut evaluation.texts } = Some(found);
+        }
+        Ok(evaluation)
+    }
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}
+
+/// Writes `metrics.json` and `report.html` into `folder`, made if need be. Both are made before either is written.
+fn write_report(folder: &Path, evaluation: &Evaluation) -> Result<()> {
+    let json = to_json(evaluation)?;
+    let page = page::render(evaluation);
+    fs::create_dir_all(folder).with_context(|| format!("--report {}", folder.display()))?;
+    atomic::write(&folder.join("metrics.json"), &json)?;
+    atomic::write(&folder.join("report.html"), page.as_bytes())
 }
 
 fn write_json(path: &Path, report: &impl Serialize) -> Result<()> {
-    atomic::write_with(path, |file| {
-        serde_json::to_writer_pretty(&mut *file, report)?;
-        Ok(writeln!(file)?)
-    })
+    atomic::write(path, &to_json(report)?)
+}
+
+fn to_json(report: &impl Serialize) -> Result<Vec<u8>> {
+    let mut json = serde_json::to_vec_pretty(report)?;
+    json.push(b'\n');
+    Ok(json)
 }
 
 /// A line a row: `id`, the predicted `label`, and the scores of the whole post.

@@ -3,37 +3,26 @@
 use mixed_feelings::Sentiment;
 use serde::Serialize;
 
-use super::cases::Case;
-use crate::{
-    data::Relation,
-    engine::Answer,
-    metrics::{Confusion, Metrics, auc},
+use super::{
+    cases::Case,
+    contradiction::Contradiction,
+    measured::{Measured, Outcome},
 };
+use crate::{data::Relation, engine::Answer, metrics::Metrics, stats::bootstrap::Bootstrap};
 
 /// Each reading against the labels that it can be held to. `None` where no row has both.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Readings {
     /// The whole post against `label`; for rows without a picture that is the text head.
-    pub whole: Option<Metrics>,
+    pub whole: Option<Measured>,
     /// The text head against `label`.
-    pub text: Option<Metrics>,
+    pub text: Option<Measured>,
     /// The image head against `label`.
-    pub image: Option<Metrics>,
+    pub image: Option<Measured>,
     /// The text head against `text_label`.
-    pub text_on_text_label: Option<Metrics>,
+    pub text_on_text_label: Option<Measured>,
     /// The image head against `image_label`.
-    pub image_on_image_label: Option<Metrics>,
-}
-
-/// How well the contradiction tells `conflict` rows from `agree` rows.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Contradiction {
-    /// Area under the ROC curve; `None` if one kind of row is missing.
-    pub auc: Option<f64>,
-    /// Rows of opposite labels.
-    pub conflict: usize,
-    /// Rows of equal labels.
-    pub agree: usize,
+    pub image_on_image_label: Option<Measured>,
 }
 
 /// Each modality's Shapley share of the accuracy over always answering the commonest label: the mean of what it adds
@@ -77,31 +66,37 @@ pub struct Report {
 }
 
 impl Report {
-    /// Holds the `answers` to the `cases`, row by row.
-    pub fn new(cases: &[Case], answers: &[Answer]) -> Self {
+    /// Holds the `answers` to the `cases`, row by row; with intervals if `bootstrap` is given.
+    pub fn new(cases: &[Case], answers: &[Answer], bootstrap: Option<&Bootstrap>) -> Self {
         let rows: Vec<Row<'_>> = cases.iter().zip(answers).collect();
-        let readings = Readings::of(&rows);
+        let readings = Readings::of(&rows, bootstrap);
         let by_relation = Relation::ALL
             .into_iter()
             .filter_map(|relation| {
                 let rows: Vec<_> =
                     rows.iter().copied().filter(|(case, _)| case.relation == Some(relation)).collect();
-                let readings = Readings::of(&rows);
+                let readings = Readings::of(&rows, bootstrap);
                 (!rows.is_empty()).then_some(RelationReadings { relation, rows: rows.len(), readings })
             })
             .collect();
         let shapley = Shares::of(&readings);
-        Report { rows: rows.len(), readings, by_relation, contradiction: Contradiction::of(&rows), shapley }
+        let contradiction = Contradiction::of(&rows, bootstrap);
+        Report { rows: rows.len(), readings, by_relation, contradiction, shapley }
     }
 }
 
-type Row<'a> = (&'a Case, &'a Answer);
+/// A case and what the model answered to it.
+pub type Row<'a> = (&'a Case, &'a Answer);
 
 impl Readings {
-    fn of(rows: &[Row<'_>]) -> Self {
+    /// Of some rows; with intervals if `bootstrap` is given.
+    pub fn of(rows: &[Row<'_>], bootstrap: Option<&Bootstrap>) -> Self {
         let against = |label: fn(&Case) -> Option<Sentiment>, reading: fn(&Answer) -> Option<Sentiment>| {
-            let both = |(case, answer): &Row<'_>| Some((label(case)?, reading(answer)?));
-            rows.iter().filter_map(both).collect::<Confusion>().metrics()
+            let both = rows.iter().filter_map(|(case, answer)| {
+                let (label, prediction) = (label(case)?, reading(answer)?);
+                Some(Outcome { label, prediction, group: case.group.as_deref() })
+            });
+            Measured::of(&both.collect::<Vec<_>>(), bootstrap)
         };
         Readings {
             whole: against(|c| c.label, |a| Some(a.whole.label())),
@@ -113,29 +108,11 @@ impl Readings {
     }
 }
 
-impl Contradiction {
-    fn of(rows: &[Row<'_>]) -> Option<Self> {
-        let told: Vec<(f32, bool)> = rows
-            .iter()
-            .filter_map(|(case, answer)| {
-                let conflict = match case.relation? {
-                    Relation::Conflict => true,
-                    Relation::Agree => false,
-                    Relation::OneNeutral => return None,
-                };
-                Some((answer.contradiction?, conflict))
-            })
-            .collect();
-        let conflict = told.iter().filter(|(_, conflict)| *conflict).count();
-        let agree = told.len() - conflict;
-        (!told.is_empty()).then(|| Contradiction { auc: auc(&told), conflict, agree })
-    }
-}
-
 impl Shares {
     fn of(readings: &Readings) -> Option<Self> {
-        let (whole, text, image) =
-            (readings.whole.as_ref()?, readings.text.as_ref()?, readings.image.as_ref()?);
+        let [whole, text, image] = [&readings.whole, &readings.text, &readings.image]
+            .map(|reading| reading.as_ref().map(|m| &m.metrics));
+        let (whole, text, image) = (whole?, text?, image?);
         if whole.rows != text.rows || whole.rows != image.rows {
             return None; // Not the same rows, so not comparable.
         }
@@ -191,8 +168,9 @@ mod tests {
         ]
         .into_iter()
         .unzip();
-        let report = Report::new(&cases, &answers);
-        let accuracy = |m: &Option<Metrics>| m.as_ref().map(|m| (m.rows, (m.accuracy * 12.0).round()));
+        let report = Report::new(&cases, &answers, None);
+        let accuracy =
+            |m: &Option<Measured>| m.as_ref().map(|m| (m.metrics.rows, (m.metrics.accuracy * 12.0).round()));
         assert_eq!(report.rows, 4);
         assert_eq!(accuracy(&report.readings.whole), Some((3, 8.0)));
         assert_eq!(accuracy(&report.readings.text), Some((3, 4.0)));
@@ -205,7 +183,10 @@ mod tests {
         assert_eq!(accuracy(&conflict.readings.text_on_text_label), Some((1, 12.0)));
 
         // One conflict at 0.15 against agreeing rows at 0.2 and 0.1; the half-neutral row does not count.
-        assert_eq!(report.contradiction, Some(Contradiction { auc: Some(0.5), conflict: 1, agree: 2 }));
+        let contradiction = report.contradiction.expect("both kinds");
+        assert_eq!((contradiction.auc, contradiction.conflict, contradiction.agree), (Some(0.5), 1, 2));
+        let shares = [&contradiction.text_right, &contradiction.image_right, &contradiction.both_right];
+        assert!(shares.iter().all(|share| share.is_some_and(|share| (share.rows, share.share) == (1, 1.0))));
 
         let shapley = report.shapley.expect("all three readings");
         let sum = shapley.baseline + shapley.text + shapley.image;

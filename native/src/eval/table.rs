@@ -4,8 +4,11 @@ use std::io::{self, Write};
 
 use mixed_feelings::Sentiment;
 
-use super::report::{Readings, Report};
-use crate::metrics::Metrics;
+use super::{
+    measured::Measured,
+    report::{Readings, Report},
+};
+use crate::stats::bootstrap::Interval;
 
 /// Prints the whole report.
 ///
@@ -13,9 +16,9 @@ use crate::metrics::Metrics;
 /// Those of `out`.
 pub fn print(report: &Report, out: &mut impl Write) -> io::Result<()> {
     match headline(&report.readings) {
-        Some((what, metrics)) => {
-            writeln!(out, "{what}: {} of {} rows", metrics.rows, report.rows)?;
-            print_metrics(metrics, out)?;
+        Some((what, measured)) => {
+            writeln!(out, "{what}: {} of {} rows", measured.metrics.rows, report.rows)?;
+            print_measured(measured, out)?;
         }
         None => writeln!(out, "{} rows, none with a label to hold the answers to", report.rows)?,
     }
@@ -31,8 +34,12 @@ pub fn print(report: &Report, out: &mut impl Write) -> io::Result<()> {
         print_readings(&relation.readings, out)?;
     }
 
-    if let Some(contradiction) = report.contradiction {
-        let auc = contradiction.auc.map_or("unknown (it takes both kinds)".into(), |auc| format!("{auc:.3}"));
+    if let Some(contradiction) = &report.contradiction {
+        let auc = match (contradiction.auc, contradiction.interval) {
+            (Some(auc), Some(interval)) => format!("{auc:.3} ({})", between(interval)),
+            (Some(auc), None) => format!("{auc:.3}"),
+            (None, _) => "unknown (it takes both kinds)".into(),
+        };
         writeln!(
             out,
             "\ncontradiction: AUC {auc} on {} conflict against {} agree rows",
@@ -51,7 +58,7 @@ pub fn print(report: &Report, out: &mut impl Write) -> io::Result<()> {
 
 const HEADINGS: &str = "   rows  accuracy  macro-F1  weighted-F1  macro-recall";
 
-fn headline(readings: &Readings) -> Option<(&'static str, &Metrics)> {
+fn headline(readings: &Readings) -> Option<(&'static str, &Measured)> {
     let whole = readings.whole.as_ref().map(|m| ("whole post against label", m));
     let text = readings.text_on_text_label.as_ref().map(|m| ("text against text_label", m));
     let image = readings.image_on_image_label.as_ref().map(|m| ("image against image_label", m));
@@ -59,12 +66,17 @@ fn headline(readings: &Readings) -> Option<(&'static str, &Metrics)> {
 }
 
 /// The headline, class by class, and the confusion matrix.
-fn print_metrics(m: &Metrics, out: &mut impl Write) -> io::Result<()> {
+fn print_measured(Measured { metrics: m, intervals }: &Measured, out: &mut impl Write) -> io::Result<()> {
     writeln!(
         out,
         "accuracy {:.3}   macro-F1 {:.3}   weighted-F1 {:.3}   macro-recall {:.3}",
         m.accuracy, m.macro_f1, m.weighted_f1, m.macro_recall
     )?;
+    if let Some(i) = intervals {
+        let [accuracy, f1, weighted, recall] =
+            [i.accuracy, i.macro_f1, i.weighted_f1, i.macro_recall].map(between);
+        writeln!(out, "95 % intervals: {accuracy}; {f1}; {weighted}; {recall}")?;
+    }
     writeln!(out, "\n{:<10}precision  recall     F1  support", "class")?;
     for c in &m.classes {
         let name = c.class.name();
@@ -90,7 +102,7 @@ fn print_readings(readings: &Readings, out: &mut impl Write) -> io::Result<()> {
         ("image, against image_label", &readings.image_on_image_label),
     ];
     for (what, metrics) in lines {
-        if let Some(m) = metrics {
+        if let Some(Measured { metrics: m, .. }) = metrics {
             writeln!(
                 out,
                 "{what:<34}{:>7}{:>10.3}{:>10.3}{:>13.3}{:>14.3}",
@@ -99,4 +111,8 @@ fn print_readings(readings: &Readings, out: &mut impl Write) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+fn between(Interval { low, high }: Interval) -> String {
+    format!("{low:.3} to {high:.3}")
 }

@@ -1,6 +1,5 @@
 //! `mixed-feelings export`: quantizes a checkpoint to the bundle that runs in the browser.
 
-mod compare;
 mod quantize;
 mod sample;
 
@@ -12,17 +11,19 @@ use std::{
 
 use anyhow::{Context, Result};
 use candle_core::Device;
-use compare::Comparison;
-use mixed_feelings::Analyzer;
+use mixed_feelings::{Analyzer, fusion::Temperatures};
 use sample::Sample;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 use crate::{
     atomic,
     checkpoint::Checkpoint,
+    digest,
     engine::Engine,
-    eval::cases::{self, Case},
+    eval::{
+        cases::{self, Case},
+        compare::Comparison,
+    },
 };
 
 /// Quantizes a checkpoint to the bundle that runs in the browser.
@@ -85,6 +86,7 @@ struct Exported {
     bundle: String,
     bytes: usize,
     sha256: String,
+    temperatures: Temperatures,
     pairs: Option<Comparison>,
     texts: Option<Comparison>,
 }
@@ -112,8 +114,14 @@ pub fn run(args: Args) -> Result<()> {
     let (pairs, texts) = (compare(pairs)?, compare(texts)?);
 
     let out = args.out.unwrap_or_else(|| args.checkpoint.join("bundle.safetensors"));
-    let sha256 = hex(&Sha256::digest(&bytes));
-    let exported = Exported { bundle: out.display().to_string(), bytes: bytes.len(), sha256, pairs, texts };
+    let exported = Exported {
+        bundle: out.display().to_string(),
+        bytes: bytes.len(),
+        sha256: digest::sha256(&bytes),
+        temperatures: int8.temperatures(),
+        pairs,
+        texts,
+    };
     print(&exported, &mut io::stdout().lock())?;
     if let Some(most) = args.max_loss {
         for comparison in exported.pairs.iter().chain(&exported.texts) {
@@ -143,11 +151,9 @@ fn print(exported: &Exported, out: &mut impl Write) -> io::Result<()> {
             comparison.print(what, out)?;
         }
     }
+    let Temperatures { text, image, fused } = exported.temperatures;
+    writeln!(out, "temperatures: text {text:.3}, image {image:.3}, both {fused:.3}")?;
     let megabytes = exported.bytes as f64 / 1e6;
     writeln!(out, "{}: {} bytes ({megabytes:.2} MB)", exported.bundle, exported.bytes)?;
     writeln!(out, "SHA-256 {}", exported.sha256)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

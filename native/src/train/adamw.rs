@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 use candle_core::{Result, Tensor, Var, backprop::GradStore, bail};
 
+use super::update::Update;
+
 /// How fast to learn at each step.
 #[derive(Clone, Copy, Debug)]
 pub struct Schedule {
@@ -43,7 +45,6 @@ struct Slot {
 
 const BETA1: f64 = 0.9;
 const BETA2: f64 = 0.999;
-const EPS: f64 = 1e-8;
 
 impl AdamW {
     /// For these variables. Biases, norms and other vectors are not decayed. `clip` bounds the global norm of the
@@ -64,15 +65,9 @@ impl AdamW {
         let (fix1, fix2) = (1.0 - BETA1.powi(self.step as i32), 1.0 - BETA2.powi(self.step as i32));
         for (slot, gradient) in self.slots.iter().zip(sums) {
             let Some(gradient) = gradient else { continue };
-            let gradient = (gradient * scale)?;
-            let mean = ((slot.mean.as_tensor() * BETA1)? + (&gradient * (1.0 - BETA1))?)?;
-            let variance = ((slot.variance.as_tensor() * BETA2)? + (gradient.sqr()? * (1.0 - BETA2))?)?;
-            let direction = ((&mean / fix1)? / ((&variance / fix2)?.sqrt()? + EPS)?)?;
             let decay = if slot.var.rank() > 1 { 1.0 - rate * self.weight_decay } else { 1.0 };
-            let next = ((slot.var.as_tensor() * decay)? - (direction * rate)?)?;
-            slot.mean.set(&mean.detach())?;
-            slot.variance.set(&variance.detach())?;
-            slot.var.set(&next.detach())?;
+            let update = Update { beta1: BETA1, beta2: BETA2, scale, fix1, fix2, rate, decay };
+            update.apply(&slot.var, &slot.mean, &slot.variance, &gradient)?;
         }
         Ok(())
     }

@@ -2,12 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use mixed_feelings::{
     fusion::FusionConfig,
     image::{Filter, Fit},
 };
 use serde::Deserialize;
+
+use super::overrides;
 
 /// A whole training. Paths are relative to the folder of the config file.
 #[derive(Clone, Debug, Deserialize)]
@@ -32,21 +34,21 @@ pub struct TrainConfig {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelSection {
-    /// The base text encoder: a folder, or a name on the Hugging Face hub.
-    pub text: String,
-    /// The base image encoder: a folder, or a name on the Hugging Face hub.
-    pub image: String,
-    /// Tokens read of a text.
-    #[serde(default = "max_tokens")]
-    pub max_tokens: usize,
+    /// A checkpoint to start from, the folder: its encoders, and of its heads those that the fusion stage leaves as
+    /// they are (`fusion.learning.freeze`). What the fusion stage trains starts anew.
+    pub from: Option<PathBuf>,
+    /// The base text encoder: a folder, or a name on the Hugging Face hub. Left out: that of `from`.
+    pub text: Option<String>,
+    /// The base image encoder: a folder, or a name on the Hugging Face hub. Left out: that of `from`.
+    pub image: Option<String>,
+    /// Tokens read of a text; those of `from`, or 128, where left out.
+    pub max_tokens: Option<usize>,
     /// Side of the image encoder's input; the encoder's own where left out.
     pub input_size: Option<usize>,
-    /// How a picture becomes a square.
-    #[serde(default)]
-    pub fit: Fit,
-    /// The resampling filter.
-    #[serde(default)]
-    pub filter: Filter,
+    /// How a picture becomes a square; as with the encoder of `from`, or stretched, where left out.
+    pub fit: Option<Fit>,
+    /// The resampling filter; as with the encoder of `from`, or bicubic, where left out.
+    pub filter: Option<Filter>,
     /// How text and image are joined.
     #[serde(default)]
     pub fusion: FusionConfig,
@@ -71,12 +73,30 @@ pub struct Learning {
     /// Bound on the gradients' global norm; 0: none.
     #[serde(default = "clip")]
     pub clip: f64,
-    /// Share of the target spread over all classes.
+    /// Share of the target spread over all classes (Szegedy et al. 2015).
     #[serde(default)]
     pub label_smoothing: f64,
+    /// The q of the generalised cross-entropy (Zhang & Sabuncu 2018), which stands wrong labels better; 0: plain
+    /// cross-entropy.
+    #[serde(default)]
+    pub gce: f64,
+    /// The weight of R-Drop (Liang et al. 2021): two passes with different dropout should agree; 0: one pass.
+    #[serde(default)]
+    pub r_drop: f64,
+    /// The alpha of OGM-GE (Peng et al. 2022), which slows the modality that is ahead; 0: off. Only in the fusion stage,
+    /// the other stages have one modality.
+    #[serde(default)]
+    pub ogm_ge: f64,
+    /// The decay of the weights' moving average, which is then measured and kept in their place (Polyak & Juditsky
+    /// 1992); 0: none.
+    #[serde(default)]
+    pub ema: f64,
     /// How far class weights make up for rare classes: 0 not at all, 1 wholly.
     #[serde(default)]
     pub class_balance: f64,
+    /// Which epoch is kept.
+    #[serde(default)]
+    pub keep: Keep,
     /// Epochs without a better score on val before the stage ends; 0: never.
     #[serde(default)]
     pub patience: usize,
@@ -88,13 +108,34 @@ pub struct Learning {
     pub freeze: Vec<String>,
 }
 
+/// The task whose head is the model's text head.
+pub const SENTIMENT: &str = "sentiment";
+
+/// Which epoch a stage keeps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Keep {
+    /// The one with the highest macro-F1 on val.
+    #[default]
+    Best,
+    /// The last one: val has no say.
+    Last,
+}
+
 /// A tab-separated table with a column of labels and a column `text`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TextTable {
     /// The file.
     pub file: PathBuf,
-    /// The column of labels: negative, neutral, positive.
+    /// What its labels are labels of: `sentiment` (negative, neutral, positive), or any other name for a task that is
+    /// learned beside it with a head of its own (Caruana 1997).
+    #[serde(default = "sentiment")]
+    pub task: String,
+    /// The weight of the loss on its task.
+    #[serde(default = "whole")]
+    pub weight: f64,
+    /// The column of labels.
     #[serde(default = "label")]
     pub label: String,
     /// Only the rows whose column `split` says so; all where left out.
@@ -112,6 +153,9 @@ pub struct TextSection {
     pub train: Vec<TextTable>,
     /// What the best epoch is chosen on.
     pub val: TextTable,
+    /// Whatever resembles a text of these tables, or of `val`, is not learned from.
+    #[serde(default)]
+    pub keep_out: Vec<TextTable>,
     /// Tokens read of a text in this stage; the model's where left out.
     pub max_tokens: Option<usize>,
     /// How it learns.
@@ -155,12 +199,33 @@ pub struct FusionSection {
     /// Flip, crop and light each picture anew in every epoch; only with `fine_tune_image`.
     #[serde(default)]
     pub augment: bool,
+    /// Learn on image features of mean 0 and deviation 1 a channel; the model that comes out reads plain ones all the
+    /// same. Not with `fine_tune_image`.
+    #[serde(default)]
+    pub standardise_image: bool,
+    /// Learn from an ensemble besides the labels.
+    pub distillation: Option<Distillation>,
     /// How it learns.
     pub learning: Learning,
 }
 
-fn max_tokens() -> usize {
-    128
+/// Learning from an ensemble of models (Hinton, Vinyals & Dean 2015).
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Distillation {
+    /// The folders of their checkpoints. They have seen the labels of their own training rows: with `--folds` that lets
+    /// something of the held-out labels through, so measure it with `--seeds`.
+    pub teachers: Vec<PathBuf>,
+    /// What both sides' logits are divided by.
+    #[serde(default = "temperature")]
+    pub temperature: f64,
+    /// The ensemble's share of the loss; the labels have the rest.
+    #[serde(default = "auxiliary")]
+    pub weight: f64,
+}
+
+fn temperature() -> f64 {
+    2.0
 }
 fn warm_up() -> f64 {
     0.06
@@ -177,6 +242,12 @@ fn checkpoint_every() -> usize {
 fn label() -> String {
     "label".into()
 }
+fn sentiment() -> String {
+    SENTIMENT.into()
+}
+fn whole() -> f64 {
+    1.0
+}
 fn once() -> usize {
     1
 }
@@ -185,16 +256,26 @@ fn auxiliary() -> f64 {
 }
 
 impl TrainConfig {
-    /// Reads a config file and makes its paths absolute or relative to where the program runs.
+    /// Reads a config file, puts the `overrides` (`KEY=VALUE`) in, and makes its paths absolute or relative to where the
+    /// program runs.
     ///
     /// # Errors
-    /// When the file cannot be read, has an unknown key, or a value makes no training.
-    pub fn read(path: &Path) -> Result<Self> {
+    /// When the file cannot be read, an override is none, a key is unknown, or a value makes no training.
+    pub fn read(path: &Path, overrides: &[String]) -> Result<Self> {
         let text =
             std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let mut config: TrainConfig =
-            toml::from_str(&text).with_context(|| format!("{} is no training config", path.display()))?;
-        config.check().with_context(|| format!("{} is no training config", path.display()))?;
+        let named = || match overrides {
+            [] => format!("{} is no training config", path.display()),
+            some => format!("{} with --set {} is no training config", path.display(), some.join(" --set ")),
+        };
+        let mut config: TrainConfig = if overrides.is_empty() {
+            toml::from_str(&text).with_context(named)? // Its errors show the line.
+        } else {
+            let mut table = toml::from_str(&text).with_context(named)?;
+            overrides.iter().try_for_each(|assignment| overrides::set(&mut table, assignment))?;
+            table.try_into().with_context(named)?
+        };
+        config.check().with_context(named)?;
         config.resolve(path.parent().unwrap_or(Path::new(".")));
         Ok(config)
     }
@@ -210,8 +291,29 @@ impl TrainConfig {
                 learning.check().with_context(|| format!("[{stage}.learning]"))?;
             }
         }
-        if self.text.as_ref().is_some_and(|text| text.train.is_empty()) {
-            bail!("[text] train names no table");
+        if let Some(text) = &self.text {
+            ensure!(!text.train.is_empty(), "[text] train names no table");
+            for TextTable { task, weight, .. } in &text.train {
+                ensure!(
+                    weight.is_finite() && *weight > 0.0,
+                    "the weight {weight} of `{task}` must be positive"
+                );
+            }
+        }
+        if self.model.from.is_none() {
+            for (name, encoder) in [("text", &self.model.text), ("image", &self.model.image)] {
+                ensure!(encoder.is_some(), "[model] says neither `{name}` nor `from`");
+            }
+        }
+        let live = self.fusion.standardise_image && self.fusion.fine_tune_image;
+        ensure!(!live, "standardise_image wants features that stay: not with fine_tune_image");
+        if let Some(Distillation { teachers, temperature, weight }) = &self.fusion.distillation {
+            ensure!(!teachers.is_empty(), "[fusion.distillation] teachers names no checkpoint");
+            ensure!(
+                temperature.is_finite() && *temperature > 0.0,
+                "temperature = {temperature} must be positive"
+            );
+            ensure!((0.0..=1.0).contains(weight), "[fusion.distillation] weight = {weight} must be in 0..=1");
         }
         ensure!((0.0..0.5).contains(&self.fusion.modality_dropout), "modality_dropout must be in 0..0.5");
         Ok(())
@@ -221,14 +323,20 @@ impl TrainConfig {
         let join = |path: &mut PathBuf| *path = base.join(&*path);
         join(&mut self.out);
         join(&mut self.fusion.pairs);
+        self.model.from.iter_mut().for_each(join);
+        self.fusion.distillation.iter_mut().flat_map(|d| &mut d.teachers).for_each(join);
         if let Some(text) = &mut self.text {
-            text.train.iter_mut().chain([&mut text.val]).for_each(|table| join(&mut table.file));
+            text.train
+                .iter_mut()
+                .chain(&mut text.keep_out)
+                .chain([&mut text.val])
+                .for_each(|table| join(&mut table.file));
         }
         if let Some(image) = &mut self.image {
             join(&mut image.pairs);
         }
         // A name on the hub looks like a relative path; it is one if the folder is there.
-        for encoder in [&mut self.model.text, &mut self.model.image] {
+        for encoder in [&mut self.model.text, &mut self.model.image].into_iter().flatten() {
             let local = base.join(&*encoder);
             if local.is_dir() {
                 *encoder = local.to_string_lossy().into_owned();
@@ -243,14 +351,26 @@ impl Learning {
         ensure!(self.checkpoint_every > 0, "checkpoint_every must be at least 1");
         let rate = self.learning_rate;
         ensure!(rate.is_finite() && rate > 0.0, "learning_rate = {rate} must be positive");
-        for (name, share) in [("warm_up", self.warm_up), ("label_smoothing", self.label_smoothing)] {
+        for (name, share) in
+            [("warm_up", self.warm_up), ("label_smoothing", self.label_smoothing), ("ema", self.ema)]
+        {
             ensure!((0.0..1.0).contains(&share), "{name} = {share} must be in 0..1");
         }
-        for (name, value) in
-            [("weight_decay", self.weight_decay), ("clip", self.clip), ("class_balance", self.class_balance)]
-        {
+        let amounts = [
+            ("weight_decay", self.weight_decay),
+            ("clip", self.clip),
+            ("class_balance", self.class_balance),
+            ("r_drop", self.r_drop),
+            ("ogm_ge", self.ogm_ge),
+        ];
+        for (name, value) in amounts {
             ensure!(value.is_finite() && value >= 0.0, "{name} = {value} must not be negative");
         }
+        ensure!((0.0..=1.0).contains(&self.gce), "gce = {} must be in 0..=1", self.gce);
+        let both = self.gce > 0.0 && self.label_smoothing > 0.0;
+        ensure!(!both, "gce takes the place of label_smoothing: set one of them to 0");
+        let stops = self.keep == Keep::Last && self.patience > 0;
+        ensure!(!stops, "patience waits for the best epoch, but keep = \"last\"");
         Ok(())
     }
 }
@@ -265,13 +385,13 @@ mod tests {
     fn read(text: &str) -> Result<TrainConfig> {
         let file = tempfile::NamedTempFile::new()?;
         std::fs::write(&file, text)?;
-        TrainConfig::read(file.path())
+        TrainConfig::read(file.path(), &[])
     }
 
     #[test]
     fn the_smallest_config_has_sensible_defaults() -> Result<()> {
         let config = read(SMALLEST)?;
-        assert_eq!(config.model.max_tokens, 128);
+        assert_eq!(config.model.max_tokens, None);
         assert!(config.fusion.pairs.is_absolute());
         Ok(())
     }
@@ -280,6 +400,32 @@ mod tests {
     fn an_unknown_key_is_named() {
         let error = read(&SMALLEST.replace("epochs", "epoks")).expect_err("a misspelt key");
         assert!(format!("{error:#}").contains("epoks"), "{error:#}");
+    }
+
+    #[test]
+    fn overrides_are_checked_as_the_file_is() -> Result<()> {
+        let file = tempfile::NamedTempFile::new()?;
+        std::fs::write(&file, SMALLEST)?;
+        let set = |assignment: &str| TrainConfig::read(file.path(), &[assignment.to_owned()]);
+        assert_eq!(set("fusion.learning.epochs=7")?.fusion.learning.epochs, 7);
+        assert_eq!(set("fusion.learning.keep=last")?.fusion.learning.keep, Keep::Last);
+        let refused = |assignment: &str, word: &str| {
+            let error = format!("{:#}", set(assignment).expect_err(assignment));
+            assert!(error.contains(word) && error.contains("--set"), "{error}");
+        };
+        refused("fusion.learning.epoks=7", "epoks");
+        refused("fusion.learning.gce=1.5", "gce = 1.5");
+        refused("model.fusion.kind=braided", "braided");
+        Ok(())
+    }
+
+    #[test]
+    fn a_model_has_its_parts_from_somewhere() -> Result<()> {
+        let error = read(&SMALLEST.replace("image = 'i'\n", "")).expect_err("no image encoder");
+        assert!(format!("{error:#}").contains("`image`"), "{error:#}");
+        let config = read(&SMALLEST.replace("text = 't'\nimage = 'i'", "from = 'c'"))?;
+        assert!(config.model.from.is_some_and(|from| from.is_absolute()));
+        Ok(())
     }
 
     #[test]

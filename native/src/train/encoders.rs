@@ -1,8 +1,8 @@
 //! The base encoders that a training starts from: their files, read into one model config and one set of parameters.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, path::Path};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use candle_core::{Device, Tensor};
 use mixed_feelings::{
     config::ModelConfig,
@@ -13,11 +13,14 @@ use serde::Deserialize;
 
 use super::config::ModelSection;
 use crate::{
-    checkpoint,
+    checkpoint::{self, Checkpoint},
     hub::{self, Reads},
 };
 
-/// Both base encoders.
+/// Tokens read of a text where nothing says otherwise.
+const MAX_TOKENS: usize = 128;
+
+/// Both base encoders, and what a checkpoint to start from has besides.
 pub struct BaseEncoders {
     /// The whole model's configuration.
     pub config: ModelConfig,
@@ -27,6 +30,8 @@ pub struct BaseEncoders {
     pub text: HashMap<String, Tensor>,
     /// The image encoder's tensors, without a prefix.
     pub image: HashMap<String, Tensor>,
+    /// The heads of those encoders that come from a checkpoint, `heads.*`.
+    pub heads: HashMap<String, Tensor>,
 }
 
 impl BaseEncoders {
@@ -35,31 +40,74 @@ impl BaseEncoders {
     /// # Errors
     /// When an encoder is not there or its files make none; the file is named.
     pub fn load(section: &ModelSection, device: &Device) -> Result<Self> {
-        let text = hub::resolve_encoder(&section.text, Reads::Text)?;
-        let image = hub::resolve_encoder(&section.image, Reads::Images)?;
-        let at = |path: &std::path::Path| path.display().to_string();
-
-        let path = text.join(hub::CONFIG);
-        let bert = BertConfig::from_json(&checkpoint::read_text(&path)?).with_context(|| at(&path))?;
-        let tokenizer = checkpoint::read_text(&text.join(hub::TOKENIZER))?;
-        let text = normalise_checkpoint(checkpoint::load_tensors(&text.join(hub::WEIGHTS), device)?)?;
-
-        let path = image.join(hub::CONFIG);
-        let described: ImageEncoder =
-            serde_json::from_str(&checkpoint::read_text(&path)?).with_context(|| at(&path))?;
-        let mut image = checkpoint::load_tensors(&image.join(hub::WEIGHTS), device)?;
-        image.retain(|name, _| !is_classifier(name) && !name.ends_with(".num_batches_tracked"));
-
+        let start = section.from.as_ref().map(|dir| Checkpoint::load(dir, device)).transpose()?;
+        let part = |prefix: &str| -> HashMap<String, Tensor> {
+            let tensors = start.iter().flat_map(|start| &start.tensors);
+            tensors.filter_map(|(n, t)| Some((n.strip_prefix(prefix)?.to_owned(), t.clone()))).collect()
+        };
+        let mut heads = HashMap::new();
+        let mut keep_head = |name: &str| {
+            let tensors = part(name).into_iter();
+            heads.extend(tensors.map(|(tensor, values)| (format!("{name}{tensor}"), values)));
+        };
+        let (bert, tokenizer, text) = match (&section.text, &start) {
+            (Some(name), _) => text_encoder(name, device)?,
+            (None, Some(start)) => {
+                keep_head("heads.text.");
+                (start.config.text.clone(), start.tokenizer.clone(), part("text."))
+            }
+            (None, None) => bail!("[model] says neither `text` nor `from`"),
+        };
+        let (architecture, preprocess, image) = match (&section.image, &start) {
+            (Some(name), _) => image_encoder(name, section, device)?,
+            (None, Some(start)) => {
+                keep_head("heads.image.");
+                let mut preprocess = start.config.preprocess.clone();
+                preprocess.input_size = section.input_size.unwrap_or(preprocess.input_size);
+                preprocess.fit = section.fit.unwrap_or(preprocess.fit);
+                preprocess.filter = section.filter.unwrap_or(preprocess.filter);
+                (start.config.image.architecture, preprocess, part("image."))
+            }
+            (None, None) => bail!("[model] says neither `image` nor `from`"),
+        };
+        let kept_tokens = start.as_ref().map(|start| start.config.max_tokens);
         let config = ModelConfig {
             text: bert,
-            max_tokens: section.max_tokens,
-            preprocess: described.preprocess(section).with_context(|| at(&path))?,
-            image: CnnConfig { architecture: described.architecture },
+            max_tokens: section.max_tokens.or(kept_tokens).unwrap_or(MAX_TOKENS),
+            preprocess,
+            image: CnnConfig { architecture },
             fusion: section.fusion.clone(),
         };
         config.check()?;
-        Ok(BaseEncoders { config, tokenizer, text, image })
+        Ok(BaseEncoders { config, tokenizer, text, image, heads })
     }
+}
+
+fn text_encoder(name: &str, device: &Device) -> Result<(BertConfig, String, HashMap<String, Tensor>)> {
+    let text = hub::resolve_encoder(name, Reads::Text)?;
+    let path = text.join(hub::CONFIG);
+    let bert = BertConfig::from_json(&checkpoint::read_text(&path)?).with_context(|| at(&path))?;
+    let tokenizer = checkpoint::read_text(&text.join(hub::TOKENIZER))?;
+    let tensors = normalise_checkpoint(checkpoint::load_tensors(&text.join(hub::WEIGHTS), device)?)?;
+    Ok((bert, tokenizer, tensors))
+}
+
+fn image_encoder(
+    name: &str,
+    section: &ModelSection,
+    device: &Device,
+) -> Result<(Architecture, Preprocess, HashMap<String, Tensor>)> {
+    let image = hub::resolve_encoder(name, Reads::Images)?;
+    let path = image.join(hub::CONFIG);
+    let described: ImageEncoder =
+        serde_json::from_str(&checkpoint::read_text(&path)?).with_context(|| at(&path))?;
+    let mut tensors = checkpoint::load_tensors(&image.join(hub::WEIGHTS), device)?;
+    tensors.retain(|name, _| !is_classifier(name) && !name.ends_with(".num_batches_tracked"));
+    Ok((described.architecture, described.preprocess(section).with_context(|| at(&path))?, tensors))
+}
+
+fn at(path: &Path) -> String {
+    path.display().to_string()
 }
 
 /// An image encoder's `config.json`; timm keeps some of it under `pretrained_cfg`.
@@ -85,8 +133,8 @@ impl ImageEncoder {
         let own_size = outer.input_size.or(inner.input_size).map(|[_, side, _]| side);
         Ok(Preprocess {
             input_size: section.input_size.or(own_size).context("no input_size")?,
-            fit: section.fit,
-            filter: section.filter,
+            fit: section.fit.unwrap_or_default(),
+            filter: section.filter.unwrap_or_default(),
             mean: outer.mean.or(inner.mean).context("no mean")?,
             std: outer.std.or(inner.std).context("no std")?,
         })

@@ -25,6 +25,7 @@ use crate::{atomic, checkpoint, data::PairRow, progress};
 const ROWS_AT_ONCE: usize = 16;
 
 /// Both sides of every pair.
+#[derive(Clone)]
 pub struct Sides {
     /// Hidden states.
     pub text: TextSide,
@@ -33,6 +34,7 @@ pub struct Sides {
 }
 
 /// The text side of every pair.
+#[derive(Clone)]
 pub enum TextSide {
     /// The encoder is frozen: hidden states of all rows, one after the other, `[all tokens, width]`, and where each
     /// row starts and how many tokens it has.
@@ -42,6 +44,7 @@ pub enum TextSide {
 }
 
 /// The image side of every pair.
+#[derive(Clone)]
 pub enum ImageSide {
     /// The encoder is frozen: the grids of all rows, `[rows, channels, height, width]`.
     Kept(Tensor),
@@ -60,6 +63,11 @@ impl TextSide {
             }
             TextSide::Kept { hidden, rows: spans } => {
                 let longest = rows.iter().map(|&row| spans[row].1).max().unwrap_or(1);
+                if longest == 1 {
+                    let starts: Vec<u32> = rows.iter().map(|&row| spans[row].0 as u32).collect();
+                    let pooled = hidden.index_select(&Tensor::new(starts, hidden.device())?, 0)?;
+                    return Ok(TextFeatures::from_pooled(&pooled.to_device(device)?)?);
+                }
                 let mut mask = vec![0f32; rows.len() * longest];
                 let padded = rows.iter().enumerate().map(|(r, &row)| {
                     let (start, len) = spans[row];
@@ -106,8 +114,8 @@ pub struct FeatureMaker<'a> {
     pub tokenizer: &'a Tokenizer,
     /// Where to compute.
     pub device: &'a Device,
-    /// The folder where features are kept.
-    pub out: &'a Path,
+    /// Where features are kept.
+    pub folder: &'a Path,
 }
 
 impl FeatureMaker<'_> {
@@ -122,6 +130,7 @@ impl FeatureMaker<'_> {
         if live {
             return Ok(TextSide::Live { encoder: Box::new(encoder), ids });
         }
+        let read = ids.concat();
         let side = TextSide::Live { encoder: Box::new(encoder), ids };
         let compute = |rows: &[usize]| -> Result<Vec<Tensor>> {
             let features = side.get(rows, Mode::Infer, self.device)?;
@@ -135,7 +144,7 @@ impl FeatureMaker<'_> {
                 |(i, &len): (usize, &f32)| Ok(hidden.get(i)?.narrow(0, 0, len as usize)?.contiguous()?);
             lengths.iter().enumerate().map(row).collect()
         };
-        let kept = self.keep("text", rows, compute)?;
+        let kept = self.keep("text", rows, &read, compute)?;
         let mut spans = Vec::with_capacity(rows.len());
         let mut start = 0;
         for tensor in &kept {
@@ -166,7 +175,7 @@ impl FeatureMaker<'_> {
             };
             Ok(grid.to_device(&Device::Cpu)?.chunk(rows.len(), 0)?)
         };
-        Ok(ImageSide::Kept(Tensor::cat(&self.keep("image", rows, compute)?, 0)?))
+        Ok(ImageSide::Kept(Tensor::cat(&self.keep("image", rows, &[], compute)?, 0)?))
     }
 
     /// Whether the fusion looks at every token and cell, or at their mean alone.
@@ -174,15 +183,17 @@ impl FeatureMaker<'_> {
         self.config.fusion.kind == FusionKind::Tokens
     }
 
-    /// One tensor a row: from the disk if it was computed of the same encoder and rows, else computed and written.
+    /// One tensor a row: from the disk if it was computed of the same encoder, rows and token `ids`, else computed and
+    /// written.
     fn keep(
         &self,
         side: &str,
         rows: &[PairRow],
+        ids: &[u32],
         compute: impl Fn(&[usize]) -> Result<Vec<Tensor>> + Sync,
     ) -> Result<Vec<Tensor>> {
-        let key = self.key(side, rows)?;
-        let path = self.out.join(format!("features.{side}.{}.safetensors", &key[..16]));
+        let key = self.key(side, rows, ids)?;
+        let path = self.folder.join(format!("features.{side}.{}.safetensors", &key[..16]));
         if path.exists() {
             let kept = checkpoint::load_tensors(&path, &Device::Cpu)?;
             let row = |i: usize| kept.get(&i.to_string()).cloned();
@@ -205,19 +216,22 @@ impl FeatureMaker<'_> {
     }
 
     /// A fingerprint of all that a side's features depend on.
-    fn key(&self, side: &str, rows: &[PairRow]) -> Result<String> {
+    fn key(&self, side: &str, rows: &[PairRow], ids: &[u32]) -> Result<String> {
         let mut hash = Sha256::new();
         hash.update([u8::from(self.all_items())]);
         match side {
             "text" => {
                 hash.update(serde_json::to_string(&(&self.config.text, self.config.max_tokens))?);
-                rows.iter().for_each(|row| hash.update(format!("{}\0", row.text)));
+                // Not the texts: a program that cleans them up otherwise reads other ids.
+                ids.iter().for_each(|id| hash.update(id.to_le_bytes()));
             }
             _ => {
                 hash.update(serde_json::to_string(&(&self.config.image, &self.config.preprocess))?);
                 for row in rows {
-                    let modified = std::fs::metadata(&row.image).and_then(|file| file.modified());
-                    hash.update(format!("{}\0{modified:?}\0", row.image.display()));
+                    // Two configs may lead to the same photo on different ways.
+                    let path = std::fs::canonicalize(&row.image).unwrap_or_else(|_| row.image.clone());
+                    let modified = std::fs::metadata(&path).and_then(|file| file.modified());
+                    hash.update(format!("{}\0{modified:?}\0", path.display()));
                 }
             }
         }
@@ -232,6 +246,12 @@ impl FeatureMaker<'_> {
         }
         Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
     }
+}
+
+/// Every row with its text and its image: 1 in both, `[rows]` each.
+pub fn has_both(rows: usize, device: &Device) -> Result<(Tensor, Tensor)> {
+    let ones = Tensor::ones(rows, DType::F32, device)?;
+    Ok((ones.clone(), ones))
 }
 
 /// Draws which rows are shown without their text, and which without their image; never without both.

@@ -1,9 +1,10 @@
 //! The last stage: heads and fusion on pairs, each head with its own label.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use anyhow::{Context, Result};
-use candle_core::{Device, Tensor};
+use candle_core::{D, DType, Device, Tensor};
+use candle_nn::ops::softmax;
 use mixed_feelings::{
     Sentiment,
     config::ModelConfig,
@@ -15,9 +16,12 @@ use super::{
     config::FusionSection,
     features::{Sides, drop_sides},
     learn::{Task, shuffled},
-    losses::{class_weights, cross_entropy},
+    losses::{class_weights, distillation},
+    objective::{Answers, Graded},
     parameters::Parameters,
     record::Evaluation,
+    teachers::Teachers,
+    temperature::{Heads, Said},
     text::most_likely,
 };
 use crate::{
@@ -28,22 +32,26 @@ use crate::{
 /// Rows that are measured together.
 const ROWS_AT_ONCE: usize = 32;
 
-/// What is learned from, then what is chosen on.
+/// The pairs of a fusion stage.
 pub struct Pairs {
     /// All rows.
-    pub rows: Vec<PairRow>,
-    /// How many of the first rows are learned from; the others are val.
-    pub train: usize,
+    pub rows: Arc<[PairRow]>,
+    /// Those that are learned from.
+    pub learned: Vec<usize>,
+    /// Those that it is measured on: val.
+    pub held_out: Vec<usize>,
 }
 
 /// The fusion stage's data and model.
 pub struct FusionTask {
-    rows: Vec<PairRow>,
-    train: usize,
+    rows: Arc<[PairRow]>,
+    learned: Vec<usize>,
+    held_out: Vec<usize>,
     sides: Sides,
     fusion: Fusion,
     weights: ClassWeights,
     section: FusionSection,
+    teachers: Option<Teachers>,
     device: Device,
 }
 
@@ -62,23 +70,24 @@ impl FusionTask {
         parameters: &Parameters,
         pairs: Pairs,
         sides: Sides,
+        teachers: Option<Teachers>,
         device: &Device,
     ) -> Result<Self> {
-        let Pairs { rows, train } = pairs;
+        let Pairs { rows, learned, held_out } = pairs;
         let channels = config.image.architecture.network().channels;
         let builder = parameters.builder(device);
-        let learned = &rows[..train];
+        let taught = || learned.iter().map(|&row| &rows[row]);
         let weigh = |labels: &mut dyn Iterator<Item = usize>| {
             class_weights(labels, Sentiment::ALL.len(), section.learning.class_balance)
         };
         let weights = ClassWeights {
-            fused: weigh(&mut learned.iter().filter_map(|row| row.label).map(|label| label as usize)),
-            text: weigh(&mut learned.iter().map(|row| row.text_label as usize)),
-            image: weigh(&mut learned.iter().map(|row| row.image_label as usize)),
+            fused: weigh(&mut taught().filter_map(|row| row.label).map(|label| label as usize)),
+            text: weigh(&mut taught().map(|row| row.text_label as usize)),
+            image: weigh(&mut taught().map(|row| row.image_label as usize)),
         };
         let fusion = Fusion::load(builder, &config.fusion, config.text.hidden_size, channels)?;
         let (section, device) = (section.clone(), device.clone());
-        Ok(FusionTask { rows, train, sides, fusion, weights, section, device })
+        Ok(FusionTask { rows, learned, held_out, sides, fusion, weights, section, teachers, device })
     }
 
     fn outputs(&self, rows: &[usize], has: (Vec<f32>, Vec<f32>), mode: Mode<'_>) -> Result<Outputs> {
@@ -92,7 +101,7 @@ impl FusionTask {
     /// Rows of val whose sides are opposed, and the logit that the uncalibrated contradiction has there.
     pub fn contradictions(&self) -> Result<Vec<(f32, bool)>> {
         let mut found = Vec::new();
-        for rows in self.val().chunks(ROWS_AT_ONCE) {
+        for rows in self.held_out.chunks(ROWS_AT_ONCE) {
             let outputs = self.outputs(rows, both(rows.len()), Mode::Infer)?;
             let logits = outputs.contradiction.context("no contradiction without both sides")?;
             let relations = rows.iter().map(|&row| self.rows[row].relation == Relation::Conflict);
@@ -101,8 +110,49 @@ impl FusionTask {
         Ok(found)
     }
 
-    fn val(&self) -> Vec<usize> {
-        (self.train..self.rows.len()).collect()
+    /// What each head says of the rows of val.
+    pub fn heads(&self) -> Result<Heads> {
+        let mut heads = Heads::default();
+        for rows in self.held_out.chunks(ROWS_AT_ONCE) {
+            let outputs = self.outputs(rows, both(rows.len()), Mode::Infer)?;
+            let add = |said: &mut Vec<Said>, logits: &Tensor, label: fn(&PairRow) -> Option<Sentiment>| {
+                for (&row, logits) in rows.iter().zip(logits.to_vec2::<f32>()?) {
+                    let logits = logits.try_into().ok().context("three logits a row")?;
+                    said.extend(label(&self.rows[row]).map(|label| (logits, label)));
+                }
+                Ok::<_, anyhow::Error>(())
+            };
+            let (text, image) = (outputs.text.as_ref(), outputs.image.as_ref());
+            add(&mut heads.text, text.context("no text logits")?, |row| Some(row.text_label))?;
+            add(&mut heads.image, image.context("no image logits")?, |row| Some(row.image_label))?;
+            add(&mut heads.fused, &outputs.fused, |row| row.label)?;
+        }
+        Ok(heads)
+    }
+
+    /// How far the heads are from what the teachers say, summed over the rows; `None` without teachers.
+    fn distilled(&self, rows: &[usize], heads: [&Tensor; 3], shares: [f64; 3]) -> Result<Option<Tensor>> {
+        let (Some(teachers), Some(section)) = (&self.teachers, &self.section.distillation) else {
+            return Ok(None);
+        };
+        let mut total = Tensor::zeros((), DType::F32, &self.device)?;
+        for (head, (logits, share)) in heads.into_iter().zip(shares).enumerate() {
+            let weights = vec![(share * section.weight) as f32; rows.len()];
+            let taught = teachers.of(head, rows)?;
+            total = (total + distillation(logits, &taught, &weights, section.temperature)?)?;
+        }
+        Ok(Some(total))
+    }
+
+    /// The sum of the probabilities that each modality's own head gives to the label of the whole.
+    fn confidence(&self, rows: &[usize], text: &Tensor, image: &Tensor) -> Result<[f64; 2]> {
+        let sum = |logits: &Tensor| -> Result<f64> {
+            let probabilities = softmax(logits, D::Minus1)?.to_vec2::<f32>()?;
+            let labelled =
+                rows.iter().zip(probabilities).filter_map(|(&row, p)| Some((self.rows[row].label?, p)));
+            Ok(labelled.map(|(label, p)| f64::from(p[label as usize])).sum())
+        };
+        Ok([sum(text)?, sum(image)?])
     }
 }
 
@@ -117,40 +167,45 @@ impl Task for FusionTask {
     }
 
     fn batches(&self, noise: &NoiseSource, batch_size: usize) -> Vec<Vec<usize>> {
-        shuffled(self.train, noise).chunks(batch_size).map(<[usize]>::to_vec).collect()
+        let order: Vec<usize> =
+            shuffled(self.learned.len(), noise).iter().map(|&i| self.learned[i]).collect();
+        order.chunks(batch_size).map(<[usize]>::to_vec).collect()
     }
 
-    fn loss(&self, rows: &[usize], mode: Mode<'_>) -> Result<Tensor> {
+    fn answers(&self, rows: &[usize], mode: Mode<'_>) -> Result<Answers> {
         let has = match mode {
             Mode::Train(noise) => drop_sides(rows.len(), self.section.modality_dropout, noise),
             Mode::Infer => both(rows.len()),
         };
         let outputs = self.outputs(rows, has, mode)?;
-        let smoothing = self.section.learning.label_smoothing;
-        let loss = |logits: &Tensor, weights: &[f32], label: fn(&PairRow) -> Option<Sentiment>| {
-            let labels: Vec<Option<Sentiment>> = rows.iter().map(|&row| label(&self.rows[row])).collect();
-            let targets: Vec<u32> = labels.iter().map(|l| l.map_or(0, |l| l as u32)).collect();
-            // A pair whose sides are opposed has no merged label: its fused answer counts for nothing.
-            let weights: Vec<f32> = labels.iter().map(|l| l.map_or(0.0, |l| weights[l as usize])).collect();
-            cross_entropy(logits, &targets, &weights, smoothing)
-        };
-        let mut total = loss(&outputs.fused, &self.weights.fused, |row| row.label)?;
-        if let Some(logits) = &outputs.text {
-            let text = loss(logits, &self.weights.text, |row| Some(row.text_label))?;
-            total = (total + (text * self.section.text_loss)?)?;
-        }
-        if let Some(logits) = &outputs.image {
-            let image = loss(logits, &self.weights.image, |row| Some(row.image_label))?;
-            total = (total + (image * self.section.image_loss)?)?;
-        }
-        Ok(total)
+        let labels_share = 1.0 - self.section.distillation.as_ref().map_or(0.0, |d| d.weight);
+        let graded =
+            |logits: &Tensor, share: f64, weights: &[f32], label: fn(&PairRow) -> Option<Sentiment>| {
+                let labels: Vec<Option<Sentiment>> = rows.iter().map(|&row| label(&self.rows[row])).collect();
+                let targets = labels.iter().map(|l| l.map_or(0, |l| l as u32)).collect();
+                // A pair whose sides are opposed has no merged label: its fused answer counts for nothing.
+                let share = (share * labels_share) as f32;
+                let weigh = |label: &Option<Sentiment>| label.map_or(0.0, |l| weights[l as usize] * share);
+                Graded { logits: logits.clone(), targets, weights: labels.iter().map(weigh).collect() }
+            };
+        let (text, image) =
+            (outputs.text.context("no text logits")?, outputs.image.context("no image logits")?);
+        let confidence = (self.section.learning.ogm_ge > 0.0).then(|| self.confidence(rows, &text, &image));
+        let shares = [1.0, self.section.text_loss, self.section.image_loss];
+        let extra = self.distilled(rows, [&outputs.fused, &text, &image], shares)?;
+        let heads = vec![
+            graded(&outputs.fused, 1.0, &self.weights.fused, |row| row.label),
+            graded(&text, self.section.text_loss, &self.weights.text, |row| Some(row.text_label)),
+            graded(&image, self.section.image_loss, &self.weights.image, |row| Some(row.image_label)),
+        ];
+        Ok(Answers { heads, extra, confidence: confidence.transpose()? })
     }
 
     fn evaluate(&self) -> Result<Evaluation> {
         let mut fused = Confusion::default();
         let (mut text, mut image) = (Confusion::default(), Confusion::default());
         let (mut own_text, mut own_image) = (Confusion::default(), Confusion::default());
-        for rows in self.val().chunks(ROWS_AT_ONCE) {
+        for rows in self.held_out.chunks(ROWS_AT_ONCE) {
             let outputs = self.outputs(rows, both(rows.len()), Mode::Infer)?;
             let predictions = |logits: &Tensor| -> Result<Vec<Sentiment>> {
                 Ok(logits.to_vec2::<f32>()?.iter().map(|logits| most_likely(logits)).collect())
@@ -172,6 +227,10 @@ impl Task for FusionTask {
         let metrics = |confusion: Confusion| confusion.metrics().context("val has no labelled rows");
         let (fused, text, image) = (metrics(fused)?, metrics(text)?, metrics(image)?);
         let contradiction = auc(&self.contradictions()?).unwrap_or(0.5);
+        let commonest = fused.classes.iter().map(|class| class.support).max().unwrap_or(0);
+        let baseline = commonest as f64 / fused.rows as f64;
+        // The Shapley share: the mean of what a modality adds alone and what it adds to the other.
+        let share = |own: f64, other: f64| (own - baseline).midpoint(fused.accuracy - other);
         let figures = BTreeMap::from([
             ("accuracy", fused.accuracy),
             ("macro_f1", fused.macro_f1),
@@ -182,6 +241,9 @@ impl Task for FusionTask {
             ("own_text_macro_f1", metrics(own_text)?.macro_f1),
             ("own_image_macro_f1", metrics(own_image)?.macro_f1),
             ("contradiction_auc", contradiction),
+            ("text_share", share(text.accuracy, image.accuracy)),
+            ("image_share", share(image.accuracy, text.accuracy)),
+            ("weighted_f1", fused.weighted_f1),
         ]);
         Ok(Evaluation { score: fused.macro_f1, figures })
     }

@@ -19,7 +19,8 @@ use rayon::prelude::*;
 use super::{
     config::ImageSection,
     learn::{Task, shuffled},
-    losses::{class_weights, cross_entropy},
+    losses::class_weights,
+    objective::{Answers, Graded},
     parameters::{Frozen, Parameters},
     pictures,
     record::Evaluation,
@@ -36,7 +37,6 @@ pub struct ImageTask {
     train: Vec<PairRow>,
     val: Vec<PairRow>,
     weights: Vec<f32>,
-    smoothing: f64,
     augment: bool,
     encoder: Cnn,
     head: Linear,
@@ -59,7 +59,6 @@ impl ImageTask {
         let labels = train.iter().map(|row| row.image_label as usize);
         Ok(ImageTask {
             weights: class_weights(labels, Sentiment::ALL.len(), section.learning.class_balance),
-            smoothing: section.learning.label_smoothing,
             augment: section.augment,
             encoder,
             head: candle_nn::linear(channels, Sentiment::ALL.len(), builder.pp("heads.image"))?,
@@ -90,11 +89,12 @@ impl Task for ImageTask {
         shuffled(self.train.len(), noise).chunks(batch_size).map(<[usize]>::to_vec).collect()
     }
 
-    fn loss(&self, rows: &[usize], mode: Mode<'_>) -> Result<Tensor> {
+    fn answers(&self, rows: &[usize], mode: Mode<'_>) -> Result<Answers> {
         let rows: Vec<&PairRow> = rows.iter().map(|&row| &self.train[row]).collect();
         let targets: Vec<u32> = rows.iter().map(|row| row.image_label as u32).collect();
-        let weights: Vec<f32> = targets.iter().map(|&target| self.weights[target as usize]).collect();
-        Ok(cross_entropy(&self.logits(&rows, mode)?, &targets, &weights, self.smoothing)?)
+        let weights = targets.iter().map(|&target| self.weights[target as usize]).collect();
+        let graded = Graded { logits: self.logits(&rows, mode)?, targets, weights };
+        Ok(Answers { heads: vec![graded], ..Answers::default() })
     }
 
     fn evaluate(&self) -> Result<Evaluation> {

@@ -1,14 +1,19 @@
 //! The loop that every stage shares: batches, gradients, updates, evaluation, early stopping, checkpoints, resume.
 
-use std::time::Instant;
+use std::collections::HashMap;
 
 use anyhow::{Context, Result};
 use candle_core::{Tensor, backprop::GradStore};
 use mixed_feelings::layers::{Mode, NoiseSource};
+use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::{
     adamw::{AdamW, Schedule},
-    config::Learning,
+    config::{Keep, Learning},
+    cost::Meter,
+    ema::Ema,
+    modulation::{coefficients, modulate},
+    objective::{Answers, objective},
     parameters::Parameters,
     record::{Evaluation, Record},
     state::{Position, StateFile},
@@ -23,8 +28,8 @@ pub trait Task: Sync {
     /// The rows of each batch of an epoch, in a random order that `noise` fixes.
     fn batches(&self, noise: &NoiseSource, batch_size: usize) -> Vec<Vec<usize>>;
 
-    /// The sum of the losses of these rows, a scalar.
-    fn loss(&self, rows: &[usize], mode: Mode<'_>) -> Result<Tensor>;
+    /// What the model says of these rows, and what it should say.
+    fn answers(&self, rows: &[usize], mode: Mode<'_>) -> Result<Answers>;
 
     /// Measures the model on val.
     fn evaluate(&self) -> Result<Evaluation>;
@@ -36,8 +41,8 @@ pub struct Learner<'a> {
     pub learning: &'a Learning,
     /// What it learns.
     pub parameters: &'a Parameters,
-    /// Where it goes on from, and leaves its state.
-    pub file: StateFile,
+    /// Where it goes on from, and leaves its state; nowhere for a run that is only to be measured.
+    pub file: Option<StateFile>,
     /// Fixes the order of the data and the noise.
     pub seed: u64,
     /// Parts of a batch that are computed at the same time.
@@ -45,21 +50,27 @@ pub struct Learner<'a> {
 }
 
 impl Learner<'_> {
-    /// Trains until the last epoch or until val no longer gets better, then puts the best parameters in place. With
-    /// `resume`, goes on exactly where the state file left off.
+    /// Trains until the last epoch or until val no longer gets better, then puts the parameters that are kept in place.
+    /// With `resume`, goes on exactly where the state file left off.
     pub fn run(&self, task: &dyn Task, record: &mut Record, resume: bool) -> Result<()> {
         let learning = self.learning;
-        let optimizer = || AdamW::new(self.parameters.trainable(), learning.weight_decay, learning.clip);
-        let mut adamw = optimizer()?;
+        let mut adamw = AdamW::new(self.parameters.trainable(), learning.weight_decay, learning.clip)?;
+        let ema = (learning.ema > 0.0).then(|| Ema::new(self.parameters, learning.ema)).transpose()?;
+        let pools = shard_pools(self.shards)?;
         let noise = NoiseSource::new(self.seed);
         let mut position = Position { noise: self.seed, ..Position::default() };
-        if resume && let Some(saved) = self.file.load(self.parameters, &mut adamw)? {
+        let mut best = None;
+        if resume
+            && let Some(file) = &self.file
+            && let Some(saved) = file.load(self.parameters, &mut adamw, ema.as_ref())?
+        {
             position = saved;
+            best = file.load_best()?;
             record.keep(position.record_bytes)?;
             tracing::info!("{}: resumed at epoch {} batch {}", task.name(), position.epoch, position.batch);
         }
         while position.epoch < learning.epochs && !position.stopped {
-            let started = Instant::now();
+            let meter = Meter::start();
             noise.set_state(self.epoch_seed(position.epoch));
             let batches = task.batches(&noise, learning.batch_size);
             noise.set_state(position.noise);
@@ -72,37 +83,67 @@ impl Learner<'_> {
             let bar = progress::bar(batches.len(), heading.clone());
             bar.set_position(position.batch as u64);
             while position.batch < batches.len() {
-                let loss = self.step(task, &batches[position.batch], &noise, &mut adamw, &schedule)?;
+                let loss =
+                    self.step(task, &batches[position.batch], &pools, &noise, &mut adamw, &schedule)?;
+                if let Some(ema) = &ema {
+                    ema.update(self.parameters, adamw.step)?;
+                }
                 position.batch += 1;
                 position.noise = noise.state();
                 position.loss_sum += loss;
                 bar.set_message(format!("{heading} loss {:.4}", position.loss_sum / position.batch as f64));
                 bar.inc(1);
-                if position.batch.is_multiple_of(learning.checkpoint_every) && position.batch < batches.len()
+                if position.batch.is_multiple_of(learning.checkpoint_every)
+                    && position.batch < batches.len()
+                    && let Some(file) = &self.file
                 {
                     position.record_bytes = record.bytes();
-                    self.file.save(self.parameters, &adamw, &position)?;
+                    file.save(self.parameters, &adamw, ema.as_ref(), &position)?;
                     tracing::debug!("{heading}: batch {} of {}", position.batch, batches.len());
                 }
             }
             bar.finish_and_clear();
-            let evaluation = task.evaluate()?;
+            let (evaluation, measured) = self.evaluate(task, ema.as_ref())?;
             let loss = position.loss_sum / batches.len().max(1) as f64;
-            let seconds = started.elapsed().as_secs_f64();
-            record.epoch(task.name(), position.epoch, loss, &evaluation, seconds)?;
-            if position.best.is_none_or(|best| evaluation.score > best) {
+            record.epoch(task.name(), position.epoch, loss, &evaluation, meter.read())?;
+            let better = position.best.is_none_or(|best| evaluation.score > best);
+            if better || learning.keep == Keep::Last {
+                if let Some(file) = &self.file {
+                    file.save_best(&measured)?;
+                }
+                best = Some(measured);
+            }
+            if better {
                 position.best = Some(evaluation.score);
                 position.epochs_without = 0;
-                self.file.save_best(self.parameters)?;
             } else {
                 position.epochs_without += 1;
                 position.stopped = learning.patience > 0 && position.epochs_without >= learning.patience;
             }
             position = Position { epoch: position.epoch + 1, batch: 0, loss_sum: 0.0, ..position };
-            position.record_bytes = record.bytes();
-            self.file.save(self.parameters, &adamw, &position)?;
+            if let Some(file) = &self.file {
+                position.record_bytes = record.bytes();
+                file.save(self.parameters, &adamw, ema.as_ref(), &position)?;
+            }
         }
-        self.file.load_best(self.parameters).with_context(|| format!("the {} stage", task.name()))
+        match best {
+            Some(best) => self
+                .parameters
+                .restore(&best)
+                .with_context(|| format!("the {} stage fits another model", task.name())),
+            None => Ok(()),
+        }
+    }
+
+    /// Measures the weights, or their averages where there are some, and says which were measured.
+    fn evaluate(&self, task: &dyn Task, ema: Option<&Ema>) -> Result<(Evaluation, HashMap<String, Tensor>)> {
+        let raw = self.parameters.changing()?;
+        let Some(ema) = ema else { return Ok((task.evaluate()?, raw)) };
+        let means = ema.means()?;
+        self.parameters.restore(&means)?;
+        let evaluation = task.evaluate();
+        self.parameters.restore(&raw)?;
+        Ok((evaluation?, means))
     }
 
     /// One update; returns the mean loss of the batch.
@@ -110,6 +151,7 @@ impl Learner<'_> {
         &self,
         task: &dyn Task,
         rows: &[usize],
+        pools: &[ThreadPool],
         noise: &NoiseSource,
         adamw: &mut AdamW,
         schedule: &Schedule,
@@ -121,27 +163,40 @@ impl Learner<'_> {
             .map(|s| (rows.iter().copied().skip(s).step_by(shards).collect(), noise.next_u64()))
             .map(|(rows, seed)| (rows, NoiseSource::new(seed)))
             .collect();
-        let shard = |(part, noise): &(Vec<usize>, NoiseSource)| -> Result<(f64, GradStore)> {
-            let loss = (task.loss(part, Mode::Train(noise))? / rows.len() as f64)?;
-            Ok((f64::from(loss.to_scalar::<f32>()?), loss.backward()?))
+        let shard = |(part, noise): &(Vec<usize>, NoiseSource)| -> Result<Shard> {
+            let (loss, confidence) = objective(task, part, Mode::Train(noise), self.learning)?;
+            let loss = (loss / rows.len() as f64)?;
+            Ok(Shard { loss: f64::from(loss.to_scalar::<f32>()?), confidence, gradients: loss.backward()? })
         };
-        let results: Vec<Result<(f64, GradStore)>> = if let [only] = work.as_slice() {
+        let results: Vec<Result<Shard>> = if let [only] = work.as_slice() {
             vec![shard(only)]
         } else {
             std::thread::scope(|scope| {
-                let threads: Vec<_> = work.iter().map(|part| scope.spawn(|| shard(part))).collect();
+                let threads: Vec<_> = work
+                    .iter()
+                    .zip(pools)
+                    .map(|(part, pool)| scope.spawn(|| pool.install(|| shard(part))))
+                    .collect();
                 threads
                     .into_iter()
                     .map(|t| t.join().unwrap_or_else(|p| std::panic::resume_unwind(p)))
                     .collect()
             })
         };
-        let mut loss = 0.0;
-        let mut gradients = Vec::with_capacity(shards);
-        for result in results {
-            let (part, gradient) = result?;
-            loss += part;
-            gradients.push(gradient);
+        let results = results.into_iter().collect::<Result<Vec<_>>>()?;
+        let loss = results.iter().map(|shard| shard.loss).sum();
+        let confidence = results.iter().filter_map(|shard| shard.confidence);
+        let confidence = confidence.reduce(|a, b| [a[0] + b[0], a[1] + b[1]]);
+        let mut gradients: Vec<GradStore> = results.into_iter().map(|shard| shard.gradients).collect();
+        if self.learning.ogm_ge > 0.0
+            && let Some(confidence) = confidence
+        {
+            let coefficients = coefficients(confidence, self.learning.ogm_ge);
+            // The noise is as wide as the gradient of the whole batch.
+            let mut whole = gradients.remove(0);
+            gradients.drain(..).try_for_each(|part| whole.extend(part))?;
+            modulate(&mut whole, self.parameters, coefficients, noise)?;
+            gradients.push(whole);
         }
         let rate = schedule.rate(adamw.step);
         adamw.update(&gradients, rate)?;
@@ -151,6 +206,23 @@ impl Learner<'_> {
     fn epoch_seed(&self, epoch: usize) -> u64 {
         self.seed.wrapping_add(0x5851_f42d_4c95_7f2d_u64.wrapping_mul(epoch as u64 + 1))
     }
+}
+
+/// What one part of a batch gives.
+struct Shard {
+    loss: f64,
+    confidence: Option<[f64; 2]>,
+    gradients: GradStore,
+}
+
+/// One thread for each part of a batch. candle shares each matrix product out over the rayon pool that it is called
+/// in: a pool of one keeps it on the part's own thread, where no part waits for another.
+fn shard_pools(shards: usize) -> Result<Vec<ThreadPool>> {
+    let pool = || ThreadPoolBuilder::new().num_threads(1).build();
+    (0..shards)
+        .map(|_| pool())
+        .collect::<Result<_, _>>()
+        .context("starting a thread for each part of a batch")
 }
 
 /// The numbers below `len` in a random order (Fisher and Yates).

@@ -21,6 +21,51 @@ pub fn cross_entropy(logits: &Tensor, targets: &[u32], weights: &[f32], smoothin
     (mixed * weights)?.sum_all()?.neg()
 }
 
+/// The sum over rows of `weight * (1 - p ^ q) / q`, `p` the probability of the target: the generalised cross-entropy of
+/// Zhang & Sabuncu (2018), which a wrong label pulls less than it does cross-entropy (q towards 0) and more than it does
+/// the absolute error (q = 1).
+///
+/// # Errors
+/// When the lengths do not fit.
+pub fn generalised_cross_entropy(
+    logits: &Tensor,
+    targets: &[u32],
+    weights: &[f32],
+    q: f64,
+) -> Result<Tensor> {
+    let rows = logits.dim(0)?;
+    let targets = Tensor::from_slice(targets, (rows, 1), logits.device())?;
+    let weights = Tensor::from_slice(weights, (rows, 1), logits.device())?;
+    let on_label = candle_nn::ops::log_softmax(logits, D::Minus1)?.gather(&targets, 1)?;
+    let loss = ((1.0 - (on_label * q)?.exp()?)? / q)?;
+    (loss * weights)?.sum_all()
+}
+
+/// The sum over rows of `weight * (KL(a, b) + KL(b, a)) / 2` between the probabilities of two sets of logits `[rows,
+/// classes]`: what R-Drop (Liang et al. 2021) adds for two passes that differ in their dropout.
+///
+/// # Errors
+/// When the shapes do not fit.
+pub fn symmetric_divergence(a: &Tensor, b: &Tensor, weights: &[f32]) -> Result<Tensor> {
+    let weights = Tensor::from_slice(weights, (a.dim(0)?, 1), a.device())?;
+    let (a, b) = (candle_nn::ops::log_softmax(a, D::Minus1)?, candle_nn::ops::log_softmax(b, D::Minus1)?);
+    let divergence = ((a.exp()? - b.exp()?)? * (a - b)?)?.sum_keepdim(1)?;
+    (divergence * weights)?.sum_all()? * 0.5
+}
+
+/// The sum over rows of `weight * T^2 * KL(teacher, student)` at the temperature `T`, from logits `[rows, classes]`
+/// (Hinton, Vinyals & Dean 2015). No gradient goes to the teacher.
+///
+/// # Errors
+/// When the shapes do not fit.
+pub fn distillation(student: &Tensor, teacher: &Tensor, weights: &[f32], temperature: f64) -> Result<Tensor> {
+    let weights = Tensor::from_slice(weights, (student.dim(0)?, 1), student.device())?;
+    let student = candle_nn::ops::log_softmax(&(student / temperature)?, D::Minus1)?;
+    let teacher = candle_nn::ops::log_softmax(&(teacher.detach() / temperature)?, D::Minus1)?;
+    let divergence = (teacher.exp()? * (&teacher - student)?)?.sum_keepdim(1)?;
+    (divergence * weights)?.sum_all()? * (temperature * temperature)
+}
+
 /// A weight for each class that makes up for its rarity: `(rows / (classes * count)) ^ power`; 1 is "balanced" as
 /// scikit-learn has it, 0 weighs all alike, 0.5 goes half the way.
 pub fn class_weights(labels: impl Iterator<Item = usize>, classes: usize, power: f64) -> Vec<f32> {
@@ -43,6 +88,38 @@ mod tests {
         let logits = Tensor::new(&[[1.0f32, -0.5, 2.0], [0.2, 0.1, -1.0]], &Device::Cpu)?;
         let loss = cross_entropy(&logits, &[2, 0], &[1.0, 2.0], 0.1)?.to_scalar::<f32>()?;
         assert!((loss - 2.157263).abs() < 1e-5, "{loss}");
+        Ok(())
+    }
+
+    fn logits() -> Result<(Tensor, Tensor)> {
+        let a = Tensor::new(&[[1.0f32, -0.5, 2.0], [0.2, 0.1, -1.0]], &Device::Cpu)?;
+        Ok((a, Tensor::new(&[[0.5f32, 0.0, 1.0], [-0.3, 0.4, 0.9]], &Device::Cpu)?))
+    }
+
+    /// `(1 - softmax(a)[target] ** 0.7) / 0.7` in torch 2, weighted 1 and 2.
+    #[test]
+    fn generalised_cross_entropy_agrees_with_torch() -> Result<()> {
+        let loss = generalised_cross_entropy(&logits()?.0, &[2, 0], &[1.0, 2.0], 0.7)?.to_scalar::<f32>()?;
+        assert!((loss - 1.542181).abs() < 1e-5, "{loss}");
+        Ok(())
+    }
+
+    /// `torch.nn.functional.kl_div` both ways, halved, weighted 1 and 2.
+    #[test]
+    fn symmetric_divergence_agrees_with_torch() -> Result<()> {
+        let (a, b) = logits()?;
+        let loss = symmetric_divergence(&a, &b, &[1.0, 2.0])?.to_scalar::<f32>()?;
+        assert!((loss - 0.967235).abs() < 1e-5, "{loss}");
+        assert!(symmetric_divergence(&a, &a, &[1.0, 2.0])?.to_scalar::<f32>()?.abs() < 1e-7);
+        Ok(())
+    }
+
+    /// `torch.nn.functional.kl_div` of both at the temperature 2, times 4, weighted 1 and 2.
+    #[test]
+    fn distillation_agrees_with_torch() -> Result<()> {
+        let (a, b) = logits()?;
+        let loss = distillation(&a, &b, &[1.0, 2.0], 2.0)?.to_scalar::<f32>()?;
+        assert!((loss - 1.131501).abs() < 1e-5, "{loss}");
         Ok(())
     }
 

@@ -2,36 +2,51 @@
 
 mod adamw;
 mod config;
+mod cost;
+mod ema;
 mod encoders;
 mod features;
+mod folds;
 mod fusion;
 mod image;
 mod learn;
 mod losses;
+mod modulation;
+mod objective;
+mod overrides;
 mod parameters;
 mod pictures;
 mod platt;
 mod record;
+mod repeat;
+mod standardise;
 mod state;
+mod teachers;
+mod temperature;
 mod text;
+mod texts;
+mod update;
 
-use std::{collections::HashMap, num::NonZero, path::PathBuf};
+use std::{collections::HashMap, num::NonZero, path::PathBuf, sync::Arc};
 
 use anyhow::{Context, Result};
 use candle_core::{Device, Tensor};
-use config::{Learning, TrainConfig};
+use config::{Distillation, Keep, Learning, TrainConfig};
 use encoders::BaseEncoders;
 use features::{FeatureMaker, Sides};
 use fusion::{FusionTask, Pairs};
 use image::ImageTask;
 use learn::{Learner, Task};
-use mixed_feelings::{config::ModelConfig, text::Tokenizer};
+use mixed_feelings::{config::ModelConfig, fusion::Temperatures, text::Tokenizer};
 use parameters::{Frozen, Parameters};
 use record::Record;
+use repeat::{Outcome, Plan, Summary};
+use standardise::{Standard, standardise};
 use state::StateFile;
-use text::TextTask;
+use teachers::Teachers;
+use text::{TASK_HEADS, TextStage};
 
-use crate::{checkpoint::Checkpoint, device::DeviceChoice};
+use crate::{checkpoint::Checkpoint, data::PairRow, device::DeviceChoice};
 
 /// Trains a model as a TOML file says.
 #[derive(Debug, clap::Args)]
@@ -39,6 +54,23 @@ use crate::{checkpoint::Checkpoint, device::DeviceChoice};
 pub struct Args {
     /// What to train, on what, and how.
     config: PathBuf,
+    /// Change one value of the config; KEY is its path with dots, VALUE is TOML or a bare word.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Another folder for what comes out.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// The folder where the features of frozen encoders are kept, to share them between trainings [default: the output
+    /// folder].
+    #[arg(long, value_name = "DIR")]
+    features: Option<PathBuf>,
+    /// Run the fusion stage with so many seeds, to measure it: prints mean and spread, keeps no model.
+    #[arg(long, value_name = "N", conflicts_with = "resume")]
+    seeds: Option<NonZero<usize>>,
+    /// Run the fusion stage as a cross-validation over train and val together: near-duplicates (`dup_group`) stay on
+    /// one side, the last epoch is measured. Prints mean and spread, keeps no model.
+    #[arg(long, value_name = "K", conflicts_with = "resume", value_parser = clap::value_parser!(u64).range(2..=100))]
+    folds: Option<u64>,
     /// Go on exactly where an earlier run of the same config was broken off.
     #[arg(long)]
     resume: bool,
@@ -53,30 +85,46 @@ pub struct Args {
 const EXAMPLES: &str = "Examples:
   mixed-feelings train native/configs/small.toml
   mixed-feelings train native/configs/small.toml --resume
-  mixed-feelings train my.toml --device cuda";
+  mixed-feelings train my.toml --device cuda
+  mixed-feelings train my.toml --set model.fusion.kind=concat --set fusion.learning.label_smoothing=0.1 --out runs/b
+  mixed-feelings train my.toml --set fusion.learning.ema=0.99 --features runs/my --folds 5 --seeds 3 --out runs/c";
 
 /// Runs the subcommand.
 ///
 /// # Errors
 /// What to tell the user.
 pub fn run(args: Args) -> Result<()> {
-    let config = TrainConfig::read(&args.config)?;
+    let mut config = TrainConfig::read(&args.config, &args.set)?;
+    config.out = args.out.unwrap_or(config.out);
+    let plan =
+        Plan { seeds: args.seeds.map_or(1, NonZero::get), folds: args.folds.map(|folds| folds as usize) };
+    let repeated = args.seeds.is_some() || args.folds.is_some();
     let device = args.device.open()?;
     let shards = match (args.threads, args.device) {
         (Some(threads), _) => threads.get(),
         (None, DeviceChoice::Cpu) => std::thread::available_parallelism().map_or(1, NonZero::get),
         (None, DeviceChoice::Cuda(_)) => 1,
     };
-    std::fs::create_dir_all(&config.out).with_context(|| config.out.display().to_string())?;
+    let features = args.features.unwrap_or_else(|| config.out.clone());
+    for folder in [&config.out, &features] {
+        std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    }
     let record = Record::open(&config.out.join("metrics.jsonl"))?;
     let base = BaseEncoders::load(&config.model, &device)?;
     let parameters = Parameters::new(config.seed, Frozen::default());
     parameters.insert_all("text.", base.text, &device)?;
     parameters.insert_all("image.", base.image, &device)?;
-    let model = base.config;
-    let mut training = Training { config, model, tokenizer: base.tokenizer, device, shards, record };
+    let mut heads = base.heads;
+    let stays = Frozen::new(config.fusion.learning.freeze.iter().cloned());
+    heads.retain(|name, _| stays.covers(name));
+    parameters.insert_all("", heads, &device)?;
+    let (model, tokenizer) = (base.config, base.tokenizer);
+    let mut training = Training { config, model, tokenizer, features, device, shards, record };
     training.text_stage(&parameters, args.resume)?;
     training.image_stage(&parameters, args.resume)?;
+    if repeated {
+        return training.repeat_fusion_stage(&parameters, plan);
+    }
     training.fusion_stage(&parameters, args.resume)?;
     training.save(&parameters)
 }
@@ -86,6 +134,8 @@ struct Training {
     config: TrainConfig,
     model: ModelConfig,
     tokenizer: String,
+    /// The folder of the feature cache.
+    features: PathBuf,
     device: Device,
     shards: usize,
     record: Record,
@@ -98,7 +148,7 @@ impl Training {
         let tokenizer = Tokenizer::from_json(&self.tokenizer, max_tokens)?;
         let parameters = parameters
             .with_frozen(Frozen::new(section.learning.freeze.iter().cloned().chain(["image.*".into()])));
-        let task = TextTask::new(&section, &self.model.text, &tokenizer, &parameters, &self.device)?;
+        let task = TextStage::new(&section, &self.model.text, &tokenizer, &parameters, &self.device)?;
         self.learn(&task, &section.learning, &parameters, self.shards, resume)
     }
 
@@ -114,32 +164,14 @@ impl Training {
 
     fn fusion_stage(&mut self, parameters: &Parameters, resume: bool) -> Result<()> {
         let section = self.config.fusion.clone();
-        let mut frozen = section.learning.freeze.clone();
-        frozen.push("contradiction.*".into());
-        if !section.fine_tune_text {
-            frozen.push("text.*".into());
-        }
-        if !section.fine_tune_image {
-            frozen.push("image.*".into());
-        }
-        let parameters = parameters.with_frozen(Frozen::new(frozen));
+        let parameters = parameters.with_frozen(self.frozen_in_fusion());
         let (mut rows, val) = image::split(&section.pairs)?;
-        let train = rows.len();
+        let (learned, held_out) = ((0..rows.len()).collect(), (rows.len()..rows.len() + val.len()).collect());
         rows.extend(val);
-        let tokenizer = Tokenizer::from_json(&self.tokenizer, self.model.max_tokens)?;
-        let maker = FeatureMaker {
-            config: &self.model,
-            parameters: &parameters,
-            tokenizer: &tokenizer,
-            device: &self.device,
-            out: &self.config.out,
-        };
-        let sides = Sides {
-            text: maker.text(&rows, section.fine_tune_text)?,
-            image: maker.image(&rows, section.fine_tune_image, section.augment)?,
-        };
-        let pairs = Pairs { rows, train };
-        let task = FusionTask::new(&section, &self.model, &parameters, pairs, sides, &self.device)?;
+        let sides = self.sides(&rows, &parameters)?;
+        let teachers = self.teachers(&rows)?;
+        let pairs = Pairs { rows: rows.into(), learned, held_out };
+        let (task, standard) = self.fusion_task(&parameters, pairs, sides, teachers)?;
         let shards = if section.fine_tune_image { 1 } else { self.shards };
         self.learn(&task, &section.learning, &parameters, shards, resume)?;
         let (scale, bias) = platt::fit(&task.contradictions()?);
@@ -149,7 +181,123 @@ impl Training {
             ("contradiction.scale".to_owned(), scalar(scale)?),
             ("contradiction.bias".to_owned(), scalar(bias)?),
         ]))?;
+        let Temperatures { text, image, fused } = task.heads()?.temperatures();
+        tracing::info!(
+            "scores: temperatures {text:.3} (text), {image:.3} (image), {fused:.3} (both), on val"
+        );
+        let temperatures = [("text", text), ("image", image), ("fused", fused)];
+        let named = temperatures.into_iter().map(|(head, t)| Ok((head.to_owned(), scalar(t.into())?)));
+        parameters.insert_all("temperature.", named.collect::<Result<_>>()?, &self.device)?;
+        // The last thing: from here on the weights are those of plain features.
+        standard.map_or(Ok(()), |standard| Ok(standard.fold(&parameters)?))
+    }
+
+    /// Runs the fusion stage as `plan` says, each time from the same encoders and with new heads, and tells how much its
+    /// figures vary.
+    fn repeat_fusion_stage(&mut self, parameters: &Parameters, plan: Plan) -> Result<()> {
+        let mut section = self.config.fusion.clone();
+        if plan.folds.is_some() {
+            // Choosing an epoch by the rows that it is then measured on would flatter it.
+            section.learning.keep = Keep::Last;
+            section.learning.patience = 0;
+        }
+        let frozen = self.frozen_in_fusion();
+        let (mut rows, val) = image::split(&section.pairs)?;
+        let train = rows.len();
+        rows.extend(val);
+        let live = section.fine_tune_text || section.fine_tune_image;
+        let kept =
+            if live { None } else { Some(self.sides(&rows, &parameters.with_frozen(frozen.clone()))?) };
+        let teachers = self.teachers(&rows)?;
+        let runs = plan.runs(self.config.seed, &rows, train)?;
+        let rows: Arc<[PairRow]> = rows.into();
+        let mut outcomes = Vec::with_capacity(runs.len());
+        for run in runs {
+            let stays =
+                |name: &str| name.starts_with("text.") || name.starts_with("image.") || frozen.covers(name);
+            let parameters = parameters.with_frozen(frozen.clone()).anew(run.seed, stays)?;
+            let sides = kept.clone().map_or_else(|| self.sides(&rows, &parameters), Ok)?;
+            let (learned, held_out) = (run.learned.clone(), run.held_out.clone());
+            let pairs = Pairs { rows: rows.clone(), learned, held_out };
+            let (task, _) = self.fusion_task(&parameters, pairs, sides, teachers.clone())?;
+            let shards = if section.fine_tune_image { 1 } else { self.shards };
+            let learner = Learner {
+                learning: &section.learning,
+                parameters: &parameters,
+                file: None,
+                seed: run.seed,
+                shards,
+            };
+            self.record.run = Some((run.seed, run.fold));
+            learner.run(&task, &mut self.record, false)?;
+            outcomes.push(Outcome::new(&run, task.evaluate()?));
+        }
+        let summary = Summary::new(outcomes);
+        let path = self.config.out.join("folds.json");
+        summary.write(&path)?;
+        print!("{}", summary.table());
+        tracing::info!("every run is in {}", path.display());
         Ok(())
+    }
+
+    /// The fusion stage's task, and what its image features were standardised by, which is to be folded into the weights
+    /// when all else is done.
+    fn fusion_task(
+        &self,
+        parameters: &Parameters,
+        pairs: Pairs,
+        mut sides: Sides,
+        teachers: Option<Teachers>,
+    ) -> Result<(FusionTask, Option<Standard>)> {
+        let section = &self.config.fusion;
+        let mut standard = None;
+        if section.standardise_image {
+            (sides.image, standard) = standardise(sides.image, &pairs.learned)?;
+            if let Some(standard) = &standard {
+                standard.unfold(parameters)?;
+            }
+        }
+        let task = FusionTask::new(section, &self.model, parameters, pairs, sides, teachers, &self.device)?;
+        Ok((task, standard))
+    }
+
+    /// What the teachers say of the rows, if there are any.
+    fn teachers(&self, rows: &[PairRow]) -> Result<Option<Teachers>> {
+        let section = self.config.fusion.distillation.as_ref();
+        let ask =
+            |section: &Distillation| Teachers::ask(&section.teachers, rows, &self.features, &self.device);
+        section.map(ask).transpose()
+    }
+
+    /// What the fusion stage leaves as it is.
+    fn frozen_in_fusion(&self) -> Frozen {
+        let section = &self.config.fusion;
+        let mut frozen = section.learning.freeze.clone();
+        frozen.push("contradiction.*".into());
+        if !section.fine_tune_text {
+            frozen.push("text.*".into());
+        }
+        if !section.fine_tune_image {
+            frozen.push("image.*".into());
+        }
+        Frozen::new(frozen)
+    }
+
+    /// What the encoders say of the rows.
+    fn sides(&self, rows: &[PairRow], parameters: &Parameters) -> Result<Sides> {
+        let section = &self.config.fusion;
+        let tokenizer = Tokenizer::from_json(&self.tokenizer, self.model.max_tokens)?;
+        let maker = FeatureMaker {
+            config: &self.model,
+            parameters,
+            tokenizer: &tokenizer,
+            device: &self.device,
+            folder: &self.features,
+        };
+        Ok(Sides {
+            text: maker.text(rows, section.fine_tune_text)?,
+            image: maker.image(rows, section.fine_tune_image, section.augment)?,
+        })
     }
 
     fn learn(
@@ -164,17 +312,16 @@ impl Training {
         if !resume {
             file.clear()?;
         }
-        let learner = Learner { learning, parameters, file, seed: self.config.seed, shards };
+        let learner = Learner { learning, parameters, file: Some(file), seed: self.config.seed, shards };
         learner.run(task, &mut self.record, resume)
     }
 
     fn save(&self, parameters: &Parameters) -> Result<()> {
         let dir = self.config.out.join("checkpoint");
-        let checkpoint = Checkpoint {
-            config: self.model.clone(),
-            tokenizer: self.tokenizer.clone(),
-            tensors: parameters.all()?,
-        };
+        let mut tensors = parameters.all()?;
+        tensors.retain(|name, _| !name.starts_with(TASK_HEADS));
+        let checkpoint =
+            Checkpoint { config: self.model.clone(), tokenizer: self.tokenizer.clone(), tensors };
         checkpoint.save(&dir)?;
         tracing::info!("the best model is in {}", dir.display());
         Ok(())

@@ -64,6 +64,20 @@ impl Parameters {
         changing.map(|(n, v)| Ok((n.clone(), v.as_detached_tensor().copy()?))).collect()
     }
 
+    /// The parameter of this name.
+    pub fn get(&self, name: &str) -> Option<Var> {
+        self.lock().get(name).cloned()
+    }
+
+    /// A copy of those whose names `keeps` keeps; the others will start anew, from another seed.
+    pub fn anew(&self, seed: u64, keeps: impl Fn(&str) -> bool) -> Result<Self> {
+        let copy = |(name, var): (&String, &Var)| {
+            Ok((name.clone(), Var::from_tensor(&var.as_detached_tensor().copy()?)?))
+        };
+        let vars = self.lock().iter().filter(|(name, _)| keeps(name)).map(copy).collect::<Result<_>>()?;
+        Ok(Parameters { seed, frozen: self.frozen.clone(), vars: Arc::new(Mutex::new(vars)) })
+    }
+
     /// A copy of every parameter.
     pub fn all(&self) -> Result<HashMap<String, Tensor>> {
         self.lock().iter().map(|(n, v)| Ok((n.clone(), v.as_detached_tensor().copy()?))).collect()
@@ -153,23 +167,25 @@ fn hash(name: &str) -> u64 {
     name.bytes().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3))
 }
 
+/// A number from a normal distribution (Box & Muller 1958).
+pub fn normal(noise: &NoiseSource, mean: f64, stdev: f64) -> f32 {
+    // 1 - u keeps the logarithm finite.
+    let (u, v) = (1.0 - f64::from(noise.next_f32()), f64::from(noise.next_f32()));
+    (mean + stdev * (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()) as f32
+}
+
 fn initial(shape: &Shape, init: Init, noise: &NoiseSource, dtype: DType, device: &Device) -> Result<Tensor> {
     let uniform = |lo: f64, up: f64| (lo + (up - lo) * f64::from(noise.next_f32())) as f32;
-    let normal = |mean: f64, stdev: f64| {
-        // Box and Muller (1958); 1 - u keeps the logarithm finite.
-        let (u, v) = (1.0 - f64::from(noise.next_f32()), f64::from(noise.next_f32()));
-        (mean + stdev * (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()) as f32
-    };
     let values: Vec<f32> = match init {
         Init::Const(value) => vec![value as f32; shape.elem_count()],
         Init::Uniform { lo, up } => (0..shape.elem_count()).map(|_| uniform(lo, up)).collect(),
-        Init::Randn { mean, stdev } => (0..shape.elem_count()).map(|_| normal(mean, stdev)).collect(),
+        Init::Randn { mean, stdev } => (0..shape.elem_count()).map(|_| normal(noise, mean, stdev)).collect(),
         Init::Kaiming { dist, fan, non_linearity } => {
             let stdev = non_linearity.gain() / (fan.for_shape(shape) as f64).sqrt();
             let bound = stdev * 3f64.sqrt();
             (0..shape.elem_count())
                 .map(|_| match dist {
-                    NormalOrUniform::Normal => normal(0.0, stdev),
+                    NormalOrUniform::Normal => normal(noise, 0.0, stdev),
                     NormalOrUniform::Uniform => uniform(-bound, bound),
                 })
                 .collect()

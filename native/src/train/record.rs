@@ -10,6 +10,8 @@ use std::{
 use anyhow::{Context, Result};
 use serde_json::json;
 
+use super::cost::Cost;
+
 /// How good a model is on val.
 #[derive(Clone, Debug)]
 pub struct Evaluation {
@@ -25,13 +27,15 @@ pub struct Record {
     /// How much of it counts. What lies beyond is dropped by the next line, not before: a resumed training passes by
     /// its finished stages, and the lines of later ones must outlive that.
     bytes: u64,
+    /// Seed and fold of a run that is one of several; its epochs are told on standard error only if asked for.
+    pub run: Option<(u64, Option<usize>)>,
 }
 
 impl Record {
     /// Opens or makes the file. Nothing in it counts until [`keep`](Self::keep).
     pub fn open(path: &Path) -> Result<Self> {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
-        Ok(Record { file: file.with_context(|| path.display().to_string())?, bytes: 0 })
+        Ok(Record { file: file.with_context(|| path.display().to_string())?, bytes: 0, run: None })
     }
 
     /// How much of it counts.
@@ -53,18 +57,25 @@ impl Record {
         epoch: usize,
         loss: f64,
         evaluation: &Evaluation,
-        seconds: f64,
+        cost: Cost,
     ) -> Result<()> {
         let figures: Vec<String> = evaluation.figures.iter().map(|(k, v)| format!("{k} {v:.4}")).collect();
-        tracing::info!(
-            "{stage} epoch {}: loss {loss:.4}, {} ({seconds:.0} s)",
-            epoch + 1,
-            figures.join(", ")
-        );
-        let line = json!({
+        let said = format!("{stage} epoch {}: loss {loss:.4}, {} ({cost})", epoch + 1, figures.join(", "));
+        let mut line = json!({
             "stage": stage, "epoch": epoch + 1, "loss": loss, "score": evaluation.score,
-            "val": evaluation.figures, "seconds": seconds,
+            "val": evaluation.figures, "seconds": cost.seconds,
         });
+        if let Some(bytes) = cost.peak_bytes {
+            line["peak_bytes"] = bytes.into();
+        }
+        match self.run {
+            None => tracing::info!("{said}"),
+            Some((seed, fold)) => {
+                tracing::debug!("seed {seed} fold {fold:?}: {said}");
+                line["seed"] = seed.into();
+                line["fold"] = fold.into();
+            }
+        }
         let line = format!("{line}\n");
         self.file.set_len(self.bytes)?;
         self.file.seek(SeekFrom::Start(self.bytes))?;

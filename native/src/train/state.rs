@@ -6,10 +6,10 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use candle_core::Device;
+use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::{adamw::AdamW, parameters::Parameters};
+use super::{adamw::AdamW, ema::Ema, parameters::Parameters};
 use crate::{atomic, checkpoint};
 
 /// How far a stage is.
@@ -40,6 +40,7 @@ pub struct StateFile {
 }
 
 const POSITION: &str = "position";
+const EMA: &str = "ema.";
 
 impl StateFile {
     /// In the folder `out`, for the stage `name`.
@@ -49,9 +50,18 @@ impl StateFile {
     }
 
     /// Writes what [`load`](Self::load) needs.
-    pub fn save(&self, parameters: &Parameters, adamw: &AdamW, position: &Position) -> Result<()> {
+    pub fn save(
+        &self,
+        parameters: &Parameters,
+        adamw: &AdamW,
+        ema: Option<&Ema>,
+        position: &Position,
+    ) -> Result<()> {
         let mut tensors = adamw.state()?;
         tensors.extend(parameters.changing()?);
+        if let Some(ema) = ema {
+            tensors.extend(ema.means()?.into_iter().map(|(name, mean)| (format!("{EMA}{name}"), mean)));
+        }
         let mut position = serde_json::to_value(position)?;
         position["step"] = adamw.step.into();
         let metadata = HashMap::from([(POSITION.to_owned(), position.to_string())]);
@@ -59,8 +69,14 @@ impl StateFile {
         atomic::write(&self.last, &bytes)
     }
 
-    /// Puts parameters and optimizer where they were, and says how far the stage was; `None` where there is no file.
-    pub fn load(&self, parameters: &Parameters, adamw: &mut AdamW) -> Result<Option<Position>> {
+    /// Puts parameters, optimizer and averages where they were, and says how far the stage was; `None` where there is
+    /// no file.
+    pub fn load(
+        &self,
+        parameters: &Parameters,
+        adamw: &mut AdamW,
+        ema: Option<&Ema>,
+    ) -> Result<Option<Position>> {
         if !self.last.exists() {
             return Ok(None);
         }
@@ -71,24 +87,27 @@ impl StateFile {
         let position: serde_json::Value = serde_json::from_str(position).with_context(named)?;
         let step = position["step"].as_u64().with_context(named)? as usize;
         let tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu).with_context(named)?;
-        let (moments, changing) = tensors.into_iter().partition(|(name, _)| name.starts_with("adam."));
+        let (moments, tensors): (HashMap<_, _>, HashMap<_, _>) =
+            tensors.into_iter().partition(|(name, _)| name.starts_with("adam."));
+        let (means, changing): (HashMap<_, _>, HashMap<_, _>) =
+            tensors.into_iter().partition(|(name, _)| name.starts_with(EMA));
+        if let Some(ema) = ema {
+            let means = means.into_iter().map(|(name, mean)| (name[EMA.len()..].to_owned(), mean));
+            ema.restore(&means.collect()).with_context(named)?;
+        }
         parameters.restore(&changing).with_context(named)?;
         adamw.restore(&moments, step).with_context(named)?;
         Ok(Some(serde_json::from_value(position).with_context(named)?))
     }
 
-    /// Writes the parameters as the best so far.
-    pub fn save_best(&self, parameters: &Parameters) -> Result<()> {
-        checkpoint::save_tensors(&self.best, &parameters.changing()?)
+    /// Writes the best parameters so far.
+    pub fn save_best(&self, best: &HashMap<String, Tensor>) -> Result<()> {
+        checkpoint::save_tensors(&self.best, best)
     }
 
-    /// Puts the best parameters in place.
-    pub fn load_best(&self, parameters: &Parameters) -> Result<()> {
-        if !self.best.exists() {
-            return Ok(());
-        }
-        let tensors = checkpoint::load_tensors(&self.best, &Device::Cpu)?;
-        parameters.restore(&tensors).with_context(|| format!("{} fits another model", self.best.display()))
+    /// The best parameters of an earlier run; `None` where there is no file.
+    pub fn load_best(&self) -> Result<Option<HashMap<String, Tensor>>> {
+        self.best.exists().then(|| checkpoint::load_tensors(&self.best, &Device::Cpu)).transpose()
     }
 
     /// Forgets an earlier training of this stage.

@@ -1,8 +1,9 @@
-//! The first stage: the text encoder and the text head on labelled tweets.
+//! The first stage: the text encoder on labelled tweets, with a linear head for each task that it learns. Only the head
+//! of the sentiment stays.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result};
 use candle_core::{Device, Tensor};
 use candle_nn::{Linear, Module};
 use mixed_feelings::{
@@ -13,35 +14,39 @@ use mixed_feelings::{
 use rayon::prelude::*;
 
 use super::{
-    config::{TextSection, TextTable},
+    config::TextSection,
     learn::{Task, shuffle, shuffled},
-    losses::{class_weights, cross_entropy},
+    losses::class_weights,
+    objective::{Answers, Graded},
     parameters::Parameters,
     record::Evaluation,
+    texts::{Row, TextTask, Texts},
 };
-use crate::{data::Table, metrics::Confusion, progress};
+use crate::{metrics::Confusion, progress};
 
 /// Batches that are sorted by length among themselves, so that little is padded.
 const BATCHES_SORTED_TOGETHER: usize = 50;
 
+/// Where the heads of the tasks beside the sentiment are; they serve the training alone.
+pub const TASK_HEADS: &str = "tasks";
+
 /// The text stage's data and model.
-pub struct TextTask {
+pub struct TextStage {
     train: Vec<Row>,
     val: Vec<Row>,
-    weights: Vec<f32>,
-    smoothing: f64,
     encoder: Bert,
-    head: Linear,
+    heads: Vec<Head>,
     device: Device,
 }
 
-#[derive(Clone)]
-struct Row {
-    ids: Vec<u32>,
-    label: Sentiment,
+/// One task's head and how its loss counts.
+struct Head {
+    linear: Linear,
+    weight: f64,
+    class_weights: Vec<f32>,
 }
 
-impl TextTask {
+impl TextStage {
     /// Reads and tokenizes the tables, and takes the model's tensors from `parameters`.
     pub fn new(
         section: &TextSection,
@@ -50,48 +55,36 @@ impl TextTask {
         parameters: &Parameters,
         device: &Device,
     ) -> Result<Self> {
-        let val = read(&section.val, tokenizer)?;
-        ensure!(!val.is_empty(), "{} has no rows to choose on", section.val.file.display());
-        // A text of val must not be learned by heart, whichever table it stands in.
-        let known: HashSet<&[u32]> = val.iter().map(|row| row.ids.as_slice()).collect();
-        let mut train = Vec::new();
-        for table in &section.train {
-            let rows = read(table, tokenizer)?;
-            let before = rows.len();
-            let rows: Vec<Row> = rows.into_iter().filter(|row| !known.contains(row.ids.as_slice())).collect();
-            tracing::info!(
-                "{}: {} texts, {} of val left out",
-                table.file.display(),
-                rows.len(),
-                before - rows.len()
-            );
-            for _ in 0..table.repeat {
-                train.extend(rows.iter().cloned());
-            }
-        }
-        ensure!(!train.is_empty(), "the text stage has nothing to learn from");
-        let labels = train.iter().map(|row| row.label as usize);
+        let Texts { tasks, train, val } = Texts::read(section, tokenizer)?;
         let builder = parameters.builder(device);
-        Ok(TextTask {
-            weights: class_weights(labels, Sentiment::ALL.len(), section.learning.class_balance),
-            smoothing: section.learning.label_smoothing,
+        let head = |(number, task): (usize, &TextTask)| -> Result<Head> {
+            let path = if number == 0 { "heads.text".into() } else { format!("{TASK_HEADS}.{}", task.name) };
+            let classes = task.classes.len();
+            let labels = train.iter().filter(|row| row.task == number).map(|row| row.class);
+            Ok(Head {
+                linear: candle_nn::linear(config.hidden_size, classes, builder.pp(path))?,
+                weight: task.weight,
+                class_weights: class_weights(labels, classes, section.learning.class_balance),
+            })
+        };
+        Ok(TextStage {
+            heads: tasks.iter().enumerate().map(head).collect::<Result<_>>()?,
             encoder: Bert::load(builder.pp("text"), config)?,
-            head: candle_nn::linear(config.hidden_size, Sentiment::ALL.len(), builder.pp("heads.text"))?,
             device: device.clone(),
             train,
             val,
         })
     }
 
-    fn logits(&self, rows: &[&Row], mode: Mode<'_>) -> Result<Tensor> {
+    /// The mean-pooled hidden states `[rows, hidden_size]`.
+    fn pooled(&self, rows: &[&Row], mode: Mode<'_>) -> Result<Tensor> {
         let ids: Vec<&[u32]> = rows.iter().map(|row| row.ids.as_slice()).collect();
         let (ids, mask) = padded(&ids, &self.device)?;
-        let hidden = self.encoder.forward(&ids, &mask, mode)?;
-        Ok(self.head.forward(&mean_pool(&hidden, &mask)?)?)
+        Ok(mean_pool(&self.encoder.forward(&ids, &mask, mode)?, &mask)?)
     }
 }
 
-impl Task for TextTask {
+impl Task for TextStage {
     fn name(&self) -> &'static str {
         "text"
     }
@@ -107,11 +100,23 @@ impl Task for TextTask {
         batches
     }
 
-    fn loss(&self, rows: &[usize], mode: Mode<'_>) -> Result<Tensor> {
+    fn answers(&self, rows: &[usize], mode: Mode<'_>) -> Result<Answers> {
         let rows: Vec<&Row> = rows.iter().map(|&row| &self.train[row]).collect();
-        let targets: Vec<u32> = rows.iter().map(|row| row.label as u32).collect();
-        let weights: Vec<f32> = targets.iter().map(|&target| self.weights[target as usize]).collect();
-        Ok(cross_entropy(&self.logits(&rows, mode)?, &targets, &weights, self.smoothing)?)
+        let pooled = self.pooled(&rows, mode)?;
+        let mut heads = Vec::with_capacity(self.heads.len());
+        for (number, head) in self.heads.iter().enumerate() {
+            let of_task = || rows.iter().enumerate().filter(|(_, row)| row.task == number);
+            let places: Vec<u32> = of_task().map(|(i, _)| i as u32).collect();
+            if places.is_empty() {
+                continue;
+            }
+            let targets: Vec<u32> = of_task().map(|(_, row)| row.class as u32).collect();
+            let weight = |row: &Row| head.class_weights[row.class] * head.weight as f32;
+            let weights = of_task().map(|(_, row)| weight(row)).collect();
+            let pooled = pooled.index_select(&Tensor::new(places, &self.device)?, 0)?;
+            heads.push(Graded { logits: head.linear.forward(&pooled)?, targets, weights });
+        }
+        Ok(Answers { heads, ..Answers::default() })
     }
 
     fn evaluate(&self) -> Result<Evaluation> {
@@ -119,9 +124,10 @@ impl Task for TextTask {
         order.sort_by_key(|row| row.ids.len());
         let bar = progress::bar(order.len(), "text val");
         let parts = order.par_chunks(32).map(|rows| -> Result<Vec<(Sentiment, Sentiment)>> {
-            let logits = self.logits(rows, Mode::Infer)?.to_vec2::<f32>()?;
+            let logits = self.heads[0].linear.forward(&self.pooled(rows, Mode::Infer)?)?.to_vec2::<f32>()?;
             bar.inc(rows.len() as u64);
-            Ok(rows.iter().zip(logits).map(|(row, logits)| (row.label, most_likely(&logits))).collect())
+            let label = |row: &Row| Sentiment::ALL[row.class];
+            Ok(rows.iter().zip(logits).map(|(row, logits)| (label(row), most_likely(&logits))).collect())
         });
         let pairs = parts.collect::<Result<Vec<_>>>()?.concat();
         bar.finish_and_clear();
@@ -152,26 +158,4 @@ pub fn padded(rows: &[&[u32]], device: &Device) -> Result<(Tensor, Tensor)> {
     }
     let shape = (rows.len(), longest);
     Ok((Tensor::from_vec(ids, shape, device)?, Tensor::from_vec(mask, shape, device)?))
-}
-
-/// The rows of a table whose label is one of the three classes; any other label but `conflict` is an error.
-fn read(source: &TextTable, tokenizer: &Tokenizer) -> Result<Vec<Row>> {
-    let table = Table::read(&source.file)?;
-    let (text, label) = (table.column("text")?, table.column(&source.label)?);
-    let split = source.split.as_ref().map(|name| Ok::<_, anyhow::Error>((table.column("split")?, name)));
-    let split = split.transpose()?;
-    let chosen: Vec<_> = table
-        .rows()
-        .filter(|row| split.as_ref().is_none_or(|&(column, name)| row.get(column) == name))
-        .collect();
-    let rows = chosen.into_par_iter().map(|row| -> Result<Option<Row>> {
-        let label = match (row.get(label), Sentiment::from_name(row.get(label))) {
-            (_, Some(label)) => label,
-            ("conflict", None) => return Ok(None),
-            (other, None) => bail!("{}: `{other}` is not negative, neutral or positive", row.place()),
-        };
-        let encoding = tokenizer.encode(row.get(text)).with_context(|| row.place())?;
-        Ok(Some(Row { ids: encoding.ids, label }))
-    });
-    Ok(rows.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
 }

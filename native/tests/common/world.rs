@@ -1,6 +1,7 @@
 //! A tiny world: a model with random weights, its tokenizer, a few pictures, tables of pairs and texts.
 
 use std::{
+    collections::HashMap,
     fs,
     path::{Path, PathBuf},
 };
@@ -9,6 +10,7 @@ use candle_core::{DType, Device, Tensor};
 use candle_nn::{VarBuilder, VarMap};
 use mixed_feelings::{
     bundle::{tiny_config, tiny_tokenizer},
+    config::ModelConfig,
     model::Model,
 };
 use tempfile::TempDir;
@@ -37,15 +39,44 @@ impl World {
         path
     }
 
-    /// `checkpoint/`: a model whose weights are random but always the same.
+    /// `checkpoint/`: a small model whose weights are random but always the same.
     pub fn with_checkpoint(self) -> Self {
-        self.write("checkpoint/config.json", config());
+        self.with_checkpoint_of(&tiny_config())
+    }
+
+    /// `checkpoint/`: a model of this shape, for the tiny tokenizer.
+    pub fn with_checkpoint_of(self, config: &ModelConfig) -> Self {
+        self.write("checkpoint/config.json", serde_json::to_string(config).expect("plain values"));
         self.write("checkpoint/tokenizer.json", tiny_tokenizer());
         let variables = VarMap::new();
-        Model::load(VarBuilder::from_varmap(&variables, DType::F32, &Device::Cpu), &tiny_config())
-            .expect("a model");
+        Model::load(VarBuilder::from_varmap(&variables, DType::F32, &Device::Cpu), config).expect("a model");
         fill(&variables);
         variables.save(self.path("checkpoint/model.safetensors")).expect("written");
+        self
+    }
+
+    /// `base/text/` and `base/image/`: the encoders of `checkpoint/`, each in the layout of a published one. The image
+    /// encoder asks for pictures of this side.
+    pub fn with_base_encoders(self, side: usize) -> Self {
+        let tensors = candle_core::safetensors::load(self.path("checkpoint/model.safetensors"), &Device::Cpu);
+        let tensors = tensors.expect("the world's checkpoint");
+        let config = fs::read_to_string(self.path("checkpoint/config.json")).expect("its config");
+        let config: serde_json::Value = serde_json::from_str(&config).expect("JSON");
+        for (folder, prefix) in [("base/text", "text."), ("base/image", "image.")] {
+            let named = tensors.iter().filter_map(|(n, t)| Some((n.strip_prefix(prefix)?, t.clone())));
+            let part: HashMap<&str, Tensor> = named.collect();
+            fs::create_dir_all(self.path(folder)).expect("made");
+            let file = self.path(&format!("{folder}/model.safetensors"));
+            candle_core::safetensors::save(&part, file).expect("written");
+        }
+        self.write("base/text/config.json", config["text"].to_string());
+        fs::copy(self.path("checkpoint/tokenizer.json"), self.path("base/text/tokenizer.json"))
+            .expect("copied");
+        let image = serde_json::json!({
+            "architecture": config["image"]["architecture"],
+            "input_size": [3, side, side], "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5],
+        });
+        self.write("base/image/config.json", image.to_string());
         self
     }
 

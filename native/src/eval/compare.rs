@@ -6,14 +6,11 @@ use anyhow::{Result, bail};
 use mixed_feelings::{Scores, Sentiment};
 use serde::Serialize;
 
+use super::{answers::answers, cases::Case, measured::Measured, report::Readings};
 use crate::{
     engine::{Answer, Engine},
-    eval::{
-        answers,
-        cases::Case,
-        report::{Readings, Report},
-    },
     metrics::Metrics,
+    stats::mcnemar::McNemar,
 };
 
 /// What int8 kept of float.
@@ -38,6 +35,8 @@ pub struct Kept {
     pub float: Metrics,
     /// int8 against the labels.
     pub int8: Metrics,
+    /// Whether they differ by more than chance: float is the first, int8 the second.
+    pub mcnemar: McNemar,
 }
 
 impl Comparison {
@@ -51,28 +50,40 @@ impl Comparison {
         Ok(Comparison::new(cases, &float, &int8))
     }
 
-    fn new(cases: &[Case], float: &[Answer], int8: &[Answer]) -> Self {
-        let reports = [Report::new(cases, float).readings, Report::new(cases, int8).readings];
-        let kept =
-            |reading, scores: fn(&Answer) -> Option<Scores>, metrics: fn(&Readings) -> &Option<Metrics>| {
-                let [float_metrics, int8_metrics] = reports.each_ref().map(metrics);
-                let pairs: Vec<_> =
-                    float.iter().zip(int8).filter_map(|(f, i)| scores(f).zip(scores(i))).collect();
-                let same = pairs.iter().filter(|(f, i)| f.label() == i.label()).count();
-                Some(Kept {
-                    reading,
-                    agreement: same as f64 / pairs.len() as f64,
-                    largest_difference: pairs.iter().map(|(f, i)| distance(*f, *i)).fold(0.0, f32::max),
-                    float: float_metrics.clone()?,
-                    int8: int8_metrics.clone()?,
-                })
-            };
+    /// Of what both models answered to the cases.
+    pub fn new(cases: &[Case], float: &[Answer], int8: &[Answer]) -> Self {
+        let readings = [float, int8].map(|answers| {
+            let rows: Vec<_> = cases.iter().zip(answers).collect();
+            Readings::of(&rows, None)
+        });
+        let kept = |reading,
+                    scores: fn(&Answer) -> Option<Scores>,
+                    label: fn(&Case) -> Option<Sentiment>,
+                    measured: fn(&Readings) -> &Option<Measured>| {
+            let [float_measured, int8_measured] = readings.each_ref().map(measured);
+            let right = |answer: &Answer, label| Some(scores(answer)?.label() == label);
+            let rights = cases.iter().zip(float.iter().zip(int8)).filter_map(|(case, (float, int8))| {
+                let label = label(case)?;
+                right(float, label).zip(right(int8, label))
+            });
+            let pairs: Vec<_> =
+                float.iter().zip(int8).filter_map(|(f, i)| scores(f).zip(scores(i))).collect();
+            let same = pairs.iter().filter(|(f, i)| f.label() == i.label()).count();
+            Some(Kept {
+                reading,
+                agreement: same as f64 / pairs.len() as f64,
+                largest_difference: pairs.iter().map(|(f, i)| distance(*f, *i)).fold(0.0, f32::max),
+                float: float_measured.as_ref()?.metrics.clone(),
+                int8: int8_measured.as_ref()?.metrics.clone(),
+                mcnemar: McNemar::of(rights),
+            })
+        };
         let readings = [
-            kept("whole post on label", |a| Some(a.whole), |r| &r.whole),
-            kept("text on label", |a| a.text, |r| &r.text),
-            kept("image on label", |a| a.image, |r| &r.image),
-            kept("text on text_label", |a| a.text, |r| &r.text_on_text_label),
-            kept("image on image_label", |a| a.image, |r| &r.image_on_image_label),
+            kept("whole post on label", |a| Some(a.whole), |c| c.label, |r| &r.whole),
+            kept("text on label", |a| a.text, |c| c.label, |r| &r.text),
+            kept("image on label", |a| a.image, |c| c.label, |r| &r.image),
+            kept("text on text_label", |a| a.text, |c| c.text_label, |r| &r.text_on_text_label),
+            kept("image on image_label", |a| a.image, |c| c.image_label, |r| &r.image_on_image_label),
         ];
         Comparison { rows: cases.len(), readings: readings.into_iter().flatten().collect() }
     }
@@ -149,6 +160,7 @@ mod tests {
         assert_eq!(comparison.readings.len(), 1, "texts have one label");
         let kept = &comparison.readings[0];
         assert_eq!((kept.reading, kept.agreement), ("text on text_label", 0.5));
+        assert_eq!((kept.mcnemar.first_only, kept.mcnemar.second_only), (1, 0));
         assert!((kept.float.accuracy, kept.int8.accuracy) == (1.0, 0.5));
         assert!((kept.largest_difference - (1f32.exp() - 1.0) / (1f32.exp() + 2.0)).abs() < 1e-6);
         assert!(comparison.check(0.5).is_ok());

@@ -1,0 +1,91 @@
+//! Reliability diagrams and calibration errors.
+
+use super::parts::{Section, Table, figures, legend, percent};
+use crate::{
+    eval::{calibrated::HeadCalibration, evaluation::Found},
+    plot::{Caption, Chart, Range},
+    stats::calibration::{BINS, Bin, Calibration},
+};
+
+/// The section of the pairs, if a head has rows.
+pub fn section(found: &Found) -> Option<Section> {
+    (!found.calibration.is_empty()).then(|| Section {
+        id: "calibration",
+        name: "Calibration",
+        title: "Is it as sure as it is right?".into(),
+        lead: format!(
+            "Of the answers given with 80 % confidence, 80 % should be right: bars on the diagonal. The expected \
+             calibration error (ECE) is the mean distance from it over {BINS} bins of equal width (Guo et al. 2017). \
+             <em>Before</em> is with the logits as they are, <em>after</em> with them divided by the head's temperature, \
+             which is how the model answers."
+        ),
+        body: body(found, "pairs"),
+    })
+}
+
+/// Diagrams and table; `what` tells the plots of several tables apart.
+pub fn body(found: &Found, what: &str) -> String {
+    let mut table = Table::new(
+        "Calibration before → after temperature scaling",
+        &["head", "against", "rows", "temperature", "ECE", "negative log-likelihood", "Brier score"],
+    );
+    let mut plots = Vec::new();
+    for head in &found.calibration {
+        let HeadCalibration { head: name, against, rows, temperature, before, after } = head;
+        let change = |figure: fn(&Calibration) -> f64, digits: usize| {
+            format!("{:.digits$} → {:.digits$}", figure(before), figure(after))
+        };
+        table.row(
+            name,
+            &[
+                format!("<code>{against}</code>"),
+                rows.to_string(),
+                format!("{temperature:.3}"),
+                format!("{} → {}", percent(before.ece), percent(after.ece)),
+                change(|c| c.nll, 3),
+                change(|c| c.brier, 3),
+            ],
+        );
+        let small = format!("ECE {} % → {} %", percent(before.ece), percent(after.ece));
+        plots.push((format!("Reliability of the {name}"), small, diagram(head, what)));
+    }
+    let plots: Vec<_> =
+        plots.iter().map(|(name, small, plot)| (name.as_str(), small.as_str(), plot.clone())).collect();
+    let entries =
+        [("c-whole", "after, pale where a bin has fewer than 5 rows"), ("c-neutral dashed", "before")];
+    figures(&plots) + &legend(&entries) + &table.render()
+}
+
+/// Bars are the accuracy of each bin after scaling, the fainter the fewer rows; the dashed line is before.
+fn diagram(head: &HeadCalibration, what: &str) -> String {
+    let colour = match head.head {
+        "text" => "c-text",
+        "image" => "c-image",
+        _ => "c-whole",
+    };
+    let range = Range::percent;
+    let mut chart = Chart::new(range(), "confidence, %", range(), "right, %");
+    for (i, Bin { rows, confidence, accuracy }) in head.after.bins.iter().enumerate() {
+        let between = (i as f64 / BINS as f64, (i + 1) as f64 / BINS as f64);
+        let told = format!(
+            "{rows} rows with a confidence of {} % on average: {} % are right",
+            percent(*confidence),
+            percent(*accuracy)
+        );
+        if *rows > 0 {
+            let few = if *rows < 5 { " faint" } else { "" };
+            chart = chart.bar(&format!("{colour}{few}"), between, *accuracy, &told);
+        }
+    }
+    let line = |calibration: &Calibration| -> Vec<(f64, f64)> {
+        calibration.bins.iter().filter(|bin| bin.rows > 0).map(|bin| (bin.confidence, bin.accuracy)).collect()
+    };
+    let chart = chart.reference((0.0, 0.0), (1.0, 1.0)).line("thin c-neutral", &line(&head.before));
+    let description = format!(
+        "Accuracy by confidence. The expected calibration error is {} % before and {} % after temperature scaling.",
+        percent(head.before.ece),
+        percent(head.after.ece)
+    );
+    let id = format!("reliability-{what}-{}", head.head);
+    chart.render(Caption { id: &id, title: "Reliability diagram", description: &description })
+}

@@ -1,0 +1,160 @@
+//! Hard posts by category, and words that must not move the score.
+
+use super::parts::{Section as Shown, Table, class, figures, legend, percent, words};
+use crate::{
+    eval::{
+        challenge::{ChallengeReport, GroupShift, Section, WordShift},
+        evaluation::Evaluation,
+    },
+    plot::{Caption, Whisker, whiskers},
+};
+
+/// Words that are shown of each group.
+const WORDS: usize = 3;
+
+/// The section of the hard posts.
+pub fn posts(evaluation: &Evaluation) -> Option<Shown> {
+    let challenge = evaluation.challenge.as_ref()?;
+    let mut body = String::new();
+    let mut plots = Vec::new();
+    let parts = [
+        ("texts", "Hard texts", "c-text", &challenge.texts),
+        ("pairs", "Hard pairs", "c-whole", &challenge.pairs),
+    ];
+    for (id, name, colour, section) in parts {
+        let Some(section) = section else { continue };
+        body += &categories(name, section).render();
+        let point = |name: &str, value| Whisker { name: name.into(), class: colour, value, interval: None };
+        let mut points = vec![point("all", section.metrics.accuracy)];
+        points.extend(section.categories.iter().map(|c| point(&c.category, c.metrics.accuracy)));
+        let caption = Caption {
+            id: &format!("challenge-{id}"),
+            title: &format!("{name} by category"),
+            description: "Accuracy of each category.",
+        };
+        plots.push((name, "accuracy by category, percent", whiskers(caption, &points)));
+    }
+    if plots.is_empty() {
+        return None;
+    }
+    body = figures(&plots) + &body;
+    for (_, name, _, section) in parts {
+        body += &section.as_ref().map(|section| wrong(name, section)).unwrap_or_default();
+    }
+    Some(Shown {
+        id: "challenge",
+        name: "Challenge",
+        title: "Hard posts, written by hand".into(),
+        lead: format!(
+            "Posts in the project's own words, by what makes them hard. With two dozen rows or fewer a category is a hint, \
+             not a measurement.{}",
+            auc(challenge)
+        ),
+        body,
+    })
+}
+
+fn auc(challenge: &ChallengeReport) -> String {
+    match challenge.contradiction_auc {
+        Some(auc) => format!(" The contradiction's area under the ROC curve on the hard pairs is {auc:.3}."),
+        None => String::new(),
+    }
+}
+
+fn categories(name: &str, section: &Section) -> Table {
+    let mut table = Table::new(name, &["category", "rows", "accuracy", "macro-F1", "read wrongly"]);
+    let mut row = |name: &str, m: &crate::metrics::Metrics| {
+        let wrong = ((1.0 - m.accuracy) * m.rows as f64).round();
+        let every_class = m.classes.iter().all(|class| class.support > 0);
+        let f1 = if every_class { percent(m.macro_f1) } else { "–".into() };
+        table.row(name, &[m.rows.to_string(), percent(m.accuracy), f1, wrong.to_string()]);
+    };
+    row("all", &section.metrics);
+    section.categories.iter().for_each(|category| row(&category.category, &category.metrics));
+    table
+}
+
+/// The posts that were read wrongly: they are the project's own, so their text may be shown.
+fn wrong(name: &str, section: &Section) -> String {
+    if section.wrong.is_empty() {
+        return String::new();
+    }
+    let caption = format!("{name} that were read wrongly");
+    let mut table = Table::new(&caption, &["id", "category", "label", "read as", "text"]);
+    for wrong in &section.wrong {
+        let cells = [words(&wrong.category), class(wrong.label), class(wrong.predicted), words(&wrong.text)];
+        table.row(&wrong.id, &cells);
+    }
+    format!(
+        "<details><summary>{caption}: {} of {}</summary>{}</details>\n",
+        section.wrong.len(),
+        section.metrics.rows,
+        table.render()
+    )
+}
+
+/// The section of the swapped words.
+pub fn swaps(evaluation: &Evaluation) -> Option<Shown> {
+    let swaps = evaluation.challenge.as_ref()?.swaps.as_ref()?;
+    let mut table = Table::new(
+        "What swapping a word does to the valence, from −1 to 1",
+        &[
+            "group",
+            "words",
+            "sentences",
+            "mean shift",
+            "largest shift",
+            "label flips",
+            "accuracy",
+            "words that shift most",
+        ],
+    );
+    let mut points = Vec::new();
+    for group in &swaps.groups {
+        let GroupShift {
+            group: name,
+            sentences,
+            accuracy,
+            mean_shift,
+            largest_shift,
+            flips,
+            words: shifts,
+            ..
+        } = group;
+        let shift = |WordShift { word, mean_shift }: &WordShift| format!("{word} {mean_shift:+.3}");
+        let most: Vec<String> = shifts.iter().take(WORDS).map(shift).collect();
+        table.row(
+            name,
+            &[
+                shifts.len().to_string(),
+                sentences.to_string(),
+                format!("{mean_shift:.3}"),
+                format!("{largest_shift:.3}"),
+                format!("{} %", percent(*flips)),
+                percent(*accuracy),
+                words(most.join(", ")),
+            ],
+        );
+        points.push(Whisker { name: name.clone(), class: "c-text", value: 1.0 - flips, interval: None });
+    }
+    let caption = Caption {
+        id: "swaps",
+        title: "Labels that stay the same when a word is swapped",
+        description: "For each group, the share of sentences that keep the commonest label of their template.",
+    };
+    let plot = whiskers(caption, &points);
+    Some(Shown {
+        id: "swaps",
+        name: "Swaps",
+        title: "Words that must not move the score".into(),
+        lead: format!(
+            "{} sentences in which one word for a person is swapped for another of its group. The shift of a sentence is its \
+             valence less the mean of the same sentence over the group; it should be near 0, and no label should flip. Small \
+             shifts here are no proof of fairness.",
+            swaps.templates
+        ),
+        body: figures(&[("Labels that stay", "share of the sentences, percent", plot)])
+            + &legend(&[("c-text", "100 is what it should be")])
+            + &table.render(),
+    })
+}

@@ -1,0 +1,92 @@
+//! The contradiction: its ROC curve, its threshold, and the heads on contradictory pairs.
+
+use super::parts::{Section, Table, figures, percent, share};
+use crate::{
+    eval::{contradiction::Contradiction, evaluation::Found, measured::Share},
+    plot::{Caption, Chart, Range, Whisker, whiskers},
+    stats::roc::Operating,
+};
+
+/// The section, if there are pairs to tell apart.
+pub fn section(found: &Found) -> Option<Section> {
+    let contradiction = found.report.contradiction.as_ref()?;
+    let mut body = String::new();
+    let mut plots = Vec::new();
+    plots.extend(roc(contradiction));
+    let heads: Vec<Whisker> = [
+        ("text head", "c-text", contradiction.text_right),
+        ("image head", "c-image", contradiction.image_right),
+        ("both heads", "c-whole", contradiction.both_right),
+    ]
+    .into_iter()
+    .filter_map(|(name, class, of): (&str, &'static str, Option<Share>)| {
+        let Share { share, interval, .. } = of?;
+        Some(Whisker { name: name.into(), class, value: share, interval })
+    })
+    .collect();
+    if !heads.is_empty() {
+        let caption = Caption {
+            id: "conflict-heads",
+            title: "The heads on contradictory pairs",
+            description: "The share of contradictory pairs in which each head says the label of its own half.",
+        };
+        plots.push((
+            "Contradictory pairs in which each head is right",
+            "share that matches the label of its own half, percent",
+            whiskers(caption, &heads),
+        ));
+    }
+    body += &figures(&plots);
+    let mut table = Table::new(
+        "What a threshold finds",
+        &["threshold", "at", "precision", "recall", "specificity", "F1"],
+    );
+    let mut row = |name: &str, at: &Operating| {
+        let Operating { threshold, precision, recall, specificity, f1 } = at;
+        let [precision, recall, specificity, f1] = [precision, recall, specificity, f1].map(|x| percent(*x));
+        table.row(name, &[format!("{threshold:.3}"), precision, recall, specificity, f1]);
+    };
+    if let Some(best) = &contradiction.best {
+        row("largest Youden's J", best);
+    }
+    row("one half", &contradiction.at_half);
+    body += &table.render();
+    let mut heads = Table::new("Contradictory pairs", &["right", "share", "rows"]);
+    for (name, of) in [
+        ("text head says text_label", contradiction.text_right),
+        ("image head says image_label", contradiction.image_right),
+        ("both", contradiction.both_right),
+    ] {
+        heads.row(name, &[share(of), of.map_or("0".into(), |of| of.rows.to_string())]);
+    }
+    body += &heads.render();
+    Some(Section {
+        id: "contradiction",
+        name: "Contradiction",
+        title: "Do text and picture contradict each other?".into(),
+        lead: format!(
+            "The probability of a contradiction, on {} pairs of opposite labels (to be found) against {} whose labels agree; \
+             pairs with one neutral half do not count. The threshold with the largest Youden's J (true minus false positive \
+             rate) was chosen on these same rows, so its figures are a little flattered.",
+            contradiction.conflict, contradiction.agree
+        ),
+        body,
+    })
+}
+
+fn roc(contradiction: &Contradiction) -> Option<(&'static str, &'static str, String)> {
+    let (points, auc) = (contradiction.curve.as_ref()?, contradiction.auc?);
+    let points: Vec<_> = points.iter().map(|p| (p.false_positive_rate, p.true_positive_rate)).collect();
+    let mut chart =
+        Chart::new(Range::percent(), "false positive rate, %", Range::percent(), "true positive rate, %")
+            .reference((0.0, 0.0), (1.0, 1.0))
+            .area("c-negative", &points)
+            .line("c-negative", &points);
+    if let Some(best) = &contradiction.best {
+        let told = format!("threshold {:.3}: recall {} %", best.threshold, percent(best.recall));
+        chart = chart.dot("c-whole", (1.0 - best.specificity, best.recall), &told);
+    }
+    let description = format!("Area under the curve {auc:.3}. The dashed line is what chance would give.");
+    let caption = Caption { id: "roc", title: "ROC curve of the contradiction", description: &description };
+    Some(("ROC curve", "the dot is the threshold with the largest Youden's J", chart.render(caption)))
+}

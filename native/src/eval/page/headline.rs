@@ -1,0 +1,202 @@
+//! The headline figures, their scores by class, and the confusion matrices.
+
+use std::fmt::Write;
+
+use mixed_feelings::Sentiment;
+
+use super::parts::{Section, Table, between, class, figures, legend, percent, with_interval};
+use crate::{
+    eval::{
+        evaluation::{Evaluation, Found},
+        measured::Measured,
+    },
+    markup::Escaped,
+    plot::{Caption, Part, Whisker, heat_map, stack, whiskers},
+    stats::bootstrap::Interval,
+};
+
+/// The figures at the top of the page.
+pub fn cards(evaluation: &Evaluation) -> String {
+    let mut cards = String::from("<dl class=\"cards\">\n");
+    let mut card = |class: &str, name: &str, value: f64, interval: Option<Interval>| {
+        let Interval { low, high } = interval.unwrap_or(Interval { low: value, high: value });
+        let _ = writeln!(
+            cards,
+            "<div class=\"card {class}\"><dt>{}</dt><dd><span class=\"figure\">{}</span>\
+             <span class=\"gauge\" style=\"--low:{:.2}%;--high:{:.2}%;--value:{:.2}%\"></span>{}</dd></div>",
+            Escaped(name),
+            percent(value),
+            100.0 * low,
+            100.0 * high,
+            100.0 * value,
+            between(interval)
+        );
+    };
+    if let Some(pairs) = &evaluation.pairs {
+        if let Some(Measured { metrics, intervals }) = &pairs.report.readings.whole {
+            card("c-whole", "Accuracy, text and picture", metrics.accuracy, intervals.map(|i| i.accuracy));
+            card("c-whole", "Macro-F1, text and picture", metrics.macro_f1, intervals.map(|i| i.macro_f1));
+            card(
+                "c-whole",
+                "Weighted F1, text and picture",
+                metrics.weighted_f1,
+                intervals.map(|i| i.weighted_f1),
+            );
+        }
+        if let Some(contradiction) = &pairs.report.contradiction
+            && let Some(auc) = contradiction.auc
+        {
+            card("c-negative", "Contradiction, area under ROC", auc, contradiction.interval);
+        }
+    }
+    if let Some(texts) = &evaluation.texts
+        && let Some(Measured { metrics, intervals }) = &texts.report.readings.text_on_text_label
+    {
+        card("c-text", "Macro-recall, texts", metrics.macro_recall, intervals.map(|i| i.macro_recall));
+        card("c-text", "Accuracy, texts", metrics.accuracy, intervals.map(|i| i.accuracy));
+    }
+    cards + "</dl>\n"
+}
+
+/// One head against its labels: where its plots are anchored, its names and its colour.
+struct Head<'a> {
+    id: &'a str,
+    name: &'a str,
+    against: &'a str,
+    colour: &'static str,
+    measured: &'a Measured,
+}
+
+/// The section of the pairs.
+pub fn pairs(found: &Found) -> Section {
+    let readings = &found.report.readings;
+    let heads: Vec<Head<'_>> = [
+        ("whole", "Whole post", "label", "c-whole", &readings.whole),
+        ("text", "Text head", "text_label", "c-text", &readings.text_on_text_label),
+        ("image", "Image head", "image_label", "c-image", &readings.image_on_image_label),
+    ]
+    .into_iter()
+    .filter_map(|(id, name, against, colour, measured)| {
+        Some(Head { id, name, against, colour, measured: measured.as_ref()? })
+    })
+    .collect();
+    let mut body = figures_of(&heads, "pairs");
+    if let Some(shares) = found.report.shapley {
+        let caption = Caption {
+            id: "shapley",
+            title: "Shapley shares of the accuracy",
+            description: &format!(
+                "Always answering the commonest label gives {}, the text adds {:+.1} and the picture {:+.1} points.",
+                percent(shares.baseline),
+                100.0 * shares.text,
+                100.0 * shares.image
+            ),
+        };
+        let bar = stack(
+            caption,
+            &[
+                Part { name: "the commonest label", class: "c-muted", value: shares.baseline },
+                Part { name: "text", class: "c-text", value: shares.text },
+                Part { name: "picture", class: "c-image", value: shares.image },
+            ],
+        );
+        body += &figures(&[(
+            "What each side adds to the accuracy",
+            "Shapley shares over always answering the commonest label",
+            bar,
+        )]);
+    }
+    Section {
+        id: "figures",
+        name: "Figures",
+        title: "Each head against its own label".into(),
+        lead: "The whole post is held to the merged label, the text head to the label of the text alone, the image head \
+               to that of the picture alone. Pairs whose halves contradict each other have no merged label."
+            .into(),
+        body,
+    }
+}
+
+/// The section of the texts.
+pub fn texts(found: &Found) -> Section {
+    let measured = found.report.readings.text_on_text_label.as_ref();
+    let heads: Vec<Head<'_>> = measured
+        .map(|measured| Head { id: "texts", name: "Text head", against: "label", colour: "c-text", measured })
+        .into_iter()
+        .collect();
+    let mut body = figures_of(&heads, "texts");
+    body += &super::calibration::body(found, "texts");
+    Section {
+        id: "texts",
+        name: "Texts",
+        title: "Texts without a picture".into(),
+        lead: format!(
+            "The text head on <code>{}</code>. Macro-recall, the mean of the three recalls, is what TweetEval ranks by.",
+            Escaped(&found.table)
+        ),
+        body,
+    }
+}
+
+fn figures_of(heads: &[Head<'_>], what: &str) -> String {
+    let mut table = Table::new(
+        "Headline figures",
+        &["head", "against", "rows", "accuracy", "macro-F1", "weighted F1", "macro-recall"],
+    );
+    let mut classes = Table::new("By class", &["head", "class", "precision", "recall", "F1", "rows"]);
+    let mut plots = Vec::new();
+    let mut points = Vec::new();
+    for Head { id, name, against, colour, measured } in heads {
+        let Measured { metrics: m, intervals: i } = measured;
+        table.row(
+            name,
+            &[
+                format!("<code>{}</code>", Escaped(against)),
+                m.rows.to_string(),
+                with_interval(m.accuracy, i.map(|i| i.accuracy)),
+                with_interval(m.macro_f1, i.map(|i| i.macro_f1)),
+                with_interval(m.weighted_f1, i.map(|i| i.weighted_f1)),
+                with_interval(m.macro_recall, i.map(|i| i.macro_recall)),
+            ],
+        );
+        for (figure, value, interval) in [
+            ("accuracy", m.accuracy, i.map(|i| i.accuracy)),
+            ("macro-F1", m.macro_f1, i.map(|i| i.macro_f1)),
+            ("macro-recall", m.macro_recall, i.map(|i| i.macro_recall)),
+        ] {
+            let name = format!("{}, {figure}", name.to_lowercase());
+            points.push(Whisker { name, class: colour, value, interval });
+        }
+        for c in &m.classes {
+            let figures = [c.precision, c.recall, c.f1].map(percent);
+            let [precision, recall, f1] = figures;
+            classes.row(name, &[class(c.class), precision, recall, f1, c.support.to_string()]);
+        }
+        let caption = Caption {
+            id: &format!("confusion-{id}"),
+            title: &format!("Confusion matrix: {name}"),
+            description: &format!(
+                "Rows are labels, columns predictions; {} of {} rows are on the diagonal.",
+                (0..3).map(|k| m.confusion.0[k][k]).sum::<usize>(),
+                m.rows
+            ),
+        };
+        let names = Sentiment::ALL.map(Sentiment::name);
+        plots.push((*name, *against, heat_map(caption, names, "label", "read as", &m.confusion.0)));
+    }
+    let caption = Caption {
+        id: &format!("figures-{what}"),
+        title: "Figures with intervals",
+        description: "Accuracy, macro-F1 and macro-recall of each head with its confidence interval.",
+    };
+    let forest = whiskers(caption, &points);
+    let plots: Vec<(&str, String, String)> = plots
+        .into_iter()
+        .map(|(name, against, plot)| (name, format!("confusion matrix, against {against}"), plot))
+        .collect();
+    let mut all = vec![("Figures and where they lie", "percent, with 95 % intervals", forest)];
+    all.extend(plots.iter().map(|(name, small, plot)| (*name, small.as_str(), plot.clone())));
+    let mut html = table.render() + &figures(&all);
+    html += &legend(&[("c-right", "read right, the darker the more of the row"), ("c-wrong", "read wrong")]);
+    html + &classes.render()
+}

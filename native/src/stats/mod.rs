@@ -1,0 +1,7 @@
+//! The statistics of an evaluation, each held to a reference implementation's numbers: intervals by bootstrap,
+//! calibration, the ROC curve, McNemar's test.
+
+pub mod bootstrap;
+pub mod calibration;
+pub mod mcnemar;
+pub mod roc;

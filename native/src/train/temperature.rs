@@ -1,0 +1,107 @@
+//! Calibration of a head's scores by one temperature (Guo et al. 2017).
+
+use mixed_feelings::{Sentiment, fusion::Temperatures};
+
+/// The range that is searched.
+const BOUNDS: (f64, f64) = (0.05, 20.0);
+
+/// A head's logits, and what would have been right.
+pub type Said = ([f32; 3], Sentiment);
+
+/// What each head said of the rows that have its label.
+#[derive(Clone, Debug, Default)]
+pub struct Heads {
+    /// The text head, on `text_label`.
+    pub text: Vec<Said>,
+    /// The image head, on `image_label`.
+    pub image: Vec<Said>,
+    /// The joint head, on `label`.
+    pub fused: Vec<Said>,
+}
+
+impl Heads {
+    /// The temperature of each head.
+    pub fn temperatures(&self) -> Temperatures {
+        Temperatures { text: fit(&self.text), image: fit(&self.image), fused: fit(&self.fused) }
+    }
+}
+
+/// The temperature under which the rows are most likely; 1 without rows. In 1/T the loss is convex, so in log T it has
+/// one valley, which a golden-section search (Kiefer 1953) closes in on.
+fn fit(rows: &[Said]) -> f32 {
+    if rows.is_empty() {
+        return 1.0;
+    }
+    let golden = (5f64.sqrt() - 1.0) / 2.0;
+    let (mut low, mut high) = (BOUNDS.0.ln(), BOUNDS.1.ln());
+    while high - low > 1e-4 {
+        let (left, right) = (high - golden * (high - low), low + golden * (high - low));
+        // Where both ends are alike, such as when every row is right by far, the colder one is nearer to the truth.
+        if loss(rows, left.exp()) <= loss(rows, right.exp()) {
+            high = right;
+        } else {
+            low = left;
+        }
+    }
+    ((low + high) / 2.0).exp() as f32
+}
+
+/// The mean negative log-likelihood.
+fn loss(rows: &[Said], temperature: f64) -> f64 {
+    let row = |(logits, label): &Said| {
+        let scaled = logits.map(|logit| f64::from(logit) / temperature);
+        let max = scaled.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        max + scaled.iter().map(|x| (x - max).exp()).sum::<f64>().ln() - scaled[*label as usize]
+    };
+    rows.iter().map(row).sum::<f64>() / rows.len() as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use mixed_feelings::Scores;
+
+    use super::*;
+
+    /// Rows of which each class is as frequent as the softmax of these logits says.
+    fn calibrated(logits: [f32; 3]) -> impl Iterator<Item = Said> {
+        let scores = Scores::from_logits(logits).to_array();
+        Sentiment::ALL.into_iter().flat_map(move |label| {
+            let times = (1000.0 * scores[label as usize]).round() as usize;
+            std::iter::repeat_n((logits, label), times)
+        })
+    }
+
+    #[test]
+    fn the_temperature_that_was_put_in_is_found() {
+        for temperature in [0.3f32, 1.0, 2.5] {
+            let rows: Vec<Said> = [[0.1, 1.2, -0.4], [2.0, 0.0, 0.5], [-1.0, 0.3, 0.2]]
+                .into_iter()
+                .flat_map(calibrated)
+                .map(|(logits, label)| (logits.map(|logit| logit * temperature), label))
+                .collect();
+            let found = fit(&rows);
+            assert!((found / temperature - 1.0).abs() < 0.02, "{found} for {temperature}");
+        }
+    }
+
+    #[test]
+    fn the_ends_are_kept() {
+        let always_right = [([1.0, 0.0, 0.0], Sentiment::Negative)];
+        assert!((0.05..0.051).contains(&fit(&always_right)));
+        let always_wrong = [([1.0, 0.0, 0.0], Sentiment::Positive)];
+        assert!((19.9..=20.0).contains(&fit(&always_wrong)));
+        assert_eq!(Heads::default().temperatures(), Temperatures::default());
+    }
+
+    #[test]
+    fn the_loss_is_that_of_the_scores() {
+        let rows = [([0.5, -1.0, 2.0], Sentiment::Neutral), ([0.0, 0.0, 1.0], Sentiment::Positive)];
+        let by_scores: f64 = rows
+            .iter()
+            .map(|(logits, label)| {
+                -f64::from(Scores::at_temperature(*logits, 1.7).to_array()[*label as usize]).ln()
+            })
+            .sum();
+        assert!((loss(&rows, 1.7) - by_scores / 2.0).abs() < 1e-6);
+    }
+}
