@@ -372,7 +372,7 @@ mod tests {
                 let real = (value as f32 / 255.0 - mean) / std;
                 let sum = i32::from(a) + i32::from(b) - 2 * i32::from(input.zero_point);
                 // The zero point takes up to half a level of the coarse scale from one end.
-                let ends = if value < 2 || value > 253 { 2.0 } else { 0.6 };
+                let ends = if !(2..=253).contains(&value) { 2.0 } else { 0.6 };
                 assert!(
                     a <= 127 && b <= 127 && (sum as f32 * halved.scale - real).abs() <= ends * halved.scale
                 );
