@@ -86,6 +86,9 @@ pub struct Outputs {
     pub image: Option<Tensor>,
     /// Both together, `[batch, 3]`.
     pub fused: Tensor,
+    /// What the classifier of both reads, `[batch, width]` (twice the width for
+    /// [`Concat`](super::FusionKind::Concat)); absent for [`Late`](super::FusionKind::Late), which has none.
+    pub joined: Option<Tensor>,
     /// Logit of the probability that text and image contradict each other, `[batch]`; absent unless both are there.
     pub contradiction: Option<Tensor>,
 }
@@ -161,12 +164,12 @@ impl Fusion {
         let has = |side: &Option<Side>, has| if side.is_some() { has } else { &absent };
         let text = Input { has: has(&text, has_text), side: text, logits: text_logits.as_ref() };
         let image = Input { has: has(&image, has_image), side: image, logits: image_logits.as_ref() };
-        let fused = self.joint.forward(&text, &image, self.dropout, mode)?;
+        let (fused, joined) = self.joint.forward(&text, &image, self.dropout, mode)?;
         let contradiction = match (&text_logits, &image_logits) {
             (Some(text), Some(image)) => Some(self.contradiction.forward(text, image)?),
             _ => None,
         };
-        Ok(Outputs { text: text_logits, image: image_logits, fused, contradiction })
+        Ok(Outputs { text: text_logits, image: image_logits, fused, joined, contradiction })
     }
 }
 

@@ -83,13 +83,24 @@ impl Joint {
         })))
     }
 
-    /// The logits of the post as a whole, `[batch, 3]`; `p` is the dropout.
-    pub fn forward(&self, text: &Input<'_>, image: &Input<'_>, p: f64, mode: Mode<'_>) -> Result<Tensor> {
+    /// The logits of the post as a whole, `[batch, 3]`, and what the classifier reads, if there is one; `p` is the
+    /// dropout.
+    pub fn forward(
+        &self,
+        text: &Input<'_>,
+        image: &Input<'_>,
+        p: f64,
+        mode: Mode<'_>,
+    ) -> Result<(Tensor, Option<Tensor>)> {
         match self {
-            Joint::Attention(attention) => attention.forward(text, image, p, mode),
+            Joint::Attention(attention) => {
+                let joined = dropout(&attention.forward(text, image, p, mode)?, p, mode)?;
+                Ok((attention.classifier.forward(&joined)?, Some(joined)))
+            }
             Joint::Concat { text: project_text, image: project_image, classifier } => {
                 let sides = [project_text.pooled(text, p, mode)?, project_image.pooled(image, p, mode)?];
-                classifier.forward(&Tensor::cat(&sides, 1)?)
+                let joined = Tensor::cat(&sides, 1)?;
+                Ok((classifier.forward(&joined)?, Some(joined)))
             }
             Joint::Late { weights, bias } => {
                 let mut sum = bias.unsqueeze(0)?.broadcast_as((text.has.dim(0)?, CLASSES))?.contiguous()?;
@@ -100,7 +111,7 @@ impl Joint {
                         sum = (sum + said.broadcast_mul(&input.has.unsqueeze(1)?)?)?;
                     }
                 }
-                Ok(sum)
+                Ok((sum, None))
             }
         }
     }
@@ -121,6 +132,7 @@ pub(super) struct Attention {
 }
 
 impl Attention {
+    /// The mean of the attended items, `[batch, width]`.
     fn forward(&self, text: &Input<'_>, image: &Input<'_>, p: f64, mode: Mode<'_>) -> Result<Tensor> {
         let (mut items, mut masks) = (Vec::new(), Vec::new());
         for (row, projection, input) in [(0, &self.text, text), (1, &self.image, image)] {
@@ -137,8 +149,7 @@ impl Attention {
         // Each of the two pooled items is always there, as itself or as its stand-in.
         let bias = if self.tokens { Some(key_bias(&mask)?) } else { None };
         let attended = self.attention.forward(&items, bias.as_ref(), mode)?;
-        let joined = mean_pool(&self.norm.forward(&(items + attended)?)?, &mask)?;
-        self.classifier.forward(&dropout(&joined, p, mode)?)
+        mean_pool(&self.norm.forward(&(items + attended)?)?, &mask)
     }
 }
 

@@ -120,3 +120,56 @@ impl CustomOp1 for Masked {
         Ok(Some(gradient.contiguous()?.apply_op1_no_bwd(&Masked(self.0.clone()))?))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{DType, Device};
+
+    use super::*;
+
+    fn ones() -> Result<Tensor> {
+        Tensor::ones((100, 1000), DType::F32, &Device::Cpu)
+    }
+
+    fn values(x: &Tensor) -> Result<Vec<f32>> {
+        x.flatten_all()?.to_vec1()
+    }
+
+    #[test]
+    fn a_share_of_p_is_zero_and_the_mean_stays() -> Result<()> {
+        for p in [0.1, 0.5, 0.9] {
+            let dropped = values(&dropout(&ones()?, p, Mode::Train(&NoiseSource::new(7)))?)?;
+            let len = dropped.len() as f64;
+            let zeros = dropped.iter().filter(|&&x| x == 0.0).count() as f64 / len;
+            let mean = dropped.iter().copied().map(f64::from).sum::<f64>() / len;
+            // Five standard deviations of a share and of a mean of so many.
+            assert!((zeros - p).abs() < 5.0 * (p * (1.0 - p) / len).sqrt(), "{zeros} for {p}");
+            assert!((mean - 1.0).abs() < 5.0 * (p / (1.0 - p) / len).sqrt(), "{mean} for {p}");
+            let kept = (1.0 / (1.0 - p)) as f32;
+            assert!(dropped.iter().all(|&x| x == 0.0 || x == kept), "what is kept is scaled");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn the_noise_decides_and_goes_on() -> Result<()> {
+        let noise = NoiseSource::new(1);
+        let drop = |noise: &NoiseSource| values(&dropout(&ones()?, 0.5, Mode::Train(noise))?);
+        let (first, state) = (drop(&noise)?, noise.state());
+        let second = drop(&noise)?;
+        assert_ne!(first, second, "each call draws anew");
+        assert_eq!(second, drop(&NoiseSource::new(state))?, "a saved state goes on with the same noise");
+        assert_ne!(first, drop(&NoiseSource::new(2))?);
+        Ok(())
+    }
+
+    #[test]
+    fn without_training_or_probability_nothing_is_dropped() -> Result<()> {
+        let noise = NoiseSource::new(1);
+        for (p, mode) in [(0.5, Mode::Infer), (0.0, Mode::Train(&noise))] {
+            assert_eq!(values(&dropout(&ones()?, p, mode)?)?, values(&ones()?)?);
+        }
+        assert_eq!(noise.state(), 1, "nothing is drawn either");
+        Ok(())
+    }
+}

@@ -183,6 +183,27 @@ mod tests {
     }
 
     #[test]
+    fn dropout_is_for_training_alone() -> Result<()> {
+        let vars = candle_nn::VarMap::new();
+        let answer = |hidden: f64, attention: f64, mode: Mode<'_>| -> Result<Vec<f32>> {
+            let config =
+                BertConfig { hidden_dropout_prob: hidden, attention_probs_dropout_prob: attention, ..tiny() };
+            let bert = Bert::load(VarBuilder::from_varmap(&vars, DType::F32, &Device::Cpu), &config)?;
+            let ids = Tensor::new(&[[1u32, 5, 7, 2]], &Device::Cpu)?;
+            bert.forward(&ids, &ids.ones_like()?.to_dtype(DType::F32)?, mode)?.flatten_all()?.to_vec1()
+        };
+        let train = |hidden, attention, seed| answer(hidden, attention, Mode::Train(&NoiseSource::new(seed)));
+        let calm = answer(0.3, 0.3, Mode::Infer)?;
+        for (hidden, attention) in [(0.3, 0.0), (0.0, 0.3)] {
+            assert_ne!(train(hidden, attention, 1)?, calm);
+            assert_ne!(train(hidden, attention, 1)?, train(hidden, attention, 2)?);
+            assert_eq!(train(hidden, attention, 1)?, train(hidden, attention, 1)?);
+        }
+        assert_eq!(train(0.0, 0.0, 1)?, calm);
+        Ok(())
+    }
+
+    #[test]
     fn an_id_outside_the_vocabulary_is_an_error() -> Result<()> {
         let vars = candle_nn::VarMap::new();
         let bert = Bert::load(VarBuilder::from_varmap(&vars, DType::F32, &Device::Cpu), &tiny())?;

@@ -67,10 +67,10 @@ impl BertConfig {
     /// Reads and checks a Hugging Face `config.json`.
     ///
     /// # Errors
-    /// [`ConfigError`] when the JSON is malformed or a value makes no encoder.
+    /// [`ConfigError`] when the JSON is malformed, describes another kind of encoder, or a value makes none.
     pub fn from_json(json: &str) -> Result<Self, ConfigError> {
-        let config: BertConfig = serde_json::from_str(json)
-            .map_err(|e| ConfigError::Syntax { what: "BERT config".into(), reason: e.to_string() })?;
+        Family::from_json(json)?.check()?;
+        let config: BertConfig = serde_json::from_str(json).map_err(syntax)?;
         config.check()?;
         Ok(config)
     }
@@ -106,5 +106,72 @@ impl BertConfig {
         fraction("hidden_dropout_prob", self.hidden_dropout_prob)?;
         fraction("attention_probs_dropout_prob", self.attention_probs_dropout_prob)?;
         fraction("layer_norm_eps", self.layer_norm_eps)
+    }
+}
+
+/// What tells a BERT from its relatives, whose `config.json` has the same fields: RoBERTa counts positions otherwise,
+/// relative positions are added elsewhere.
+#[derive(Deserialize)]
+struct Family {
+    model_type: Option<String>,
+    position_embedding_type: Option<String>,
+}
+
+impl Family {
+    fn from_json(json: &str) -> Result<Self, ConfigError> {
+        serde_json::from_str(json).map_err(syntax)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        for (field, value, known) in [
+            ("model_type", &self.model_type, "bert"),
+            ("position_embedding_type", &self.position_embedding_type, "absolute"),
+        ] {
+            if let Some(value) = value {
+                require(value == known, field, value, "the text encoder must be a BERT (bert, absolute)")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn syntax(error: serde_json::Error) -> ConfigError {
+    ConfigError::Syntax { what: "BERT config".into(), reason: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(more: &str) -> Result<BertConfig, ConfigError> {
+        BertConfig::from_json(&format!(
+            r#"{{"vocab_size": 20, "hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2,
+                "intermediate_size": 16, "max_position_embeddings": 10{more}}}"#
+        ))
+    }
+
+    #[test]
+    fn a_bert_may_say_that_it_is_one() {
+        let plain = read("").unwrap();
+        for more in [
+            r#", "model_type": "bert", "position_embedding_type": "absolute""#,
+            r#", "model_type": null, "position_embedding_type": null"#,
+        ] {
+            assert_eq!(read(more).unwrap(), plain);
+        }
+    }
+
+    #[test]
+    fn another_kind_of_encoder_is_refused_by_field() {
+        for (name, found) in
+            [("model_type", "roberta"), ("model_type", ""), ("position_embedding_type", "relative_key")]
+        {
+            let error = read(&format!(r#", "{name}": "{found}""#)).unwrap_err();
+            let ConfigError::Value { field, value, .. } = error else { panic!("{error}") };
+            assert_eq!((field, value.as_str()), (name, found));
+        }
+        // Its fields are called otherwise, but its type says more than the first of them that is missing.
+        let error = BertConfig::from_json(r#"{"model_type": "distilbert", "dim": 768}"#).unwrap_err();
+        assert!(error.to_string().contains("model_type = distilbert"), "{error}");
     }
 }
