@@ -214,8 +214,9 @@ fn metadata_missing_or_wrong() {
     }
     for (key, value, expected) in [
         ("format", "pt", "not-a-bundle"),
+        ("version", "1", "bundle-version"),
         ("version", "3", "bundle-version"),
-        ("version", "1.0", "bundle-version"),
+        ("version", "2.0", "bundle-version"),
         ("config", "{}", "bad-config"),
         ("config", "\u{0}", "bad-config"),
         ("config", &CONFIG.replace("\"max_tokens\": 8", "\"max_tokens\": 99"), "bad-config"),
@@ -259,32 +260,25 @@ fn numbers_that_are_none() {
 
 #[test]
 fn temperatures_that_are_none() {
-    let with = |version: &str, value: f32| {
-        let edit =
-            |metadata: &mut serde_json::Map<_, _>| drop(metadata.insert("version".into(), version.into()));
-        let mut bytes = file(&header_with(edit, &entry("temperature.text", "F32", "1", "0", "4")), 0);
+    let with = |value: f32| {
+        let mut bytes = file(&header(&entry("temperature.text", "F32", "1", "0", "4")), 0);
         bytes.extend(value.to_le_bytes());
         Bundle::parse(bytes).unwrap()
     };
     for value in [0.0, -0.0, -1.0, f32::MIN_POSITIVE, 1e-9, 1e9, f32::MAX] {
-        let error = with(VERSION, value).temperature("temperature.text").unwrap_err();
+        let error = with(value).temperature("temperature.text").unwrap_err();
         assert!(matches!(&error, BundleError::WrongTemperature { .. }), "{value}: {error}");
         assert_eq!(error.code(), "bundle-tensor");
         assert!(error.to_string().contains("temperature.text"), "{error}");
     }
     for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-        let error = with(VERSION, value).temperature("temperature.text").unwrap_err();
+        let error = with(value).temperature("temperature.text").unwrap_err();
         assert!(matches!(error, BundleError::NotFinite { .. }), "{value}: {error}");
     }
-    let bundle = with(VERSION, 1.5);
+    let bundle = with(1.5);
     assert_eq!(bundle.temperature("temperature.text").unwrap(), 1.5);
     let missing = bundle.temperature("temperature.image").unwrap_err();
     assert!(matches!(missing, BundleError::MissingTensor(_)), "{missing}");
-
-    // A bundle of version 1 has no place for them.
-    let old = with("1", 1.5);
-    assert_eq!(old.temperature("temperature.text").unwrap(), 1.0);
-    assert!(matches!(old.check_all_read(), Err(BundleError::UnknownTensor(_))));
 }
 
 #[test]

@@ -15,10 +15,8 @@ use super::BundleError;
 
 /// The metadata entry `format` of every bundle.
 pub const FORMAT: &str = "mixed-feelings";
-/// The metadata entry `version` of the bundles that this crate writes.
+/// The metadata entry `version` of the bundles that this crate writes and reads.
 pub const VERSION: &str = "2";
-/// That of older ones, which it reads too: they have no temperatures, so all of them are 1.
-pub(super) const VERSION_WITHOUT_TEMPERATURES: &str = "1";
 /// The longest header that is looked at. A vocabulary of 30,000 WordPieces takes one of about 1 MB.
 pub const MAX_HEADER_BYTES: usize = 16 << 20;
 

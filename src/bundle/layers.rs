@@ -71,14 +71,11 @@ impl Bundle {
         }
     }
 
-    /// The temperature `name`, within [`Temperatures::BOUNDS`]. A bundle of version 1 has none: there it is 1.
+    /// The temperature `name`, within [`Temperatures::BOUNDS`].
     ///
     /// # Errors
     /// [`BundleError::WrongTemperature`] when it lies outside, else as [`Bundle::linear`].
     pub fn temperature(&self, name: &str) -> Result<f32, BundleError> {
-        if !self.has_temperatures() {
-            return Ok(1.0);
-        }
         let value = self.f32(name, &[1])?[0];
         if Temperatures::is_sound(value) {
             Ok(value)

@@ -7,7 +7,7 @@
 //! | embeddings | `I8` with one `F32` scale a row |
 //! | LayerNorm, small vectors, calibrated activation ranges, the heads' temperatures | `F32` tensors |
 //! | model configuration, tokenizer, labels | JSON strings in the metadata: `config`, `tokenizer`, `labels` |
-//! | what kind of file this is | metadata `format` = `mixed-feelings`, `version` = `2` (or `1`, without temperatures) |
+//! | what kind of file this is | metadata `format` = `mixed-feelings`, `version` = `2` |
 //! | where it comes from | any other metadata: `created_by`, `trained_on`, `licence`, ... |
 //!
 //! [`Bundle::parse`] is where hostile bytes stop. What it lets through has a bounded header, tensors that tile the data

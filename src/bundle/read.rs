@@ -7,9 +7,7 @@ use std::{
 
 use super::{
     BundleError, DType,
-    format::{
-        FORMAT, Header, LENGTH_BYTES, MAX_HEADER_BYTES, TensorEntry, VERSION, VERSION_WITHOUT_TEMPERATURES,
-    },
+    format::{FORMAT, Header, LENGTH_BYTES, MAX_HEADER_BYTES, TensorEntry, VERSION},
 };
 use crate::{analysis::Sentiment, config::ModelConfig};
 
@@ -105,11 +103,6 @@ impl Bundle {
         }
     }
 
-    /// Whether the file is of a version that has temperatures.
-    pub(super) fn has_temperatures(&self) -> bool {
-        self.metadata("version") != Some(VERSION_WITHOUT_TEMPERATURES)
-    }
-
     /// Whether there is a tensor of this name; does not count as reading it.
     pub fn contains(&self, name: &str) -> bool {
         self.tensors.contains_key(name)
@@ -193,7 +186,7 @@ fn read_header(bytes: &[u8]) -> Result<(Header, usize), BundleError> {
         None => return Err(BundleError::NotABundle("its metadata names no format".into())),
     }
     let version = require(&header.metadata, "version")?;
-    if ![VERSION, VERSION_WITHOUT_TEMPERATURES].contains(&version) {
+    if version != VERSION {
         return Err(BundleError::Version { found: version.into() });
     }
     Ok((header, LENGTH_BYTES + length))
