@@ -96,6 +96,30 @@ impl Metrics {
     }
 }
 
+/// Each modality's Shapley share of the accuracy over always answering the commonest label: the mean of what it adds
+/// alone and what it adds to the other. They sum to accuracy minus `baseline`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct ShapleyShares {
+    /// Accuracy of always answering the commonest label.
+    pub baseline: f64,
+    /// The text's share.
+    pub text: f64,
+    /// The picture's share.
+    pub image: f64,
+}
+
+impl ShapleyShares {
+    /// From the whole posts, their texts alone and their pictures alone: all three on the same rows and labels.
+    pub fn of(whole: &Metrics, text: &Metrics, image: &Metrics) -> Self {
+        let commonest = whole.classes.iter().map(|class| class.support).max().unwrap_or(0);
+        let baseline = ratio(commonest, whole.rows);
+        let share = |alone: &Metrics, other: &Metrics| {
+            (alone.accuracy - baseline).midpoint(whole.accuracy - other.accuracy)
+        };
+        ShapleyShares { baseline, text: share(text, image), image: share(image, text) }
+    }
+}
+
 fn ratio(part: usize, whole: usize) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }

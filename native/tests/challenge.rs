@@ -49,7 +49,9 @@ fn a_challenge_agrees_with_the_evaluation_of_its_tables() {
         (told, serde_json::from_str(&report).expect("JSON"))
     };
     let (told, challenge) = measure("--challenge", "hard");
-    for part in ["texts: 4 rows", "praise", "even", "contradiction: AUC", "letters"] {
+    for part in
+        ["texts: 4 rows", "praise", "even", "image head on image_label", "contradiction: AUC", "letters"]
+    {
         assert!(told.contains(part), "no `{part}` in {told}");
     }
 
@@ -65,6 +67,9 @@ fn a_challenge_agrees_with_the_evaluation_of_its_tables() {
     let (_, pairs) = measure("--pairs", "hard/pairs.tsv");
     assert_eq!((&challenge["pairs"]["metrics"]["rows"], &pairs["whole"]["rows"]), (&6.into(), &5.into()));
     assert_eq!(challenge["contradiction_auc"], pairs["contradiction"]["auc"]);
+    assert_eq!(challenge["pairs"]["image"]["confusion"], pairs["image_on_image_label"]["confusion"]);
+    assert_eq!(challenge["pairs"]["contradictions_found"]["rows"], 1);
+    assert!(challenge["texts"]["image"].is_null(), "{challenge}");
 
     let groups = challenge["swaps"]["groups"].as_array().expect("groups");
     let sentences: Vec<_> = groups.iter().map(|g| (&g["group"], &g["sentences"])).collect();

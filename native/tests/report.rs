@@ -18,6 +18,12 @@ fn world() -> World {
         "id\tcategory\tlabel\ttext\nt1\tslang\tpositive\tso <good>\nt2\tslang\tnegative\tbad\nt3\tnews\tneutral\ta day\n",
     );
     world.write(
+        "hard/pairs.tsv",
+        "id\tcategory\timage\ttext\ttext_label\timage_label\tlabel\trelation\n\
+         h1\tclash\t../images/2.bmp\tgood!\tpositive\tnegative\tconflict\tconflict\n\
+         h2\tsame\t../images/0.bmp\tgood\tpositive\tpositive\tpositive\tagree\n",
+    );
+    world.write(
         "hard/swaps.tsv",
         "kind\tgroup\tlabel\ttext\ntemplate\t\tpositive\t{} is good\nfiller\tletters\t\ta\nfiller\tletters\t\tb\n",
     );
@@ -50,7 +56,28 @@ fn report(world: &World, name: &str, challenge: &str) -> Run {
 fn a_report_holds_every_section_and_needs_nothing_else() {
     let world = world();
     let told = report(&world, "out/report", "hard").ok();
-    for part in ["whole post against label", "text against text_label", "swapped words"] {
+    let printed = [
+        "whole post against label",
+        "by modality used",
+        "relation one_neutral",
+        "text against text_label",
+        "swapped words",
+        "more about pairs.tsv",
+        "more about texts.tsv",
+        "strong, by two gold labels",
+        "by predicted valence",
+        "largest Youden's J",
+        "right on contradictory pairs",
+        "calibration by temperature",
+        "missing image",
+        "JPEG",
+        "6 rows, float → int8",
+        "McNemar's p",
+        "contradiction: AUC",
+        "worst mistakes, by id: p",
+        "out/report/report.html",
+    ];
+    for part in printed {
         assert!(told.contains(part), "no `{part}` in {told}");
     }
     let page = fs::read_to_string(world.path("out/report/report.html")).expect("written");
@@ -66,6 +93,7 @@ fn a_report_holds_every_section_and_needs_nothing_else() {
         "challenge",
         "swaps",
         "int8",
+        "mistakes",
     ];
     for id in sections {
         assert!(page.contains(&format!("<section id=\"{id}\"")), "no section {id}");
@@ -74,6 +102,10 @@ fn a_report_holds_every_section_and_needs_nothing_else() {
     for reach in ["http:", "https:", "//", "src=", "url(", "@import", "<script", "<link"] {
         assert!(!page.contains(reach), "the page reaches out: {reach}");
     }
+    assert!(
+        page.contains("Hard pairs: picture and contradiction"),
+        "the pictures of the hard pairs are left out"
+    );
     assert!(page.contains("so &lt;good&gt;") || !page.contains("<good>"), "a hard post is not escaped");
     assert!(!page.contains("a bad day"), "a post of the tables was copied into the page");
     check_tags(&page);
@@ -89,6 +121,13 @@ fn a_report_holds_every_section_and_needs_nothing_else() {
     assert_eq!((&json["model"]["form"], &json["compared_with"]["form"]), (&"int8".into(), &"float".into()));
     assert!(pairs["whole"]["intervals"]["macro_f1"]["low"].is_number(), "{pairs}");
     assert!(pairs["contradiction"]["curve"].as_array().is_some_and(|curve| curve.len() > 2), "{pairs}");
+    for figure in ["precision", "recall"] {
+        assert!(pairs["contradiction"]["best"]["intervals"][figure]["low"].is_number(), "{pairs}");
+    }
+    assert!(pairs["shapley"]["intervals"]["image"]["high"].is_number(), "{pairs}");
+    assert_eq!(json["challenge"]["pairs"]["contradictions_found"]["rows"], 1);
+    assert!(json["challenge"]["texts"]["metrics"]["intervals"]["accuracy"]["low"].is_number(), "{json}");
+    assert!(pairs["float_against_int8"]["contradiction_auc"]["int8"].is_number(), "{pairs}");
     assert_eq!(pairs["calibration"].as_array().map(Vec::len), Some(3));
     assert_eq!(pairs["robustness"].as_array().map(Vec::len), Some(6));
     assert!(pairs["float_against_int8"]["readings"][0]["mcnemar"]["p_value"].is_number(), "{pairs}");

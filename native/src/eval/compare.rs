@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use mixed_feelings::{Scores, Sentiment};
 use serde::Serialize;
 
-use super::{answers::answers, cases::Case, measured::Measured, report::Readings};
+use super::{answers::answers, cases::Case, contradiction, measured::Measured, report::Readings};
 use crate::{
     engine::{Answer, Engine},
     metrics::Metrics,
@@ -20,6 +20,17 @@ pub struct Comparison {
     pub rows: usize,
     /// The readings that both models gave, one after the other.
     pub readings: Vec<Kept>,
+    /// Of the contradiction, if the posts are such that there is one.
+    pub contradiction_auc: Option<KeptArea>,
+}
+
+/// An area under the ROC curve with both models.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct KeptArea {
+    /// Float's.
+    pub float: f64,
+    /// int8's.
+    pub int8: f64,
 }
 
 /// One reading of both models.
@@ -85,7 +96,12 @@ impl Comparison {
             kept("text on text_label", |a| a.text, |c| c.text_label, |r| &r.text_on_text_label),
             kept("image on image_label", |a| a.image, |c| c.image_label, |r| &r.image_on_image_label),
         ];
-        Comparison { rows: cases.len(), readings: readings.into_iter().flatten().collect() }
+        let area = |answers: &[Answer]| contradiction::area(cases.iter().zip(answers));
+        Comparison {
+            rows: cases.len(),
+            readings: readings.into_iter().flatten().collect(),
+            contradiction_auc: area(float).zip(area(int8)).map(|(float, int8)| KeptArea { float, int8 }),
+        }
     }
 
     /// Refuses int8 if a score is more than `most` below float's.
@@ -93,42 +109,50 @@ impl Comparison {
     /// # Errors
     /// Names the score.
     pub fn check(&self, most: f64) -> Result<()> {
-        for Kept { reading, float, int8, .. } in &self.readings {
-            for (name, float, int8) in [
-                ("accuracy", float.accuracy, int8.accuracy),
-                ("macro-F1", float.macro_f1, int8.macro_f1),
-                ("macro-recall", float.macro_recall, int8.macro_recall),
-            ] {
-                if float - int8 > most {
-                    bail!(
-                        "{reading}: {name} falls from {float:.4} to {int8:.4} with int8, by more than {most}: \
-                         calibrate with more --samples, or allow more with --max-loss"
-                    );
-                }
+        let refuse = |what: &str, score: &str, float: f64, int8: f64| {
+            if float - int8 > most {
+                bail!(
+                    "{what}: {score} falls from {float:.4} to {int8:.4} with int8, by more than {most}: \
+                     calibrate with more --samples, or allow more with --max-loss"
+                );
             }
+            Ok(())
+        };
+        for Kept { reading, float, int8, .. } in &self.readings {
+            refuse(reading, "accuracy", float.accuracy, int8.accuracy)?;
+            refuse(reading, "macro-F1", float.macro_f1, int8.macro_f1)?;
+            refuse(reading, "weighted-F1", float.weighted_f1, int8.weighted_f1)?;
+            refuse(reading, "macro-recall", float.macro_recall, int8.macro_recall)?;
         }
-        Ok(())
+        let area = self.contradiction_auc;
+        area.map_or(Ok(()), |KeptArea { float, int8 }| refuse("contradiction", "AUC", float, int8))
     }
 
-    /// A line a reading.
+    /// A line a reading, and one of the contradiction.
     ///
     /// # Errors
     /// Those of `out`.
     pub fn print(&self, what: &str, out: &mut impl Write) -> io::Result<()> {
         writeln!(
             out,
-            "{:<24}agreement  accuracy float → int8   macro-F1 float → int8   macro-recall float → int8",
-            format!("{} {what}", self.rows)
+            "{} {what}, float → int8\n\
+             {:<24}agreement        accuracy        macro-F1     weighted-F1    macro-recall  McNemar's p",
+            self.rows, ""
         )?;
-        for Kept { reading, agreement, float, int8, .. } in &self.readings {
+        for Kept { reading, agreement, float, int8, mcnemar, .. } in &self.readings {
             let change = |score: fn(&Metrics) -> f64| format!("{:.3} → {:.3}", score(float), score(int8));
             writeln!(
                 out,
-                "{reading:<24}{agreement:>9.3}{:>23}{:>24}{:>28}",
+                "{reading:<24}{agreement:>9.3}{:>16}{:>16}{:>16}{:>16}{:>13.3}",
                 change(|m| m.accuracy),
                 change(|m| m.macro_f1),
-                change(|m| m.macro_recall)
+                change(|m| m.weighted_f1),
+                change(|m| m.macro_recall),
+                mcnemar.p_value
             )?;
+        }
+        if let Some(KeptArea { float, int8 }) = self.contradiction_auc {
+            writeln!(out, "contradiction: AUC {float:.3} → {int8:.3}")?;
         }
         writeln!(out)
     }
@@ -144,6 +168,7 @@ fn distance(a: Scores, b: Scores) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Relation;
 
     fn answer(logits: [f32; 3]) -> Answer {
         let text = Scores::from_logits(logits);
@@ -167,5 +192,35 @@ mod tests {
         let told = comparison.check(0.01).expect_err("half is lost").to_string();
         assert!(told.contains("text on text_label: accuracy falls from 1.0000 to 0.5000"), "{told}");
         assert!(Comparison::new(&cases, &float, &float).check(0.0).is_ok());
+    }
+
+    /// One post is read right either way: one of the common class by float, that of the rare class by int8.
+    #[test]
+    fn a_loss_of_weighted_f1_alone_is_refused() {
+        use Sentiment::{Negative, Neutral, Positive};
+        let says = |label: Sentiment| {
+            let mut logits = [0.0; 3];
+            logits[label as usize] = 1.0;
+            answer(logits)
+        };
+        let case = |label| Case { text_label: Some(label), ..Case::default() };
+        let cases = [Neutral, Positive, Positive].map(case);
+        let float = [Negative, Positive, Neutral].map(says);
+        let int8 = [Neutral, Neutral, Negative].map(says);
+        let told = Comparison::new(&cases, &float, &int8).check(0.1).expect_err("half is lost").to_string();
+        assert!(told.contains("text on text_label: weighted-F1 falls from 0.4444 to 0.2222"), "{told}");
+    }
+
+    #[test]
+    fn a_loss_of_the_contradiction_is_refused() {
+        let case = |relation| Case { relation: Some(relation), ..Case::default() };
+        let cases = [Relation::Conflict, Relation::Agree].map(case);
+        let says = |contradiction| Answer { contradiction: Some(contradiction), ..answer([0.0; 3]) };
+        let (float, int8) = ([0.9, 0.1].map(says), [0.1, 0.9].map(says));
+        let comparison = Comparison::new(&cases, &float, &int8);
+        assert_eq!(comparison.contradiction_auc, Some(KeptArea { float: 1.0, int8: 0.0 }));
+        let told = comparison.check(0.5).expect_err("all is lost").to_string();
+        assert!(told.contains("contradiction: AUC falls from 1.0000 to 0.0000"), "{told}");
+        assert!(comparison.check(1.0).is_ok());
     }
 }

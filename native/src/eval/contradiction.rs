@@ -25,9 +25,9 @@ pub struct Contradiction {
     /// Rows of equal labels.
     pub agree: usize,
     /// At the threshold with the largest Youden's J on these same rows, so a little flattered.
-    pub best: Option<Operating>,
+    pub best: Option<AtThreshold>,
     /// At a probability of one half.
-    pub at_half: Operating,
+    pub at_half: AtThreshold,
     /// The ROC curve.
     pub curve: Option<Vec<RocPoint>>,
     /// The contradictory rows of which the text head says `text_label`.
@@ -38,42 +38,82 @@ pub struct Contradiction {
     pub both_right: Option<Share>,
 }
 
+/// What a threshold finds, and where that lies.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct AtThreshold {
+    /// What it finds.
+    #[serde(flatten)]
+    pub found: Operating,
+    /// The intervals, if they were asked for; the threshold itself is not chosen anew.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub intervals: Option<FoundIntervals>,
+}
+
+/// The intervals of what a threshold finds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct FoundIntervals {
+    /// Of the precision.
+    pub precision: Interval,
+    /// Of the recall.
+    pub recall: Interval,
+}
+
+/// The area under the ROC curve alone.
+pub fn area<'a>(rows: impl Iterator<Item = Row<'a>>) -> Option<f64> {
+    auc(&rows.filter_map(told).collect::<Vec<_>>())
+}
+
+/// What the model says of a row that counts, and whether its halves conflict.
+fn told((case, answer): Row<'_>) -> Option<(f32, bool)> {
+    match case.relation? {
+        Relation::OneNeutral => None,
+        relation => Some((answer.contradiction?, relation == Relation::Conflict)),
+    }
+}
+
 impl Contradiction {
     /// Of the rows that have both sides; `None` if there are none.
     pub fn of(rows: &[Row<'_>], bootstrap: Option<&Bootstrap>) -> Option<Self> {
-        let told = rows.iter().filter_map(|(case, answer)| {
-            let conflict = match case.relation? {
-                Relation::Conflict => true,
-                Relation::Agree => false,
-                Relation::OneNeutral => return None,
-            };
-            Some((answer.contradiction?, conflict, case.group.as_deref()))
-        });
-        let mut told: Vec<_> = told.collect();
+        let counting = rows.iter().filter_map(|row| Some((told(*row)?, row.0.group.as_deref())));
+        let mut counting: Vec<_> = counting.collect();
         // Sorted once, so that each resample can find its area in one pass.
-        told.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let scored: Vec<(f32, bool)> = told.iter().map(|(score, conflict, _)| (*score, *conflict)).collect();
+        counting.sort_by(|((a, _), _), ((b, _), _)| a.total_cmp(b));
+        let scored: Vec<(f32, bool)> = counting.iter().map(|(scored, _)| *scored).collect();
         let conflict = scored.iter().filter(|(_, conflict)| *conflict).count();
-        let groups = Groups::new(told.iter().map(|(_, _, group)| *group));
+        let groups = Groups::new(counting.iter().map(|(_, group)| *group));
         let auc = auc(&scored);
         let interval = bootstrap.filter(|_| auc.is_some()).and_then(|bootstrap| {
             bootstrap.intervals(&groups, |weights| weighted_auc(&scored, weights).map(|auc| [auc]))
         });
         let curve = roc::curve(&scored);
         let best = curve.as_deref().and_then(roc::youden);
+        let at = |threshold| AtThreshold::of(&scored, threshold, &groups, bootstrap);
         let [text_right, image_right, both_right] = heads_right(rows, bootstrap);
         (!scored.is_empty()).then(|| Contradiction {
             auc,
             interval: interval.map(|[interval]| interval),
             conflict,
             agree: scored.len() - conflict,
-            best: best.map(|threshold| roc::operate(&scored, threshold)),
-            at_half: roc::operate(&scored, 0.5),
+            best: best.map(at),
+            at_half: at(0.5),
             curve,
             text_right,
             image_right,
             both_right,
         })
+    }
+}
+
+impl AtThreshold {
+    fn of(rows: &[(f32, bool)], threshold: f32, groups: &Groups, bootstrap: Option<&Bootstrap>) -> Self {
+        let intervals = bootstrap.and_then(|bootstrap| {
+            bootstrap.intervals(groups, |weights| {
+                let found = roc::operate_weighted(rows, weights, threshold)?;
+                Some([found.precision, found.recall])
+            })
+        });
+        let intervals = intervals.map(|[precision, recall]| FoundIntervals { precision, recall });
+        AtThreshold { found: roc::operate(rows, threshold), intervals }
     }
 }
 

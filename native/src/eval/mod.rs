@@ -14,7 +14,9 @@ mod mistakes;
 mod page;
 pub mod report;
 mod robustness;
+mod shapley;
 mod subject;
+mod summary;
 mod table;
 
 use std::{
@@ -48,9 +50,9 @@ use crate::{
 /// matrix; then by the modality used (text, image, both) and by relation. Rows whose label is `conflict` have no label
 /// as a whole: they count for the heads and for the contradiction.
 ///
-/// With --report, a page with plots and `metrics.json` are written too, and what else excludes each other may be given
-/// together: pairs, texts and a challenge are all measured; the bundle is measured and compared with the checkpoint that
-/// it was made from.
+/// With --report, a page with plots and `metrics.json` are written too and printed in short. What else excludes each
+/// other may then be given together: pairs, texts and a challenge are all measured; the bundle is measured and compared
+/// with the checkpoint that it was made from.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 #[command(group(clap::ArgGroup::new("posts").required(true).multiple(true).args(["pairs", "texts", "challenge"])))]
@@ -98,12 +100,12 @@ pub struct Args {
 
 const EXAMPLES: &str = "Examples:
   mixed-feelings eval --pairs pairs.tsv --split val
-  mixed-feelings eval --pairs pairs.tsv --checkpoint runs/small/best --json figures.json
+  mixed-feelings eval --pairs pairs.tsv --checkpoint runs/small/checkpoint --json figures.json
   mixed-feelings eval --texts tweets.tsv --bundle model.safetensors --predictions predictions.tsv
   mixed-feelings eval --challenge tests/challenge
   mixed-feelings eval --pairs pairs.tsv --split val --report report/
   mixed-feelings eval --pairs pairs.tsv --split val --texts tweets.tsv --challenge tests/challenge \\
-      --bundle model.safetensors --checkpoint runs/small/best --report report/
+      --bundle model.safetensors --checkpoint runs/small/checkpoint --report report/
 
 --json and --predictions are about the first that is given of pairs, texts, challenge.";
 
@@ -125,12 +127,14 @@ pub fn run(args: Args) -> Result<()> {
         .zip(&asked)
         .map(|(table, asked)| Report::new(&table.cases, &asked.answers, Some(&bootstrap)))
         .collect();
-    let challenge = challenge.map(|challenge| challenge.ask(&models.measured.0)).transpose()?;
+    let challenge = challenge.map(|challenge| challenge.ask(&models.measured.0, &bootstrap)).transpose()?;
+    let mut written = None;
     if let Some(folder) = &args.report {
         let robustness = !args.no_robustness;
         let mut evaluation = models.evaluate(&tables, &asked, &reports, bootstrap, robustness)?;
         evaluation.challenge = challenge.clone();
         write_report(folder, &evaluation)?;
+        written = Some((folder, evaluation));
     }
     match (&args.json, reports.first(), &challenge) {
         (Some(path), Some(report), _) => write_json(path, report)?,
@@ -140,7 +144,12 @@ pub fn run(args: Args) -> Result<()> {
     if let (Some(path), Some(table), Some(asked)) = (&args.predictions, tables.first(), asked.first()) {
         write_predictions(path, &table.cases, &asked.answers)?;
     }
-    Ok(print(&reports, challenge.as_ref(), &mut io::stdout().lock())?)
+    let mut out = io::stdout().lock();
+    print(&reports, challenge.as_ref(), &mut out)?;
+    if let Some((folder, evaluation)) = &written {
+        summary::print(evaluation, folder, &mut out)?;
+    }
+    Ok(())
 }
 
 /// One after the other, with a line between them.

@@ -7,8 +7,9 @@ use super::{
     cases::Case,
     contradiction::Contradiction,
     measured::{Measured, Outcome},
+    shapley::Shapley,
 };
-use crate::{data::Relation, engine::Answer, metrics::Metrics, stats::bootstrap::Bootstrap};
+use crate::{data::Relation, engine::Answer, stats::bootstrap::Bootstrap};
 
 /// Each reading against the labels that it can be held to. `None` where no row has both.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -23,18 +24,6 @@ pub struct Readings {
     pub text_on_text_label: Option<Measured>,
     /// The image head against `image_label`.
     pub image_on_image_label: Option<Measured>,
-}
-
-/// Each modality's Shapley share of the accuracy over always answering the commonest label: the mean of what it adds
-/// alone and what it adds to the other. They sum to accuracy minus `baseline`.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Shares {
-    /// Accuracy of always answering the commonest label.
-    pub baseline: f64,
-    /// The text's share.
-    pub text: f64,
-    /// The picture's share.
-    pub image: f64,
 }
 
 /// The readings of the rows of one relation.
@@ -62,7 +51,7 @@ pub struct Report {
     /// Present if some row has text and picture and says how they relate.
     pub contradiction: Option<Contradiction>,
     /// Present if some row has text, picture and label.
-    pub shapley: Option<Shares>,
+    pub shapley: Option<Shapley>,
 }
 
 impl Report {
@@ -79,7 +68,7 @@ impl Report {
                 (!rows.is_empty()).then_some(RelationReadings { relation, rows: rows.len(), readings })
             })
             .collect();
-        let shapley = Shares::of(&readings);
+        let shapley = Shapley::of(&rows, bootstrap);
         let contradiction = Contradiction::of(&rows, bootstrap);
         Report { rows: rows.len(), readings, by_relation, contradiction, shapley }
     }
@@ -105,23 +94,6 @@ impl Readings {
             text_on_text_label: against(|c| c.text_label, |a| Some(a.text?.label())),
             image_on_image_label: against(|c| c.image_label, |a| Some(a.image?.label())),
         }
-    }
-}
-
-impl Shares {
-    fn of(readings: &Readings) -> Option<Self> {
-        let [whole, text, image] = [&readings.whole, &readings.text, &readings.image]
-            .map(|reading| reading.as_ref().map(|m| &m.metrics));
-        let (whole, text, image) = (whole?, text?, image?);
-        if whole.rows != text.rows || whole.rows != image.rows {
-            return None; // Not the same rows, so not comparable.
-        }
-        let commonest = whole.classes.iter().map(|c| c.support).max()?;
-        let baseline = commonest as f64 / whole.rows as f64;
-        let share = |alone: &Metrics, other: &Metrics| {
-            (alone.accuracy - baseline).midpoint(whole.accuracy - other.accuracy)
-        };
-        Some(Shares { baseline, text: share(text, image), image: share(image, text) })
     }
 }
 
@@ -188,9 +160,11 @@ mod tests {
         let shares = [&contradiction.text_right, &contradiction.image_right, &contradiction.both_right];
         assert!(shares.iter().all(|share| share.is_some_and(|share| (share.rows, share.share) == (1, 1.0))));
 
-        let shapley = report.shapley.expect("all three readings");
-        let sum = shapley.baseline + shapley.text + shapley.image;
-        assert!((sum - 2.0 / 3.0).abs() < 1e-12, "{shapley:?}");
-        assert!(shapley.text < shapley.image);
+        // Alone the text reads 1 of 3 right and the picture 2, together 2, and so does who always says positive.
+        let shares = report.shapley.expect("all three readings").shares;
+        let expected = [2.0 / 3.0, -1.0 / 6.0, 1.0 / 6.0];
+        for (share, expected) in [shares.baseline, shares.text, shares.image].into_iter().zip(expected) {
+            assert!((share - expected).abs() < 1e-12, "{shares:?}");
+        }
     }
 }

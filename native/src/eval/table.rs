@@ -7,6 +7,7 @@ use mixed_feelings::Sentiment;
 use super::{
     measured::Measured,
     report::{Readings, Report},
+    shapley::Shapley,
 };
 use crate::stats::bootstrap::Interval;
 
@@ -46,7 +47,7 @@ pub fn print(report: &Report, out: &mut impl Write) -> io::Result<()> {
             contradiction.conflict, contradiction.agree
         )?;
     }
-    if let Some(shares) = report.shapley {
+    if let Some(Shapley { shares, .. }) = report.shapley {
         writeln!(
             out,
             "Shapley shares of the accuracy over the commonest label's {:.3}: text {:+.3}, image {:+.3}",
@@ -113,6 +114,7 @@ fn print_readings(readings: &Readings, out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-fn between(Interval { low, high }: Interval) -> String {
+/// An interval in words.
+pub(super) fn between(Interval { low, high }: Interval) -> String {
     format!("{low:.3} to {high:.3}")
 }

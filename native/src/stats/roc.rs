@@ -65,18 +65,52 @@ pub fn youden(points: &[RocPoint]) -> Option<f32> {
 
 /// What `threshold` finds among the rows.
 pub fn operate(rows: &[(f32, bool)], threshold: f32) -> Operating {
-    let count = |called: bool, positive: bool| {
-        rows.iter().filter(|row| (row.0 >= threshold) == called && row.1 == positive).count()
-    };
-    let (hits, false_alarms) = (count(true, true), count(true, false));
-    let (misses, rejections) = (count(false, true), count(false, false));
-    let ratio = |part: usize, rest: usize| if part == 0 { 0.0 } else { part as f64 / (part + rest) as f64 };
-    Operating {
-        threshold,
-        precision: ratio(hits, false_alarms),
-        recall: ratio(hits, misses),
-        specificity: ratio(rejections, false_alarms),
-        f1: ratio(2 * hits, misses + false_alarms),
+    let counts = Counts::of(rows.iter().map(|row| (*row, 1)), threshold);
+    counts.operating(threshold)
+}
+
+/// [`operate`] of rows that count several times, or not at all; `None` if no row that counts is positive or called so:
+/// then recall or precision has nothing to be a share of.
+pub fn operate_weighted(rows: &[(f32, bool)], weights: &[u32], threshold: f32) -> Option<Operating> {
+    let counts = Counts::of(rows.iter().copied().zip(weights.iter().copied()), threshold);
+    let Counts { hits, false_alarms, misses, .. } = counts;
+    (hits + misses > 0 && hits + false_alarms > 0).then(|| counts.operating(threshold))
+}
+
+/// The rows by whether they are called positive, and whether they are.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    hits: u32,
+    false_alarms: u32,
+    misses: u32,
+    rejections: u32,
+}
+
+impl Counts {
+    fn of(rows: impl Iterator<Item = ((f32, bool), u32)>, threshold: f32) -> Self {
+        let mut counts = Counts::default();
+        for ((score, positive), weight) in rows {
+            *match (score >= threshold, positive) {
+                (true, true) => &mut counts.hits,
+                (true, false) => &mut counts.false_alarms,
+                (false, true) => &mut counts.misses,
+                (false, false) => &mut counts.rejections,
+            } += weight;
+        }
+        counts
+    }
+
+    fn operating(self, threshold: f32) -> Operating {
+        let Counts { hits, false_alarms, misses, rejections } = self;
+        let ratio =
+            |part: u32, rest: u32| if part == 0 { 0.0 } else { f64::from(part) / f64::from(part + rest) };
+        Operating {
+            threshold,
+            precision: ratio(hits, false_alarms),
+            recall: ratio(hits, misses),
+            specificity: ratio(rejections, false_alarms),
+            f1: ratio(2 * hits, misses + false_alarms),
+        }
     }
 }
 
@@ -116,6 +150,20 @@ mod tests {
         assert!((found.f1 - 2.0 / 3.0).abs() < 1e-12);
         let nothing = operate(&rows(), 2.0);
         assert_eq!((nothing.precision, nothing.recall, nothing.f1), (0.0, 0.0, 0.0));
+    }
+
+    /// Expected: scikit-learn 1.9.1, `precision_score(y, s >= 0.4, sample_weight=w)` and so on.
+    #[test]
+    fn weighted_rows_agree_with_scikit_learn() {
+        let found = operate_weighted(&rows(), &[1, 2, 0, 3, 1, 1, 2, 1], 0.4).expect("both kinds");
+        for (found, expected) in
+            [(found.precision, 0.625), (found.recall, 1.0), (found.specificity, 0.5), (found.f1, 10.0 / 13.0)]
+        {
+            assert!((found - expected).abs() < 1e-12, "{found} is not {expected}");
+        }
+        assert_eq!(operate_weighted(&rows(), &[1; 8], 0.8), Some(operate(&rows(), 0.8)));
+        assert_eq!(operate_weighted(&rows(), &[1; 8], 2.0), None, "nothing is called positive");
+        assert_eq!(operate_weighted(&rows(), &[1, 1, 0, 0, 1, 0, 1, 0], 0.2), None, "nothing is positive");
     }
 
     #[test]

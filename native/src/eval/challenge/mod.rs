@@ -14,11 +14,16 @@ pub use show::print;
 pub use swaps::{GroupShift, SwapReport, WordShift};
 
 use self::swaps::Swaps;
-use super::{answers, cases::Case};
+use super::{
+    answers,
+    cases::Case,
+    contradiction,
+    measured::{Measured, Outcome, Share},
+};
 use crate::{
     data::Relation,
     engine::{Answer, Engine},
-    metrics::{Confusion, Metrics, auc},
+    stats::bootstrap::Bootstrap,
 };
 
 /// A challenge that was read from its folder.
@@ -53,7 +58,12 @@ pub struct ChallengeReport {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Section {
     /// All of them.
-    pub metrics: Metrics,
+    #[serde(rename = "metrics")]
+    pub all: Measured,
+    /// The image head against `image_label`, of posts with a picture.
+    pub image: Option<Measured>,
+    /// Of the posts whose halves contradict each other, those that are given a contradiction of at least one half.
+    pub contradictions_found: Option<Share>,
     /// Category by category, in the order of the file.
     pub categories: Vec<CategoryReport>,
     /// The posts that were read wrongly, in the order of the file.
@@ -66,7 +76,8 @@ pub struct CategoryReport {
     /// Its name.
     pub category: String,
     /// How its posts were read.
-    pub metrics: Metrics,
+    #[serde(rename = "metrics")]
+    pub all: Measured,
 }
 
 /// A post that was read wrongly.
@@ -85,18 +96,18 @@ pub struct Wrong {
 }
 
 impl Challenge {
-    /// Asks the model every question.
+    /// Asks the model every question. Intervals draw single posts, though pairs share photos.
     ///
     /// # Errors
     /// When a picture is unreadable or the model fails; the row is named.
-    pub fn ask(&self, engine: &Engine) -> Result<ChallengeReport> {
+    pub fn ask(&self, engine: &Engine, bootstrap: &Bootstrap) -> Result<ChallengeReport> {
         let text_answers = answers(engine, &cases(&self.texts), "hard texts")?;
         let pair_cases = cases(&self.pairs);
         let pair_answers = answers(engine, &pair_cases, "hard pairs")?;
         Ok(ChallengeReport {
-            texts: Section::of(&self.texts, &text_answers),
-            pairs: Section::of(&self.pairs, &pair_answers),
-            contradiction_auc: contradiction_auc(&pair_cases, &pair_answers),
+            texts: Section::of(&self.texts, &text_answers, Some(bootstrap)),
+            pairs: Section::of(&self.pairs, &pair_answers, Some(bootstrap)),
+            contradiction_auc: contradiction::area(pair_cases.iter().zip(&pair_answers)),
             swaps: self.swaps.measure(engine)?,
         })
     }
@@ -106,38 +117,46 @@ fn cases(questions: &[Question]) -> Vec<Case> {
     questions.iter().map(|question| question.case.clone()).collect()
 }
 
-fn contradiction_auc(cases: &[Case], answers: &[Answer]) -> Option<f64> {
-    let told = |(case, answer): (&Case, &Answer)| match case.relation? {
-        Relation::OneNeutral => None,
-        relation => Some((answer.contradiction?, relation == Relation::Conflict)),
-    };
-    auc(&cases.iter().zip(answers).filter_map(told).collect::<Vec<_>>())
-}
-
 impl Section {
     /// `None` if there are no questions.
-    fn of(questions: &[Question], answers: &[Answer]) -> Option<Self> {
-        let mut all = Confusion::default();
-        let mut categories: Vec<(&str, Confusion)> = Vec::new();
+    fn of(questions: &[Question], answers: &[Answer], bootstrap: Option<&Bootstrap>) -> Option<Self> {
+        let (mut all, mut image, mut found) = (Vec::new(), Vec::new(), Vec::new());
+        let mut categories: Vec<(&str, Vec<Outcome<'_>>)> = Vec::new();
         let mut wrong = Vec::new();
         for (Question { category, case }, answer) in questions.iter().zip(answers) {
+            if let Some((label, head)) = case.image_label.zip(answer.image) {
+                image.push(outcome(label, head.label()));
+            }
+            if case.relation == Some(Relation::Conflict) {
+                found.extend(answer.contradiction.map(|contradiction| (contradiction >= 0.5, None)));
+            }
             let Some((label, predicted)) = held_to(case, answer) else { continue };
-            all.record(label, predicted);
+            all.push(outcome(label, predicted));
             let at = categories.iter().position(|(name, _)| name == category).unwrap_or_else(|| {
-                categories.push((category, Confusion::default()));
+                categories.push((category, Vec::new()));
                 categories.len() - 1
             });
-            categories[at].1.record(label, predicted);
+            categories[at].1.push(outcome(label, predicted));
             if label != predicted {
                 let (id, category) = (case.id.clone(), category.clone());
                 wrong.push(Wrong { id, category, text: case.text.clone(), label, predicted });
             }
         }
-        let categories = categories.into_iter().filter_map(|(category, confusion)| {
-            Some(CategoryReport { category: category.to_owned(), metrics: confusion.metrics()? })
+        let categories = categories.into_iter().filter_map(|(category, outcomes)| {
+            Some(CategoryReport { category: category.to_owned(), all: Measured::of(&outcomes, bootstrap)? })
         });
-        Some(Section { metrics: all.metrics()?, categories: categories.collect(), wrong })
+        Some(Section {
+            all: Measured::of(&all, bootstrap)?,
+            image: Measured::of(&image, bootstrap),
+            contradictions_found: Share::of(&found, bootstrap),
+            categories: categories.collect(),
+            wrong,
+        })
     }
+}
+
+fn outcome(label: Sentiment, prediction: Sentiment) -> Outcome<'static> {
+    Outcome { label, prediction, group: None }
 }
 
 /// The label and the reading that is held to it: the whole post's, or the text's where only the text has a label (a post
@@ -184,14 +203,39 @@ mod tests {
             answer(Positive, Negative),
             answer(Positive, Neutral),
         ];
-        let section = Section::of(&questions, &answers).expect("four rows");
-        assert_eq!(section.metrics.confusion.0, [[1, 1, 0], [0, 0, 0], [0, 0, 2]]);
+        let section = Section::of(&questions, &answers, None).expect("four rows");
+        assert_eq!(section.all.metrics.confusion.0, [[1, 1, 0], [0, 0, 0], [0, 0, 2]]);
         let found: Vec<_> =
-            section.categories.iter().map(|c| (c.category.as_str(), c.metrics.rows)).collect();
+            section.categories.iter().map(|c| (c.category.as_str(), c.all.metrics.rows)).collect();
         assert_eq!(found, [("slang", 3), ("contradict", 1)]);
-        assert!((section.categories[0].metrics.accuracy - 2.0 / 3.0).abs() < 1e-12);
+        assert!((section.categories[0].all.metrics.accuracy - 2.0 / 3.0).abs() < 1e-12);
         let wrong: Vec<_> = section.wrong.iter().map(|w| (w.id.as_str(), w.label, w.predicted)).collect();
         assert_eq!(wrong, [("b", Negative, Neutral)]);
-        assert_eq!(Section::of(&[], &[]), None);
+        assert_eq!((section.image, section.contradictions_found), (None, None));
+        assert_eq!(Section::of(&[], &[], None), None);
+    }
+
+    #[test]
+    fn pairs_tell_of_the_picture_and_of_contradictions() {
+        let pair = |image_label, relation, read: Sentiment, contradiction| {
+            let Question { category, case } = question("p", "pairs", None, Negative);
+            let case = Case { image_label: Some(image_label), relation: Some(relation), ..case };
+            let answer = answer(read, Negative);
+            let answer = Answer { image: Some(answer.whole), contradiction: Some(contradiction), ..answer };
+            (Question { category, case }, answer)
+        };
+        let (questions, answers): (Vec<_>, Vec<_>) = [
+            pair(Positive, Relation::Conflict, Positive, 0.5),
+            pair(Positive, Relation::Conflict, Neutral, 0.4),
+            pair(Negative, Relation::Agree, Negative, 0.9), // Does not contradict, so is nothing to be found.
+        ]
+        .into_iter()
+        .unzip();
+        let section = Section::of(&questions, &answers, Some(&Bootstrap::default())).expect("three rows");
+        let image = section.image.expect("pictures").accuracy();
+        assert_eq!((image.rows, image.share), (3, 2.0 / 3.0));
+        let found = section.contradictions_found.expect("two contradict");
+        assert_eq!((found.rows, found.share, section.all.metrics.accuracy), (2, 0.5, 1.0));
+        assert!(found.interval.is_some() && section.all.intervals.is_some());
     }
 }

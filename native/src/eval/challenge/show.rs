@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use mixed_feelings::Sentiment;
 
 use super::{ChallengeReport, Section, SwapReport, WordShift};
+use crate::eval::measured::{Measured, Share};
 
 /// Prints the whole report.
 ///
@@ -24,8 +25,14 @@ pub fn print(report: &ChallengeReport, out: &mut impl Write) -> io::Result<()> {
 }
 
 fn print_section(name: &str, section: &Section, out: &mut impl Write) -> io::Result<()> {
-    let m = &section.metrics;
+    let m = &section.all.metrics;
     writeln!(out, "{name}: {} rows, accuracy {:.3}, macro-F1 {:.3}", m.rows, m.accuracy, m.macro_f1)?;
+    if let Some(Measured { metrics: m, .. }) = &section.image {
+        writeln!(out, "image head on image_label: accuracy {:.3}, macro-F1 {:.3}", m.accuracy, m.macro_f1)?;
+    }
+    if let Some(Share { rows, share, .. }) = section.contradictions_found {
+        writeln!(out, "a contradiction of at least 1/2: {share:.3} of the {rows} that contradict")?;
+    }
     write!(out, "\n{:<18}", "label \\ predicted")?;
     Sentiment::ALL.iter().try_for_each(|class| write!(out, "{:>10}", class.name()))?;
     writeln!(out)?;
@@ -34,10 +41,10 @@ fn print_section(name: &str, section: &Section, out: &mut impl Write) -> io::Res
     }
     writeln!(out, "\n{:<18}{:>6}{:>10}{:>10}", "category", "rows", "accuracy", "macro-F1")?;
     for category in &section.categories {
-        let m = &category.metrics;
+        let m = &category.all.metrics;
         writeln!(out, "{:<18}{:>6}{:>10.3}{:>10.3}", category.category, m.rows, m.accuracy, m.macro_f1)?;
     }
-    writeln!(out, "\nread wrongly: {} of {}", section.wrong.len(), section.metrics.rows)?;
+    writeln!(out, "\nread wrongly: {} of {}", section.wrong.len(), m.rows)?;
     for wrong in &section.wrong {
         let (label, predicted) = (wrong.label.name(), wrong.predicted.name());
         writeln!(out, "  {:<18}{label} as {predicted}: {}", wrong.id, wrong.text)?;

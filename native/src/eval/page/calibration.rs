@@ -23,7 +23,12 @@ pub fn section(found: &Found) -> Option<Section> {
     })
 }
 
-/// Diagrams and table; `what` tells the plots of several tables apart.
+/// What the reader of an "after" must know.
+const FITTED: &str = "<p class=\"note\">A training fits the temperatures on the split <code>val</code> of its pairs: on \
+    <code>val</code> itself the figures <em>after</em> flatter the model, and the temperature of the text head, which texts \
+    without a picture are divided by too, comes from the texts of pairs.</p>\n";
+
+/// Diagrams and table, and where the temperatures come from; `what` tells the plots of several tables apart.
 pub fn body(found: &Found, what: &str) -> String {
     let mut table = Table::new(
         "Calibration before → after temperature scaling",
@@ -53,7 +58,7 @@ pub fn body(found: &Found, what: &str) -> String {
         plots.iter().map(|(name, small, plot)| (name.as_str(), small.as_str(), plot.clone())).collect();
     let entries =
         [("c-whole", "after, pale where a bin has fewer than 5 rows"), ("c-neutral dashed", "before")];
-    figures(&plots) + &legend(&entries) + &table.render()
+    figures(&plots) + &legend(&entries) + &table.render() + FITTED
 }
 
 /// Bars are the accuracy of each bin after scaling, the fainter the fewer rows; the dashed line is before.

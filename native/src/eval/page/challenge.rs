@@ -1,10 +1,11 @@
 //! Hard posts by category, and words that must not move the score.
 
-use super::parts::{Section as Shown, Table, class, figures, legend, percent, words};
+use super::parts::{Section as Shown, Table, class, figures, legend, percent, share, words};
 use crate::{
     eval::{
         challenge::{ChallengeReport, GroupShift, Section, WordShift},
         evaluation::Evaluation,
+        measured::{Measured, Share},
     },
     plot::{Caption, Whisker, whiskers},
 };
@@ -24,13 +25,17 @@ pub fn posts(evaluation: &Evaluation) -> Option<Shown> {
     for (id, name, colour, section) in parts {
         let Some(section) = section else { continue };
         body += &categories(name, section).render();
-        let point = |name: &str, value| Whisker { name: name.into(), class: colour, value, interval: None };
-        let mut points = vec![point("all", section.metrics.accuracy)];
-        points.extend(section.categories.iter().map(|c| point(&c.category, c.metrics.accuracy)));
+        body += &halves(name, section).unwrap_or_default();
+        let point = |name: &str, measured: &Measured| {
+            let Share { share, interval, .. } = measured.accuracy();
+            Whisker { name: name.into(), class: colour, value: share, interval }
+        };
+        let mut points = vec![point("all", &section.all)];
+        points.extend(section.categories.iter().map(|c| point(&c.category, &c.all)));
         let caption = Caption {
             id: &format!("challenge-{id}"),
             title: &format!("{name} by category"),
-            description: "Accuracy of each category.",
+            description: "Accuracy of each category with its confidence interval.",
         };
         plots.push((name, "accuracy by category, percent", whiskers(caption, &points)));
     }
@@ -47,7 +52,7 @@ pub fn posts(evaluation: &Evaluation) -> Option<Shown> {
         title: "Hard posts, written by hand".into(),
         lead: format!(
             "Posts in the project's own words, by what makes them hard. With two dozen rows or fewer a category is a hint, \
-             not a measurement.{}",
+             not a measurement. Intervals draw single posts, though pairs share photos.{}",
             auc(challenge)
         ),
         body,
@@ -63,15 +68,27 @@ fn auc(challenge: &ChallengeReport) -> String {
 
 fn categories(name: &str, section: &Section) -> Table {
     let mut table = Table::new(name, &["category", "rows", "accuracy", "macro-F1", "read wrongly"]);
-    let mut row = |name: &str, m: &crate::metrics::Metrics| {
+    let mut row = |name: &str, measured: &Measured| {
+        let m = &measured.metrics;
         let wrong = ((1.0 - m.accuracy) * m.rows as f64).round();
-        let every_class = m.classes.iter().all(|class| class.support > 0);
-        let f1 = if every_class { percent(m.macro_f1) } else { "–".into() };
-        table.row(name, &[m.rows.to_string(), percent(m.accuracy), f1, wrong.to_string()]);
+        let (accuracy, f1) = (share(Some(measured.accuracy())), share(measured.macro_f1()));
+        table.row(name, &[m.rows.to_string(), accuracy, f1, wrong.to_string()]);
     };
-    row("all", &section.metrics);
-    section.categories.iter().for_each(|category| row(&category.category, &category.metrics));
+    row("all", &section.all);
+    section.categories.iter().for_each(|category| row(&category.category, &category.all));
     table
+}
+
+/// The pictures alone, and the contradictions; `None` for posts without pictures.
+fn halves(name: &str, section: &Section) -> Option<String> {
+    let image = section.image.as_ref()?;
+    let mut table = Table::new(&format!("{name}: picture and contradiction"), &["what", "rows", "share"]);
+    let mut row = |name: &str, of: Share| table.row(name, &[of.rows.to_string(), share(Some(of))]);
+    row("image head says image_label", image.accuracy());
+    if let Some(found) = section.contradictions_found {
+        row("contradictory pairs with a contradiction of at least one half", found);
+    }
+    Some(table.render())
 }
 
 /// The posts that were read wrongly: they are the project's own, so their text may be shown.
@@ -88,7 +105,7 @@ fn wrong(name: &str, section: &Section) -> String {
     format!(
         "<details><summary>{caption}: {} of {}</summary>{}</details>\n",
         section.wrong.len(),
-        section.metrics.rows,
+        section.all.metrics.rows,
         table.render()
     )
 }

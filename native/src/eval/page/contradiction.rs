@@ -1,8 +1,12 @@
 //! The contradiction: its ROC curve, its threshold, and the heads on contradictory pairs.
 
-use super::parts::{Section, Table, figures, percent, share};
+use super::parts::{Section, Table, figures, percent, share, with_interval};
 use crate::{
-    eval::{contradiction::Contradiction, evaluation::Found, measured::Share},
+    eval::{
+        contradiction::{AtThreshold, Contradiction},
+        evaluation::Found,
+        measured::Share,
+    },
     plot::{Caption, Chart, Range, Whisker, whiskers},
     stats::roc::Operating,
 };
@@ -41,10 +45,18 @@ pub fn section(found: &Found) -> Option<Section> {
         "What a threshold finds",
         &["threshold", "at", "precision", "recall", "specificity", "F1"],
     );
-    let mut row = |name: &str, at: &Operating| {
-        let Operating { threshold, precision, recall, specificity, f1 } = at;
-        let [precision, recall, specificity, f1] = [precision, recall, specificity, f1].map(|x| percent(*x));
-        table.row(name, &[format!("{threshold:.3}"), precision, recall, specificity, f1]);
+    let mut row = |name: &str, AtThreshold { found, intervals }: &AtThreshold| {
+        let Operating { threshold, precision, recall, specificity, f1 } = *found;
+        table.row(
+            name,
+            &[
+                format!("{threshold:.3}"),
+                with_interval(precision, intervals.map(|i| i.precision)),
+                with_interval(recall, intervals.map(|i| i.recall)),
+                percent(specificity),
+                percent(f1),
+            ],
+        );
     };
     if let Some(best) = &contradiction.best {
         row("largest Youden's J", best);
@@ -67,7 +79,7 @@ pub fn section(found: &Found) -> Option<Section> {
         lead: format!(
             "The probability of a contradiction, on {} pairs of opposite labels (to be found) against {} whose labels agree; \
              pairs with one neutral half do not count. The threshold with the largest Youden's J (true minus false positive \
-             rate) was chosen on these same rows, so its figures are a little flattered.",
+             rate) was chosen on these same rows, so its figures are a little flattered; their intervals hold it fixed.",
             contradiction.conflict, contradiction.agree
         ),
         body,
@@ -82,7 +94,7 @@ fn roc(contradiction: &Contradiction) -> Option<(&'static str, &'static str, Str
             .reference((0.0, 0.0), (1.0, 1.0))
             .area("c-negative", &points)
             .line("c-negative", &points);
-    if let Some(best) = &contradiction.best {
+    if let Some(AtThreshold { found: best, .. }) = &contradiction.best {
         let told = format!("threshold {:.3}: recall {} %", best.threshold, percent(best.recall));
         chart = chart.dot("c-whole", (1.0 - best.specificity, best.recall), &told);
     }

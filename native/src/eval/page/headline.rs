@@ -9,6 +9,7 @@ use crate::{
     eval::{
         evaluation::{Evaluation, Found},
         measured::Measured,
+        shapley::Shapley,
     },
     markup::Escaped,
     plot::{Caption, Part, Whisker, heat_map, stack, whiskers},
@@ -81,7 +82,7 @@ pub fn pairs(found: &Found) -> Section {
     })
     .collect();
     let mut body = figures_of(&heads, "pairs");
-    if let Some(shares) = found.report.shapley {
+    if let Some(Shapley { shares, intervals }) = found.report.shapley {
         let caption = Caption {
             id: "shapley",
             title: "Shapley shares of the accuracy",
@@ -105,6 +106,11 @@ pub fn pairs(found: &Found) -> Section {
             "Shapley shares over always answering the commonest label",
             bar,
         )]);
+        let mut table = Table::new("Shapley shares of the accuracy, in points", &["share", "points"]);
+        table.row("the commonest label", &[percent(shares.baseline)]);
+        table.row("text", &[with_interval(shares.text, intervals.map(|i| i.text))]);
+        table.row("picture", &[with_interval(shares.image, intervals.map(|i| i.image))]);
+        body += &table.render();
     }
     Section {
         id: "figures",

@@ -4,7 +4,11 @@ use mixed_feelings::Sentiment;
 
 use super::parts::{Section, Table, class, percent};
 use crate::{
-    eval::{compare::Kept, evaluation::Evaluation, mistakes::Mistake},
+    eval::{
+        compare::{Kept, KeptArea},
+        evaluation::Evaluation,
+        mistakes::Mistake,
+    },
     markup::Escaped,
 };
 
@@ -22,6 +26,7 @@ pub fn section(evaluation: &Evaluation) -> Option<Section> {
                 "same label",
                 "accuracy",
                 "macro-F1",
+                "weighted F1",
                 "macro-recall",
                 "only float right",
                 "only int8 right",
@@ -37,6 +42,7 @@ pub fn section(evaluation: &Evaluation) -> Option<Section> {
                     percent(*agreement),
                     change(float.accuracy, int8.accuracy),
                     change(float.macro_f1, int8.macro_f1),
+                    change(float.weighted_f1, int8.weighted_f1),
                     change(float.macro_recall, int8.macro_recall),
                     mcnemar.first_only.to_string(),
                     mcnemar.second_only.to_string(),
@@ -45,6 +51,11 @@ pub fn section(evaluation: &Evaluation) -> Option<Section> {
             );
         }
         body += &table.render();
+        if let Some(KeptArea { float, int8 }) = comparison.contradiction_auc {
+            body += &format!(
+                "<p class=\"note\">Contradiction, area under the ROC curve: {float:.3} → {int8:.3}.</p>\n"
+            );
+        }
     }
     let float = evaluation.compared_with.as_ref()?;
     Some(Section {
