@@ -35,6 +35,48 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     write_with(path, |file| Ok(file.write_all(bytes)?))
 }
 
+/// Makes the folder `path` through a temporary one beside it, which `fill` fills and which then takes its place as a whole:
+/// the files of two versions never lie side by side. If `fill` fails, `path` is left as it was. Files of an older folder
+/// that the new one lacks stay.
+///
+/// # Errors
+/// That of `fill`, or of the file system, with the path named.
+pub fn write_folder(path: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    let (new, old) = (beside(path)?, beside(&path.with_added_extension("old"))?);
+    let outcome = fs::create_dir_all(&new)
+        .map_err(anyhow::Error::from)
+        .and_then(|()| fill(&new))
+        .and_then(|()| swap(path, &new, &old).context("putting the finished folder in place"))
+        .with_context(|| format!("writing {}", path.display()));
+    if outcome.is_err() {
+        // It may never have come to be; the first error is the one to tell.
+        let _ = fs::remove_dir_all(&new);
+        return outcome;
+    }
+    sync_folder_of(path);
+    Ok(())
+}
+
+/// Puts the folder `new` in the place of `path`, which is called `old` meanwhile.
+fn swap(path: &Path, new: &Path, old: &Path) -> io::Result<()> {
+    if !path.exists() {
+        return fs::rename(new, path);
+    }
+    fs::rename(path, old)?;
+    if let Err(error) = fs::rename(new, path) {
+        fs::rename(old, path)?;
+        return Err(error);
+    }
+    for entry in fs::read_dir(old)? {
+        let entry = entry?;
+        let kept = path.join(entry.file_name());
+        if !kept.exists() {
+            fs::rename(entry.path(), kept)?;
+        }
+    }
+    fs::remove_dir_all(old)
+}
+
 fn fill(temporary: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
     let mut file = BufWriter::new(File::create(temporary)?);
     write(&mut file)?;
@@ -76,6 +118,33 @@ mod tests {
         assert_eq!(fs::read_dir(folder.path())?.count(), 1);
         write(&path, b"new")?;
         assert_eq!(fs::read(&path)?, b"new");
+        Ok(())
+    }
+
+    #[test]
+    fn a_folder_is_replaced_as_a_whole_or_not_at_all() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("runs/model");
+        let version = |name: &'static str| {
+            move |folder: &Path| {
+                write(&folder.join("config"), name.as_bytes())?;
+                write(&folder.join("weights"), name.as_bytes())
+            }
+        };
+        write_folder(&path, version("old"))?;
+        write(&path.join("notes"), b"mine")?;
+        let failed = write_folder(&path, |folder| {
+            write(&folder.join("config"), b"new")?;
+            anyhow::bail!("the disk is full")
+        });
+        let told = format!("{:#}", failed.expect_err("it failed"));
+        assert!(told.contains("model") && told.contains("the disk is full"), "{told}");
+        let content = |name: &str| fs::read_to_string(path.join(name));
+        assert_eq!((content("config")?, content("weights")?), ("old".into(), "old".into()));
+        write_folder(&path, version("new"))?;
+        assert_eq!((content("config")?, content("weights")?), ("new".into(), "new".into()));
+        assert_eq!(content("notes")?, "mine", "what others put there stays");
+        assert_eq!(fs::read_dir(folder.path().join("runs"))?.count(), 1);
         Ok(())
     }
 

@@ -2,10 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use mixed_feelings::Analyzer;
 
-use crate::checkpoint::read;
+use crate::{
+    checkpoint::{self, read_text},
+    digest,
+};
 
 /// The bundle that the project ships, from the project's folder.
 pub const DEFAULT: &str = "pkg/mixed-feelings-small.safetensors";
@@ -13,23 +16,58 @@ pub const DEFAULT: &str = "pkg/mixed-feelings-small.safetensors";
 /// Opens `bundle`, or the default one.
 ///
 /// # Errors
-/// When there is no such file, or it is no bundle; the message names it.
+/// When there is no such file, its checksum is another, or it is no bundle; the message names it.
 pub fn open(bundle: Option<&Path>) -> Result<Analyzer> {
-    let path = path(bundle)?;
-    let bytes = read(&path)?;
+    let (path, bytes) = read(bundle)?;
     tracing::debug!("bundle {} ({} bytes)", path.display(), bytes.len());
     Analyzer::from_bundle(bytes).with_context(|| format!("bundle {}", path.display()))
+}
+
+/// Where `bundle`, or the default one, lies, and its bytes: those that `FILE.sha256` beside it promises, if there is one.
+///
+/// # Errors
+/// When there is no such file, or its checksum is another; the message names it.
+pub fn read(bundle: Option<&Path>) -> Result<(PathBuf, Vec<u8>)> {
+    let path = match bundle {
+        Some(path) => path.to_owned(),
+        None => find_default()?,
+    };
+    let bytes = checkpoint::read(&path)?;
+    check_sum(&path, &bytes)?;
+    Ok((path, bytes))
 }
 
 /// Where `bundle`, or the default one, lies.
 ///
 /// # Errors
-/// When there is no default one.
+/// As [`read`].
 pub fn path(bundle: Option<&Path>) -> Result<PathBuf> {
-    match bundle {
-        Some(path) => Ok(path.to_owned()),
-        None => find_default(),
+    Ok(read(bundle)?.0)
+}
+
+/// The file beside the bundle at `path` that holds its checksum, as `sha256sum` writes it.
+pub fn sum_beside(path: &Path) -> PathBuf {
+    path.with_added_extension("sha256")
+}
+
+fn check_sum(path: &Path, bytes: &[u8]) -> Result<()> {
+    let beside = sum_beside(path);
+    if !beside.exists() {
+        return Ok(());
     }
+    let promised = read_text(&beside)?;
+    let promised = promised.split_whitespace().next().unwrap_or_default().to_ascii_lowercase();
+    let is_sum = promised.len() == 64 && promised.bytes().all(|byte| byte.is_ascii_hexdigit());
+    ensure!(is_sum, "{}: holds no SHA-256; remove it, or export the bundle again", beside.display());
+    let found = digest::sha256(bytes);
+    ensure!(
+        found == promised,
+        "bundle {}: its SHA-256 is {found}, but {} says {promised}: one of them is damaged or older; fetch or export \
+         both again",
+        path.display(),
+        beside.display()
+    );
+    Ok(())
 }
 
 /// The default bundle, looked for in the current folder and in the program's, and in all folders above them.

@@ -10,11 +10,12 @@ use std::{
 use anyhow::{Context, Result, bail};
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
-use mixed_feelings::config::ModelConfig;
+use mixed_feelings::{config::ModelConfig, model::Model};
 
 use crate::{
     atomic,
     hub::{CONFIG, TOKENIZER, WEIGHTS},
+    inventory,
 };
 
 /// Everything that a float model is made of.
@@ -44,16 +45,26 @@ impl Checkpoint {
         Ok(Checkpoint { config, tokenizer, tensors })
     }
 
-    /// Writes the folder `dir`, made if need be. Each file is replaced as a whole; the weights come last.
+    /// Writes the folder `dir`, made if need be. Its three files are replaced together: there is never one of this model
+    /// beside one of another.
     ///
     /// # Errors
     /// Those of the file system and of candle, with the file named.
     pub fn save(&self, dir: &Path) -> Result<()> {
-        fs::create_dir_all(dir).with_context(|| at(dir))?;
         let config = serde_json::to_string_pretty(&self.config)?;
-        atomic::write(&dir.join(CONFIG), config.as_bytes())?;
-        atomic::write(&dir.join(TOKENIZER), self.tokenizer.as_bytes())?;
-        save_tensors(&dir.join(WEIGHTS), &self.tensors)
+        atomic::write_folder(dir, |folder| {
+            atomic::write(&folder.join(CONFIG), config.as_bytes())?;
+            atomic::write(&folder.join(TOKENIZER), self.tokenizer.as_bytes())?;
+            save_tensors(&folder.join(WEIGHTS), &self.tensors)
+        })
+    }
+
+    /// The float model, of all its tensors.
+    ///
+    /// # Errors
+    /// When a tensor is missing, has another shape than the configuration says, or has no place in it.
+    pub fn model(&self, device: &Device) -> Result<Model> {
+        inventory::build(&self.tensors, device, |vb| Model::load(vb, &self.config)).context(WEIGHTS)
     }
 
     /// The weights as the float model loads them.
@@ -160,6 +171,21 @@ mod tests {
         assert_eq!((loaded.config, loaded.tokenizer.as_str()), (saved.config, "{}"));
         assert_eq!(loaded.tensors["heads.text.weight"].to_vec2::<f32>()?, vec![vec![1.0; 3]; 2]);
         assert_eq!(fs::read_dir(&dir)?.count(), 3, "no temporary file stays");
+        assert_eq!(fs::read_dir(folder.path().join("runs"))?.count(), 1, "nor a temporary folder");
+        Ok(())
+    }
+
+    /// What stands in the way of one file must not leave it beside the others of another model.
+    #[test]
+    fn the_files_are_replaced_together() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let dir = folder.path().join("checkpoint");
+        fs::create_dir_all(dir.join(WEIGHTS))?;
+        fs::write(dir.join("bundle.safetensors"), "another file")?;
+        checkpoint()?.save(&dir)?;
+        assert_eq!(Checkpoint::load(&dir, &Device::Cpu)?.config, checkpoint()?.config);
+        assert!(dir.join("bundle.safetensors").exists(), "what others put there stays");
+        assert_eq!(fs::read_dir(folder.path())?.count(), 1, "no temporary folder stays");
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use candle_core::{Device, Tensor};
 use mixed_feelings::{
     Analyzer, Error, Post, Scores, analyzer::ImageInput, config::ModelConfig, fusion::Temperatures,
@@ -42,7 +42,7 @@ impl Engine {
     /// The float model of a checkpoint that is read already.
     ///
     /// # Errors
-    /// When a weight is missing or has another shape than the configuration says, or the tokenizer is no BERT's.
+    /// When the weights are not those that the configuration asks for, or the tokenizer is no BERT's.
     pub fn of_checkpoint(checkpoint: &Checkpoint, device: &Device) -> Result<Self> {
         Ok(Engine::Float(Arc::new(FloatModel::load(checkpoint, device)?)))
     }
@@ -94,7 +94,7 @@ impl FloatModel {
         let config = checkpoint.config.clone();
         let tokenizer = Tokenizer::from_json(&checkpoint.tokenizer, config.max_tokens)?;
         tokenizer.check_vocab(config.text.vocab_size)?;
-        let model = Model::load(checkpoint.var_builder(device), &config).context("model.safetensors")?;
+        let model = checkpoint.model(device)?;
         Ok(FloatModel { model, tokenizer, config, device: device.clone() })
     }
 

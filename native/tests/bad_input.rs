@@ -44,10 +44,14 @@ fn bad_bundles_and_posts_are_refused_by_name() {
             .refused(&words);
         assert!(!world.path("r.json").exists());
     };
-    refused("empty.safetensors", b"", &[]);
-    refused("text.safetensors", b"this is not a bundle, whatever its name says", &[]);
-    refused("truncated.safetensors", &bytes[..bytes.len() / 2], &[]);
-    refused("short.safetensors", &bytes[..bytes.len() - 1], &[]);
+    refused("empty.safetensors", b"", &["not a mixed-feelings bundle", "0 bytes"]);
+    let text = b"this is not a bundle, whatever its name says";
+    refused("text.safetensors", text, &["not a mixed-feelings bundle", "safetensors header"]);
+    let cut_off = |len: usize| [format!("{} bytes announced", bytes.len()), format!("{len} there")];
+    for (name, len) in [("truncated.safetensors", bytes.len() / 2), ("short.safetensors", bytes.len() - 1)] {
+        let [announced, there] = cut_off(len);
+        refused(name, &bytes[..len], &["the bundle is cut off", &announced, &there]);
+    }
     let header = bytes.windows(8).position(|w| w == b"\"version").expect("in the header");
     let mut other = bytes.clone();
     other[header + 1] = b'V';
@@ -78,6 +82,56 @@ fn bad_bundles_and_posts_are_refused_by_name() {
         |input: &[u8]| run_with_input(["predict", "--text", "-", "--bundle", &good, "--json"], input);
     from_input("so good ".repeat(10 << 17).as_bytes()).refused(&["10485760 bytes"]);
     assert_eq!(from_input(b"so good").ok(), predict(&["--text", "so good", "--json"]).ok());
+}
+
+#[test]
+fn a_bundle_that_is_not_the_one_of_its_checksum_is_refused() {
+    let world = world();
+    let path = |name: &str| world.path(name).display().to_string();
+    let (bundle, sum) = (path("tiny.safetensors"), path("tiny.safetensors.sha256"));
+    let predict = || run(["predict", "--text", "so good", "--bundle", &bundle]);
+    let eval = || run(["eval", "--texts", &path("texts.tsv"), "--bundle", &bundle]);
+    let promised = fs::read_to_string(&sum).expect("exported");
+    let promised = promised.split_whitespace().next().expect("a checksum");
+    let mut bytes = fs::read(&bundle).expect("exported");
+    *bytes.last_mut().expect("not empty") ^= 1;
+    world.write("tiny.safetensors", &bytes);
+    for told in [predict(), eval()] {
+        told.refused(&["bundle", &bundle, &sum, promised, "SHA-256"]);
+    }
+    *bytes.last_mut().expect("not empty") ^= 1;
+    world.write("tiny.safetensors", &bytes);
+    predict().ok();
+    eval().ok();
+    world.write("tiny.safetensors.sha256", format!("{} *tiny.safetensors\n", promised.to_uppercase()));
+    predict().ok();
+    world.write("tiny.safetensors.sha256", "tiny.safetensors\n");
+    predict().refused(&[&sum, "no SHA-256"]);
+    fs::remove_file(&sum).expect("removed");
+    predict().ok();
+}
+
+#[test]
+fn an_export_that_loses_too_much_writes_nothing() {
+    let world = world();
+    let path = |name: &str| world.path(name).display().to_string();
+    let (checkpoint, pairs, texts) = (path("checkpoint"), path("pairs.tsv"), path("texts.tsv"));
+    let (out, json) = (path("new.safetensors"), path("new.json"));
+    let export = |most: &str| {
+        let args =
+            ["export", "--checkpoint", &checkpoint, "--calibration", &pairs, "--out", &out, "--json", &json];
+        run(args.iter().chain(&["--check", &pairs, "--check-texts", &texts, most]))
+    };
+    let before = world.listing();
+    // No score may stay as it is: each falls by 0, which is more than that.
+    let told = export("--max-loss=-1");
+    assert_eq!(told.code, Some(1), "{told:?}");
+    let error = told.err.rsplit_once("error: ").expect("an error").1;
+    assert!(error.contains("with int8, by more than -1") && error.contains("--max-loss"), "{error}");
+    assert!(told.out.contains("whole post on label"), "what was compared is printed all the same: {told:?}");
+    assert_eq!(world.listing(), before);
+    export("--max-loss=1").ok();
+    assert!(world.path("new.safetensors").exists());
 }
 
 #[test]

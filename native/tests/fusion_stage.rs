@@ -188,12 +188,23 @@ fn every_option_changes_what_is_learned() {
         "fusion.learning.ogm_ge=0.5",
         "fusion.learning.class_balance=1.0",
         "fusion.modality_dropout=0.3",
+        "fusion.pair_loss=0.5",
+        "fusion.views=3",
         "fusion.standardise_image=false",
+        "fusion.text_loss=0.0",
+        "fusion.image_loss=0.0",
+        "fusion.fine_tune_text=true",
+        "fusion.fine_tune_image=true fusion.standardise_image=false",
+        "fusion.fine_tune_image=true fusion.standardise_image=false fusion.augment=true",
         "model.fusion.kind=concat",
         &teachers,
     ];
+    let mut seen = vec![plain];
     for (i, option) in options.into_iter().enumerate() {
-        assert!(plain != weights(&format!("option{i}"), &["--set", option]), "{option} changes nothing");
+        let set: Vec<&str> = option.split(' ').flat_map(|setting| ["--set", setting]).collect();
+        let changed = weights(&format!("option{i}"), &set);
+        assert!(!seen.contains(&changed), "{option} changes nothing");
+        seen.push(changed);
     }
     train(&world, &["--set", "fusion.learning.epoks=1"]).refused(&["epoks", "--set"]);
     train(&world, &["--set", "fusion.distillation.teachers=['nowhere']"]).refused(&["nowhere"]);

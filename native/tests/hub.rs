@@ -14,7 +14,7 @@ use common::{Run, run_with_env, world::World};
 
 /// A world with a training config whose encoders are names.
 fn world() -> World {
-    let world = World::new().with_tables().with_checkpoint();
+    let world = World::new().with_tables().with_checkpoint().with_base_encoders(32);
     world.write(
         "train.toml",
         "out = 'run'\n[model]\ntext = 'tiny/bert'\nimage = 'tiny/cnn'\n\
@@ -42,7 +42,7 @@ fn without_a_hub_the_error_says_what_to_do() {
         "give a folder with config.json, model.safetensors, tokenizer.json",
         "onnection refused",
     ]);
-    assert!(!world.path("run/model.safetensors").exists());
+    assert!(!world.path("run").exists(), "nothing is made before the encoders are there");
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn a_name_is_fetched_and_kept() {
     let world = world();
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let endpoint = format!("http://{}", listener.local_addr().expect("bound"));
-    let files = world.path("checkpoint");
+    let files = world.path("base/text");
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             // A client that goes away early is its own business.
@@ -61,9 +61,10 @@ fn a_name_is_fetched_and_kept() {
     train(&world, &endpoint).refused(&["encoder tiny/cnn", "404"]);
     let kept = world.path("home/hub/models--tiny--bert/snapshots/c0ffee");
     for name in ["config.json", "model.safetensors", "tokenizer.json"] {
-        let sent = fs::read(world.path("checkpoint").join(name)).expect("sent");
+        let sent = fs::read(world.path("base/text").join(name)).expect("sent");
         assert!(fs::read(kept.join(name)).expect("kept") == sent, "{name}");
     }
+    assert!(!world.path("run").exists());
 }
 
 /// Answers one request as the hub does: the part from the first byte asked for, with the headers that name the version.

@@ -10,8 +10,48 @@ use common::{
 };
 use serde_json::Value;
 
+const LABELS: [&str; 3] = ["negative", "neutral", "positive"];
+
 fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|e| panic!("{e}: {text}"))
+}
+
+/// The rows of a table of predictions below its header.
+fn predictions(text: &str) -> Vec<Vec<&str>> {
+    let mut rows: Vec<Vec<&str>> = text.lines().map(|line| line.split('\t').collect()).collect();
+    assert_eq!(rows.remove(0), ["id", "label", "negative", "neutral", "positive"]);
+    for row in &rows {
+        let scores: Vec<f64> = row[2..].iter().map(|score| score.parse().expect("a number")).collect();
+        assert!((scores.iter().sum::<f64>() - 1.0).abs() < 1e-4, "{row:?}");
+        let most = scores.iter().fold(0.0, |most: f64, &score| most.max(score));
+        let label = LABELS.iter().position(|label| *label == row[1]).expect("a label");
+        assert_eq!(scores[label], most, "{row:?}");
+    }
+    rows
+}
+
+/// Asserts that the print has the confusion matrix and the classes' scores of these predictions, counted anew.
+fn assert_printed(told: &str, labels: &[&str], predictions: &[Vec<&str>]) {
+    let lines: Vec<Vec<&str>> = told.lines().map(|line| line.split_whitespace().collect()).collect();
+    let count = |label: &str, predicted: &str| {
+        let both = labels.iter().zip(predictions).filter(|(l, row)| **l == label && row[1] == predicted);
+        both.count()
+    };
+    for class in LABELS {
+        let row = LABELS.map(|predicted| count(class, predicted));
+        let column = LABELS.map(|label| count(label, class));
+        let right = count(class, class) as f64;
+        let [support, said] = [row, column].map(|counts| counts.iter().sum::<usize>());
+        let share = |of: usize| if of > 0 { right / of as f64 } else { 0.0 };
+        let (precision, recall) = (share(said), share(support));
+        let f1 = if right > 0.0 { 2.0 * precision * recall / (precision + recall) } else { 0.0 };
+        let scores = [precision, recall, f1].map(|score| format!("{score:.3}"));
+        let of_class = [&[class.to_owned()], &scores[..], &[support.to_string()]].concat();
+        let confused = [&[class.to_owned()], &row.map(|n| n.to_string())[..]].concat();
+        for line in [of_class, confused] {
+            assert!(lines.iter().any(|words| *words == line), "no line {line:?} in {told}");
+        }
+    }
 }
 
 #[test]
@@ -82,23 +122,23 @@ fn a_checkpoint_is_exported_measured_and_asked() {
             (&report["rows"], &report["whole"]["rows"], &report["text_on_text_label"]["rows"]),
             (&6.into(), &5.into(), &6.into())
         );
-        let predictions = fs::read_to_string(world.path("predictions.tsv")).expect("written");
-        let rows: Vec<Vec<&str>> = predictions.lines().map(|line| line.split('\t').collect()).collect();
-        assert_eq!(rows[0], ["id", "label", "negative", "neutral", "positive"]);
-        assert_eq!(
-            rows.iter().skip(1).map(|row| row[0]).collect::<Vec<_>>(),
-            ["p0", "p1", "p2", "p3", "p4", "p5"]
-        );
-        for row in &rows[1..] {
-            let scores: Vec<f64> = row[2..].iter().map(|score| score.parse().expect("a number")).collect();
-            assert!((scores.iter().sum::<f64>() - 1.0).abs() < 1e-4, "{row:?}");
-        }
+        let written = fs::read_to_string(world.path("predictions.tsv")).expect("written");
+        let mut rows = predictions(&written);
+        assert_eq!(rows.iter().map(|row| row[0]).collect::<Vec<_>>(), ["p0", "p1", "p2", "p3", "p4", "p5"]);
+        // The conflict has no label to be held to.
+        rows.remove(2);
+        assert_printed(&told, &["positive", "negative", "positive", "negative", "neutral"], &rows);
         reports.push(report);
     }
     assert!(reports.iter().all(|report| report["contradiction"]["auc"].is_number()), "{reports:?}");
 
-    let told = run(["eval", "--texts", &path("texts.tsv"), "--bundle", &path("tiny.safetensors")]).ok();
+    let (texts, bundle, out) = (path("texts.tsv"), path("tiny.safetensors"), path("texts-predictions.tsv"));
+    let told = run(["eval", "--texts", &texts, "--bundle", &bundle, "--predictions", &out]).ok();
     assert!(told.contains("text against text_label: 3 of 3 rows"), "{told}");
+    let written = fs::read_to_string(&out).expect("written");
+    let rows = predictions(&written);
+    assert_eq!(rows.iter().map(|row| row[0]).collect::<Vec<_>>(), ["1", "2", "3"]);
+    assert_printed(&told, &["positive", "negative", "neutral"], &rows);
 
     // Predict: text, image, both.
     let predict = |args: &[&str]| {
@@ -109,6 +149,7 @@ fn a_checkpoint_is_exported_measured_and_asked() {
     let text_only = json(&predict(&["--text", "so good"]));
     assert!(text_only["image"].is_null() && text_only["contradiction"].is_null(), "{text_only}");
     assert_eq!(text_only["scores"], text_only["text"]["scores"]);
+    assert_eq!(text_only["label"], rows[0][1], "the same post in the table of texts");
     let image_only = json(&predict(&["--image", &image]));
     assert!(image_only["text"].is_null(), "{image_only}");
     assert_eq!(image_only["scores"], image_only["image"]["scores"]);

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use candle_core::Device;
+use candle_core::{Device, Tensor};
 use common::{run, world::World};
 
 /// A world with two base encoders, cut out of its checkpoint, and a training config over them.
@@ -29,7 +29,7 @@ fn world(epochs: usize) -> World {
              {{ file = 'texts.tsv', task = 'mood', weight = 0.5 }}]\n\
              val = {{ file = 'pairs.tsv', label = 'text_label', split = 'val' }}\n[text.learning]\n{}\
              [image]\npairs = 'pairs.tsv'\naugment = true\n[image.learning]\n{}\
-             freeze = ['image.conv1.*', 'image.bn1.*', 'image.layer1.*', 'image.layer2.*', 'image.layer3.*']\n\
+             freeze = ['image.conv_stem.*', 'image.bn1.*', 'image.blocks.0.*', 'image.blocks.1.*']\n\
              [fusion]\npairs = 'pairs.tsv'\nmodality_dropout = 0.2\nstandardise_image = true\n[fusion.learning]\n{}r_drop = 0.5\nogm_ge = 0.5\ngce = 0.7\n",
             learning(1e-2),
             learning(1e-3),
@@ -81,13 +81,60 @@ fn a_training_leaves_a_model_that_can_be_used() {
 }
 
 #[test]
+fn what_is_frozen_stays_and_the_rest_learns() {
+    let world = world(1);
+    train(&world, &["--set", "text.learning.freeze=['text.embeddings.*', 'heads.text.bias']"]).ok();
+    let load = |file: &str| candle_core::safetensors::load(world.path(file), &Device::Cpu).expect(file);
+    let learned = load("run/checkpoint/model.safetensors");
+    let values =
+        |tensor: &Tensor| tensor.flatten_all().and_then(|flat| flat.to_vec1::<f32>()).expect("floats");
+    let stays = ["text.embeddings.", "image.conv_stem.", "image.bn1.", "image.blocks.0.", "image.blocks.1."];
+    let is_frozen = |name: &str| stays.iter().any(|start| name.starts_with(start));
+    let (mut frozen, mut changed) = (0, 0);
+    for side in ["text", "image"] {
+        for (name, before) in load(&format!("base/{side}/model.safetensors")) {
+            let name = format!("{side}.{name}");
+            let same = values(&before) == values(&learned[&name]);
+            assert_eq!(same, is_frozen(&name), "{name}: bit for bit as before is {same}");
+            *if same { &mut frozen } else { &mut changed } += 1;
+        }
+    }
+    assert!(frozen > 20 && changed > 20, "{frozen} frozen, {changed} changed");
+}
+
+#[test]
+fn a_stage_stops_when_val_no_longer_gets_better() {
+    let world = world(8);
+    // So small a rate changes no answer: the first epoch stays the best.
+    let still = |stage: &str| {
+        [format!("{stage}.learning.learning_rate=1e-12"), format!("{stage}.learning.patience=2")]
+    };
+    let settings: Vec<String> = ["text", "fusion"].into_iter().flat_map(still).collect();
+    let settings: Vec<&str> = settings.iter().flat_map(|setting| ["--set", setting]).collect();
+    train(&world, &settings).ok();
+    let told = metrics(&world);
+    let epochs = |stage: &str| -> Vec<u64> {
+        told.iter()
+            .filter(|line| line["stage"] == stage)
+            .map(|line| line["epoch"].as_u64().expect("a number"))
+            .collect()
+    };
+    assert_eq!((epochs("text"), epochs("fusion")), (vec![1, 2, 3], vec![1, 2, 3]));
+    assert_eq!(epochs("image").len(), 8, "without patience all epochs are run");
+    let best = fs::read(world.path("run/text.best.safetensors")).expect("the best epoch");
+    train(&world, &[&settings[..], &["--resume"]].concat()).ok();
+    assert_eq!(metrics(&world), told, "what has stopped does not go on");
+    assert!(fs::read(world.path("run/text.best.safetensors")).expect("the best epoch") == best);
+}
+
+#[test]
 fn a_training_that_was_killed_goes_on_exactly() {
     let whole = world(40);
     train(&whole, &[]).ok();
 
     let broken = world(40);
-    for file in ["run/text.state.safetensors", "run/fusion.state.safetensors"] {
-        kill_once_there(&broken, &broken.path(file));
+    for stage in ["text", "image", "fusion"] {
+        kill_once_there(&broken, &broken.path(&format!("run/{stage}.state.safetensors")));
     }
     let finished = broken.path("run/checkpoint/model.safetensors").exists();
     assert!(!finished, "it was killed too late to prove a thing");
@@ -121,8 +168,9 @@ fn what_is_wrong_is_said() {
     let config = fs::read_to_string(world.path("train.toml")).expect("the config");
     let refused = |name: &str, content: String, words: &[&str]| {
         let path = world.write(name, content).display().to_string();
+        let before = world.listing();
         run(["train", &path]).refused(words);
-        assert!(!world.path("run/checkpoint").exists());
+        assert_eq!(world.listing(), before, "nothing is left behind");
     };
     refused("unknown.toml", config.replace("checkpoint_every", "checkpoint_evry"), &["checkpoint_evry"]);
     refused("rate.toml", config.replace("learning_rate = 0.01", "learning_rate = -1"), &["learning_rate"]);

@@ -2,15 +2,11 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
-    fs,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result};
-use mixed_feelings::{
-    Sentiment,
-    image::{Limits, decode},
-};
+use mixed_feelings::Sentiment;
 use rayon::prelude::*;
 
 use super::{
@@ -19,7 +15,7 @@ use super::{
     report::{Classes, Duplicates, Kind, Pictures, Problem, Problems, Spread, TableReport},
     table::{Table, TableRow},
 };
-use crate::progress;
+use crate::{post, progress};
 
 /// Most different values of a column that is counted as a class.
 const CLASSES: usize = 12;
@@ -203,9 +199,8 @@ fn read_pictures(items: &[Item<'_>], report: &mut TableReport) -> Vec<Option<Pri
     let bar = progress::bar(items.len(), "pictures");
     let read = |item: &Item<'_>| -> Result<Option<(Print, usize, usize)>> {
         let Some(path) = &item.image else { return Ok(None) };
-        let place = || format!("{}: image {}", item.row.place(), path.display());
-        let bytes = fs::read(path).with_context(place)?;
-        let picture = decode(&bytes, &Limits::default()).with_context(place)?;
+        let place = || item.row.place();
+        let picture = post::read_image(path).with_context(place)?;
         let print = Print::of(&picture).with_context(place)?;
         Ok(Some((print, picture.width() as usize, picture.height() as usize)))
     };

@@ -4,7 +4,6 @@ mod quantize;
 mod sample;
 
 use std::{
-    ffi::OsString,
     io::{self, Write},
     path::{Path, PathBuf},
 };
@@ -16,7 +15,7 @@ use sample::Sample;
 use serde::Serialize;
 
 use crate::{
-    atomic,
+    atomic, bundle,
     checkpoint::Checkpoint,
     digest,
     engine::Engine,
@@ -69,8 +68,8 @@ pub struct Args {
 }
 
 const EXAMPLES: &str = "Examples:
-  mixed-feelings export --checkpoint runs/small/best --calibration pairs.tsv --split train
-  mixed-feelings export --checkpoint runs/small/best --calibration pairs.tsv --split train \\
+  mixed-feelings export --checkpoint runs/small/checkpoint --calibration pairs.tsv --split train
+  mixed-feelings export --checkpoint runs/small/checkpoint --calibration pairs.tsv --split train \\
       --check pairs.tsv --check-split val --check-texts tweets.tsv --max-loss 0.01";
 
 fn key_value(s: &str) -> Result<(String, String), String> {
@@ -139,10 +138,8 @@ pub fn run(args: Args) -> Result<()> {
 fn write_bundle(path: &Path, bytes: &[u8], sha256: &str) -> Result<()> {
     let name = path.file_name().with_context(|| format!("{} is not the name of a file", path.display()))?;
     let sum = format!("{sha256}  {}\n", name.to_string_lossy());
-    let mut beside = OsString::from(path);
-    beside.push(".sha256");
     atomic::write(path, bytes)?;
-    atomic::write(Path::new(&beside), sum.as_bytes())
+    atomic::write(&bundle::sum_beside(path), sum.as_bytes())
 }
 
 fn print(exported: &Exported, out: &mut impl Write) -> io::Result<()> {

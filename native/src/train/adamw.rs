@@ -138,18 +138,28 @@ mod tests {
         assert!(schedule.rate(110).abs() < 1e-12);
     }
 
-    /// Values of `torch.optim.AdamW(lr=0.1, weight_decay=0.01)` on the loss `sum(w * w)` from 1, -2, 3, 0.5.
-    #[test]
-    fn agrees_with_torch() -> Result<()> {
+    /// The weights after three steps on the loss `sum(w * w)`, from 1, -2, 3, 0.5.
+    fn after_three_steps(clip: f64) -> Result<Vec<f32>> {
         let var = Var::new(&[[1.0f32, -2.0], [3.0, 0.5]], &Device::Cpu)?;
-        let mut adamw = AdamW::new(vec![("w".into(), var.clone())], 0.01, 0.0)?;
+        let mut adamw = AdamW::new(vec![("w".into(), var.clone())], 0.01, clip)?;
         for _ in 0..3 {
             let gradients = var.sqr()?.sum_all()?.backward()?;
             adamw.update(&[gradients], 0.1)?;
         }
-        let expected = [0.698_911_25, -1.694_944_6, 2.691_703_6, 0.203_712_4];
-        for (a, b) in var.flatten_all()?.to_vec1::<f32>()?.iter().zip(expected) {
-            assert!((a - b).abs() < 1e-5, "{a} against {b}");
+        var.flatten_all()?.to_vec1()
+    }
+
+    /// Values of `torch.optim.AdamW(lr=0.1, weight_decay=0.01)`; the clipped ones are those of the formulas of
+    /// `torch.nn.utils.clip_grad_norm_(w, 1.0)` and of AdamW in numpy.
+    #[test]
+    fn agrees_with_torch() -> Result<()> {
+        for (clip, expected) in [
+            (0.0, [0.698_911_25, -1.694_944_6, 2.691_703_6, 0.203_712_4]),
+            (1.0, [0.698_086_25, -1.694_360_4, 2.691_197_2, 0.202_404_58]),
+        ] {
+            for (a, b) in after_three_steps(clip)?.iter().zip(expected) {
+                assert!((a - b).abs() < 1e-5, "{a} against {b}, clip {clip}");
+            }
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use mixed_feelings::{
-    fusion::FusionConfig,
+    fusion::{FusionConfig, FusionKind},
     image::{Filter, Fit},
 };
 use serde::Deserialize;
@@ -199,6 +199,14 @@ pub struct FusionSection {
     /// Flip, crop and light each picture anew in every epoch; only with `fine_tune_image`.
     #[serde(default)]
     pub augment: bool,
+    /// Forms of each photo whose features are kept: the photo as it is, and varied ones, of which each step takes one at
+    /// random. Not with `fine_tune_image`.
+    #[serde(default = "once")]
+    pub views: usize,
+    /// The weight of a loss on the pair of both sides' labels, of which the label of the whole follows. Its head reads
+    /// what the classifier of both reads, and is left behind. Not with late fusion.
+    #[serde(default)]
+    pub pair_loss: f64,
     /// Learn on image features of mean 0 and deviation 1 a channel; the model that comes out reads plain ones all the
     /// same. Not with `fine_tune_image`.
     #[serde(default)]
@@ -307,6 +315,18 @@ impl TrainConfig {
         }
         let live = self.fusion.standardise_image && self.fusion.fine_tune_image;
         ensure!(!live, "standardise_image wants features that stay: not with fine_tune_image");
+        ensure!(self.fusion.views > 0, "views must be at least 1");
+        let live = self.fusion.views > 1 && self.fusion.fine_tune_image;
+        ensure!(!live, "views are of features that stay: with fine_tune_image, say augment");
+        for (name, value) in [
+            ("text_loss", self.fusion.text_loss),
+            ("image_loss", self.fusion.image_loss),
+            ("pair_loss", self.fusion.pair_loss),
+        ] {
+            ensure!(value.is_finite() && value >= 0.0, "{name} = {value} must not be negative");
+        }
+        let late = self.model.fusion.kind == FusionKind::Late && self.fusion.pair_loss > 0.0;
+        ensure!(!late, "pair_loss wants a classifier of both sides: late fusion has none");
         if let Some(Distillation { teachers, temperature, weight }) = &self.fusion.distillation {
             ensure!(!teachers.is_empty(), "[fusion.distillation] teachers names no checkpoint");
             ensure!(

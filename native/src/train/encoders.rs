@@ -6,8 +6,11 @@ use anyhow::{Context, Result, bail};
 use candle_core::{Device, Tensor};
 use mixed_feelings::{
     config::ModelConfig,
-    image::{Architecture, CnnConfig, Preprocess},
-    text::{BertConfig, bert::normalise_checkpoint},
+    image::{Architecture, CnnConfig, Preprocess, cnn::Cnn},
+    text::{
+        BertConfig, Tokenizer,
+        bert::{Bert, normalise_checkpoint},
+    },
 };
 use serde::Deserialize;
 
@@ -15,6 +18,7 @@ use super::config::ModelSection;
 use crate::{
     checkpoint::{self, Checkpoint},
     hub::{self, Reads},
+    inventory,
 };
 
 /// Tokens read of a text where nothing says otherwise.
@@ -38,9 +42,10 @@ impl BaseEncoders {
     /// Finds and reads what the config names.
     ///
     /// # Errors
-    /// When an encoder is not there or its files make none; the file is named.
+    /// When an encoder is not there or its files make none; the file is named. The weights must be exactly those that
+    /// its config asks for: what is missing would be learned from random numbers, and nobody would notice.
     pub fn load(section: &ModelSection, device: &Device) -> Result<Self> {
-        let start = section.from.as_ref().map(|dir| Checkpoint::load(dir, device)).transpose()?;
+        let start = section.from.as_ref().map(|dir| whole_checkpoint(dir, device)).transpose()?;
         let part = |prefix: &str| -> HashMap<String, Tensor> {
             let tensors = start.iter().flat_map(|start| &start.tensors);
             tensors.filter_map(|(n, t)| Some((n.strip_prefix(prefix)?.to_owned(), t.clone()))).collect()
@@ -79,8 +84,17 @@ impl BaseEncoders {
             fusion: section.fusion.clone(),
         };
         config.check()?;
+        Tokenizer::from_json(&tokenizer, config.max_tokens)
+            .and_then(|tokenizer| tokenizer.check_vocab(config.text.vocab_size))
+            .context("the text encoder's")?;
         Ok(BaseEncoders { config, tokenizer, text, image, heads })
     }
+}
+
+fn whole_checkpoint(dir: &Path, device: &Device) -> Result<Checkpoint> {
+    let checkpoint = Checkpoint::load(dir, device)?;
+    checkpoint.model(device).with_context(|| format!("checkpoint {}", dir.display()))?;
+    Ok(checkpoint)
 }
 
 fn text_encoder(name: &str, device: &Device) -> Result<(BertConfig, String, HashMap<String, Tensor>)> {
@@ -88,7 +102,9 @@ fn text_encoder(name: &str, device: &Device) -> Result<(BertConfig, String, Hash
     let path = text.join(hub::CONFIG);
     let bert = BertConfig::from_json(&checkpoint::read_text(&path)?).with_context(|| at(&path))?;
     let tokenizer = checkpoint::read_text(&text.join(hub::TOKENIZER))?;
-    let tensors = normalise_checkpoint(checkpoint::load_tensors(&text.join(hub::WEIGHTS), device)?)?;
+    let path = text.join(hub::WEIGHTS);
+    let tensors = normalise_checkpoint(checkpoint::load_tensors(&path, device)?)?;
+    inventory::build(&tensors, device, |vb| Bert::load(vb, &bert)).with_context(|| at(&path))?;
     Ok((bert, tokenizer, tensors))
 }
 
@@ -101,9 +117,13 @@ fn image_encoder(
     let path = image.join(hub::CONFIG);
     let described: ImageEncoder =
         serde_json::from_str(&checkpoint::read_text(&path)?).with_context(|| at(&path))?;
-    let mut tensors = checkpoint::load_tensors(&image.join(hub::WEIGHTS), device)?;
+    let preprocess = described.preprocess(section).with_context(|| at(&path))?;
+    let path = image.join(hub::WEIGHTS);
+    let mut tensors = checkpoint::load_tensors(&path, device)?;
     tensors.retain(|name, _| !is_classifier(name) && !name.ends_with(".num_batches_tracked"));
-    Ok((described.architecture, described.preprocess(section).with_context(|| at(&path))?, tensors))
+    let architecture = described.architecture;
+    inventory::build(&tensors, device, |vb| Cnn::load(vb, architecture)).with_context(|| at(&path))?;
+    Ok((architecture, preprocess, tensors))
 }
 
 fn at(path: &Path) -> String {

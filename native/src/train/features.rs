@@ -46,8 +46,9 @@ pub enum TextSide {
 /// The image side of every pair.
 #[derive(Clone)]
 pub enum ImageSide {
-    /// The encoder is frozen: the grids of all rows, `[rows, channels, height, width]`.
-    Kept(Tensor),
+    /// The encoder is frozen: the grids of all rows, `[views * rows, channels, height, width]`. The first view is that
+    /// of the photos as they are, the others are of varied ones.
+    Kept { grids: Tensor, views: usize },
     /// The encoder is trained.
     Live { encoder: Box<Cnn>, paths: Vec<PathBuf>, preprocess: Preprocess, augment: bool },
 }
@@ -95,8 +96,13 @@ impl ImageSide {
                 let pixels = pictures::batch(&paths, preprocess, noise, device)?;
                 Ok(ImageFeatures { grid: encoder.forward(&pixels, mode)? })
             }
-            ImageSide::Kept(grids) => {
-                let index: Vec<u32> = rows.iter().map(|&row| row as u32).collect();
+            ImageSide::Kept { grids, views } => {
+                let all = grids.dim(0)? / views;
+                let view = || match mode {
+                    Mode::Train(noise) if *views > 1 => (noise.next_u64() % *views as u64) as usize,
+                    _ => 0,
+                };
+                let index: Vec<u32> = rows.iter().map(|&row| (view() * all + row) as u32).collect();
                 let grid = grids.index_select(&Tensor::new(index, grids.device())?, 0)?;
                 Ok(ImageFeatures { grid: grid.to_dtype(DType::F32)?.to_device(device)? })
             }
@@ -155,27 +161,37 @@ impl FeatureMaker<'_> {
         Ok(TextSide::Kept { hidden: Tensor::cat(&kept, 0)?, rows: spans })
     }
 
-    /// The image side; kept unless `live`.
-    pub fn image(&self, rows: &[PairRow], live: bool, augment: bool) -> Result<ImageSide> {
-        let side = ImageSide::Live {
+    /// The image side, of photos that are varied anew each time they are asked for if `augment` says so.
+    pub fn live_image(&self, rows: &[PairRow], augment: bool) -> Result<ImageSide> {
+        Ok(ImageSide::Live {
             encoder: Box::new(load_cnn(self.config, self.parameters, self.device)?),
             paths: rows.iter().map(|row| row.image.clone()).collect(),
             preprocess: self.config.preprocess.clone(),
             augment,
-        };
-        if live {
-            return Ok(side);
-        }
-        let compute = |rows: &[usize]| -> Result<Vec<Tensor>> {
-            let features = side.get(rows, Mode::Infer, self.device)?;
-            let grid = if self.all_items() {
-                features.grid
-            } else {
-                features.pooled()?.unsqueeze(2)?.unsqueeze(3)?
+        })
+    }
+
+    /// The image side, kept: of the photos as they are, and `views - 1` times of varied ones.
+    pub fn kept_image(&self, rows: &[PairRow], views: usize) -> Result<ImageSide> {
+        let encoder = load_cnn(self.config, self.parameters, self.device)?;
+        let mut grids = Vec::with_capacity(views * rows.len());
+        for view in 0..views {
+            let compute = |part: &[usize]| -> Result<Vec<Tensor>> {
+                let paths: Vec<&Path> = part.iter().map(|&row| rows[row].image.as_path()).collect();
+                let seed = (view * rows.len() + part[0]) as u64;
+                let noise = (view > 0).then(|| NoiseSource::new(seed));
+                let pixels = pictures::batch(&paths, &self.config.preprocess, noise.as_ref(), self.device)?;
+                let features = ImageFeatures { grid: encoder.forward(&pixels, Mode::Infer)? };
+                let grid = if self.all_items() {
+                    features.grid
+                } else {
+                    features.pooled()?.unsqueeze(2)?.unsqueeze(3)?
+                };
+                Ok(grid.to_device(&Device::Cpu)?.chunk(part.len(), 0)?)
             };
-            Ok(grid.to_device(&Device::Cpu)?.chunk(rows.len(), 0)?)
-        };
-        Ok(ImageSide::Kept(Tensor::cat(&self.keep("image", rows, &[], compute)?, 0)?))
+            grids.extend(self.keep("image", rows, &[view as u32], compute)?);
+        }
+        Ok(ImageSide::Kept { grids: Tensor::cat(&grids, 0)?, views })
     }
 
     /// Whether the fusion looks at every token and cell, or at their mean alone.
@@ -183,16 +199,16 @@ impl FeatureMaker<'_> {
         self.config.fusion.kind == FusionKind::Tokens
     }
 
-    /// One tensor a row: from the disk if it was computed of the same encoder, rows and token `ids`, else computed and
-    /// written.
+    /// One tensor a row: from the disk if it was computed of the same encoder, rows and `input` (the token ids, or which
+    /// view of the photos), else computed and written.
     fn keep(
         &self,
         side: &str,
         rows: &[PairRow],
-        ids: &[u32],
+        input: &[u32],
         compute: impl Fn(&[usize]) -> Result<Vec<Tensor>> + Sync,
     ) -> Result<Vec<Tensor>> {
-        let key = self.key(side, rows, ids)?;
+        let key = self.key(side, rows, input)?;
         let path = self.folder.join(format!("features.{side}.{}.safetensors", &key[..16]));
         if path.exists() {
             let kept = checkpoint::load_tensors(&path, &Device::Cpu)?;
@@ -216,14 +232,14 @@ impl FeatureMaker<'_> {
     }
 
     /// A fingerprint of all that a side's features depend on.
-    fn key(&self, side: &str, rows: &[PairRow], ids: &[u32]) -> Result<String> {
+    fn key(&self, side: &str, rows: &[PairRow], input: &[u32]) -> Result<String> {
         let mut hash = Sha256::new();
         hash.update([u8::from(self.all_items())]);
+        // Not the texts: a program that cleans them up otherwise reads other ids.
+        input.iter().for_each(|number| hash.update(number.to_le_bytes()));
         match side {
             "text" => {
                 hash.update(serde_json::to_string(&(&self.config.text, self.config.max_tokens))?);
-                // Not the texts: a program that cleans them up otherwise reads other ids.
-                ids.iter().for_each(|id| hash.update(id.to_le_bytes()));
             }
             _ => {
                 hash.update(serde_json::to_string(&(&self.config.image, &self.config.preprocess))?);

@@ -4,11 +4,14 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use anyhow::{Context, Result};
 use candle_core::{D, DType, Device, Tensor};
-use candle_nn::ops::softmax;
+use candle_nn::{Linear, Module, ops::softmax};
 use mixed_feelings::{
     Sentiment,
     config::ModelConfig,
-    fusion::float::{Fusion, Outputs},
+    fusion::{
+        FusionKind,
+        float::{Fusion, Outputs},
+    },
     layers::{Mode, NoiseSource},
 };
 
@@ -22,11 +25,11 @@ use super::{
     record::Evaluation,
     teachers::Teachers,
     temperature::{Heads, Said},
-    text::most_likely,
+    text::{TASK_HEADS, most_likely},
 };
 use crate::{
     data::{PairRow, Relation},
-    metrics::{Confusion, auc},
+    metrics::{Confusion, ShapleyShares, auc},
 };
 
 /// Rows that are measured together.
@@ -52,6 +55,8 @@ pub struct FusionTask {
     weights: ClassWeights,
     section: FusionSection,
     teachers: Option<Teachers>,
+    /// Tells the pair of both sides' labels; serves the training alone.
+    pair_head: Option<Linear>,
     device: Device,
 }
 
@@ -85,9 +90,23 @@ impl FusionTask {
             text: weigh(&mut taught().map(|row| row.text_label as usize)),
             image: weigh(&mut taught().map(|row| row.image_label as usize)),
         };
-        let fusion = Fusion::load(builder, &config.fusion, config.text.hidden_size, channels)?;
-        let (section, device) = (section.clone(), device.clone());
-        Ok(FusionTask { rows, learned, held_out, sides, fusion, weights, section, teachers, device })
+        let fusion = Fusion::load(builder.clone(), &config.fusion, config.text.hidden_size, channels)?;
+        let pair_head = (section.pair_loss > 0.0).then(|| {
+            let width = config.fusion.width * if config.fusion.kind == FusionKind::Concat { 2 } else { 1 };
+            candle_nn::linear(width, Sentiment::ALL.len().pow(2), builder.pp(TASK_HEADS).pp("pair"))
+        });
+        Ok(FusionTask {
+            rows,
+            learned,
+            held_out,
+            sides,
+            fusion,
+            weights,
+            section: section.clone(),
+            teachers,
+            pair_head: pair_head.transpose()?,
+            device: device.clone(),
+        })
     }
 
     fn outputs(&self, rows: &[usize], has: (Vec<f32>, Vec<f32>), mode: Mode<'_>) -> Result<Outputs> {
@@ -177,6 +196,8 @@ impl Task for FusionTask {
             Mode::Train(noise) => drop_sides(rows.len(), self.section.modality_dropout, noise),
             Mode::Infer => both(rows.len()),
         };
+        let seen_whole: Vec<bool> =
+            has.0.iter().zip(&has.1).map(|(text, image)| text * image > 0.0).collect();
         let outputs = self.outputs(rows, has, mode)?;
         let labels_share = 1.0 - self.section.distillation.as_ref().map_or(0.0, |d| d.weight);
         let graded =
@@ -193,11 +214,22 @@ impl Task for FusionTask {
         let confidence = (self.section.learning.ogm_ge > 0.0).then(|| self.confidence(rows, &text, &image));
         let shares = [1.0, self.section.text_loss, self.section.image_loss];
         let extra = self.distilled(rows, [&outputs.fused, &text, &image], shares)?;
-        let heads = vec![
+        let mut heads = vec![
             graded(&outputs.fused, 1.0, &self.weights.fused, |row| row.label),
             graded(&text, self.section.text_loss, &self.weights.text, |row| Some(row.text_label)),
             graded(&image, self.section.image_loss, &self.weights.image, |row| Some(row.image_label)),
         ];
+        if let (Some(head), Some(joined)) = (&self.pair_head, &outputs.joined) {
+            let pair = |&row: &usize| {
+                let PairRow { text_label, image_label, .. } = self.rows[row];
+                (text_label as usize * Sentiment::ALL.len() + image_label as usize) as u32
+            };
+            let targets = rows.iter().map(pair).collect();
+            // The label of a side that is not shown cannot be told.
+            let weight = (self.section.pair_loss * labels_share) as f32;
+            let weights = seen_whole.iter().map(|&whole| if whole { weight } else { 0.0 }).collect();
+            heads.push(Graded { logits: head.forward(joined)?, targets, weights });
+        }
         Ok(Answers { heads, extra, confidence: confidence.transpose()? })
     }
 
@@ -227,10 +259,7 @@ impl Task for FusionTask {
         let metrics = |confusion: Confusion| confusion.metrics().context("val has no labelled rows");
         let (fused, text, image) = (metrics(fused)?, metrics(text)?, metrics(image)?);
         let contradiction = auc(&self.contradictions()?).unwrap_or(0.5);
-        let commonest = fused.classes.iter().map(|class| class.support).max().unwrap_or(0);
-        let baseline = commonest as f64 / fused.rows as f64;
-        // The Shapley share: the mean of what a modality adds alone and what it adds to the other.
-        let share = |own: f64, other: f64| (own - baseline).midpoint(fused.accuracy - other);
+        let shares = ShapleyShares::of(&fused, &text, &image);
         let figures = BTreeMap::from([
             ("accuracy", fused.accuracy),
             ("macro_f1", fused.macro_f1),
@@ -241,8 +270,8 @@ impl Task for FusionTask {
             ("own_text_macro_f1", metrics(own_text)?.macro_f1),
             ("own_image_macro_f1", metrics(own_image)?.macro_f1),
             ("contradiction_auc", contradiction),
-            ("text_share", share(text.accuracy, image.accuracy)),
-            ("image_share", share(image.accuracy, text.accuracy)),
+            ("text_share", shares.text),
+            ("image_share", shares.image),
             ("weighted_f1", fused.weighted_f1),
         ]);
         Ok(Evaluation { score: fused.macro_f1, figures })

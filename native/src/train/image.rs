@@ -125,6 +125,13 @@ pub fn split(pairs: &Path) -> Result<(Vec<PairRow>, Vec<PairRow>)> {
     Ok((train, val))
 }
 
+/// Whether some BatchNorm of the image encoder is not frozen. It then looks at the whole batch, which cannot be computed
+/// in parts.
+pub fn batch_norm_learns(config: &ModelConfig, frozen: &Frozen) -> bool {
+    let network = config.image.architecture.network();
+    network.convs().any(|conv| !frozen.covers(&format!("image.{}.weight", conv.norm)))
+}
+
 /// The image encoder; what `parameters` has frozen keeps its BatchNorm statistics.
 pub fn load_cnn(config: &ModelConfig, parameters: &Parameters, device: &Device) -> Result<Cnn> {
     let mut cnn = Cnn::load(parameters.builder(device).pp("image"), config.image.architecture)?;

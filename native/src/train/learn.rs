@@ -65,7 +65,8 @@ impl Learner<'_> {
             && let Some(saved) = file.load(self.parameters, &mut adamw, ema.as_ref())?
         {
             position = saved;
-            best = file.load_best()?;
+            // Where an epoch has a score, its parameters were kept.
+            best = position.best.map(|_| file.load_best()).transpose()?;
             record.keep(position.record_bytes)?;
             tracing::info!("{}: resumed at epoch {} batch {}", task.name(), position.epoch, position.batch);
         }

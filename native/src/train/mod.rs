@@ -9,10 +9,12 @@ mod features;
 mod folds;
 mod fusion;
 mod image;
+mod inputs;
 mod learn;
 mod losses;
 mod modulation;
 mod objective;
+mod origin;
 mod overrides;
 mod parameters;
 mod pictures;
@@ -38,6 +40,7 @@ use fusion::{FusionTask, Pairs};
 use image::ImageTask;
 use learn::{Learner, Task};
 use mixed_feelings::{config::ModelConfig, fusion::Temperatures, text::Tokenizer};
+use origin::Origin;
 use parameters::{Frozen, Parameters};
 use record::Record;
 use repeat::{Outcome, Plan, Summary};
@@ -105,12 +108,15 @@ pub fn run(args: Args) -> Result<()> {
         (None, DeviceChoice::Cpu) => std::thread::available_parallelism().map_or(1, NonZero::get),
         (None, DeviceChoice::Cuda(_)) => 1,
     };
+    let origin = Origin::read(&args.config, &args.set)?;
     let features = args.features.unwrap_or_else(|| config.out.clone());
+    // Whatever may be wrong with what is read comes before whatever is written.
+    inputs::check(&config)?;
+    let base = BaseEncoders::load(&config.model, &device)?;
     for folder in [&config.out, &features] {
         std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     }
     let record = Record::open(&config.out.join("metrics.jsonl"))?;
-    let base = BaseEncoders::load(&config.model, &device)?;
     let parameters = Parameters::new(config.seed, Frozen::default());
     parameters.insert_all("text.", base.text, &device)?;
     parameters.insert_all("image.", base.image, &device)?;
@@ -119,7 +125,7 @@ pub fn run(args: Args) -> Result<()> {
     heads.retain(|name, _| stays.covers(name));
     parameters.insert_all("", heads, &device)?;
     let (model, tokenizer) = (base.config, base.tokenizer);
-    let mut training = Training { config, model, tokenizer, features, device, shards, record };
+    let mut training = Training { config, origin, model, tokenizer, features, device, shards, record };
     training.text_stage(&parameters, args.resume)?;
     training.image_stage(&parameters, args.resume)?;
     if repeated {
@@ -132,6 +138,7 @@ pub fn run(args: Args) -> Result<()> {
 /// What all stages share.
 struct Training {
     config: TrainConfig,
+    origin: Origin,
     model: ModelConfig,
     tokenizer: String,
     /// The folder of the feature cache.
@@ -158,8 +165,8 @@ impl Training {
             section.learning.freeze.iter().cloned().chain(["text.*".into(), "heads.text.*".into()]),
         ));
         let task = ImageTask::new(&section, &self.model, &parameters, &self.device)?;
-        // BatchNorm looks at the whole batch, so it is not shared out.
-        self.learn(&task, &section.learning, &parameters, 1, resume)
+        let shards = self.shards_of_images(&parameters);
+        self.learn(&task, &section.learning, &parameters, shards, resume)
     }
 
     fn fusion_stage(&mut self, parameters: &Parameters, resume: bool) -> Result<()> {
@@ -172,7 +179,7 @@ impl Training {
         let teachers = self.teachers(&rows)?;
         let pairs = Pairs { rows: rows.into(), learned, held_out };
         let (task, standard) = self.fusion_task(&parameters, pairs, sides, teachers)?;
-        let shards = if section.fine_tune_image { 1 } else { self.shards };
+        let shards = self.shards_of_images(&parameters);
         self.learn(&task, &section.learning, &parameters, shards, resume)?;
         let (scale, bias) = platt::fit(&task.contradictions()?);
         tracing::info!("contradiction: calibrated on val, scale {scale:.3}, bias {bias:.3}");
@@ -220,7 +227,7 @@ impl Training {
             let (learned, held_out) = (run.learned.clone(), run.held_out.clone());
             let pairs = Pairs { rows: rows.clone(), learned, held_out };
             let (task, _) = self.fusion_task(&parameters, pairs, sides, teachers.clone())?;
-            let shards = if section.fine_tune_image { 1 } else { self.shards };
+            let shards = self.shards_of_images(&parameters);
             let learner = Learner {
                 learning: &section.learning,
                 parameters: &parameters,
@@ -283,6 +290,11 @@ impl Training {
         Frozen::new(frozen)
     }
 
+    /// Parts of a batch that may be computed at the same time where the image encoder takes part as `parameters` say.
+    fn shards_of_images(&self, parameters: &Parameters) -> usize {
+        if image::batch_norm_learns(&self.model, parameters.frozen()) { 1 } else { self.shards }
+    }
+
     /// What the encoders say of the rows.
     fn sides(&self, rows: &[PairRow], parameters: &Parameters) -> Result<Sides> {
         let section = &self.config.fusion;
@@ -294,10 +306,12 @@ impl Training {
             device: &self.device,
             folder: &self.features,
         };
-        Ok(Sides {
-            text: maker.text(rows, section.fine_tune_text)?,
-            image: maker.image(rows, section.fine_tune_image, section.augment)?,
-        })
+        let image = if section.fine_tune_image {
+            maker.live_image(rows, section.augment)?
+        } else {
+            maker.kept_image(rows, section.views)?
+        };
+        Ok(Sides { text: maker.text(rows, section.fine_tune_text)?, image })
     }
 
     fn learn(
@@ -308,7 +322,7 @@ impl Training {
         shards: usize,
         resume: bool,
     ) -> Result<()> {
-        let file = StateFile::new(&self.config.out, task.name());
+        let file = StateFile::new(&self.config.out, task.name(), self.origin.of_stage(task.name()));
         if !resume {
             file.clear()?;
         }

@@ -115,9 +115,9 @@ impl SimpleBackend for Parameters {
         if var.shape() != &shape {
             bail!("{name} has the shape {:?}, the model wants {shape:?}", var.shape());
         }
-        // A frozen parameter is no variable of the graph, so no gradient is computed for it. It shares the storage,
-        // so that running statistics are seen to change.
-        Ok(if self.trains(name) { var.as_tensor().clone() } else { var.as_detached_tensor() })
+        // A frozen parameter is no variable of the graph, so no gradient is computed for it. Running statistics are handed
+        // out as variables: what BatchNorm moves must be what is kept, and of anything else it makes a copy.
+        Ok(if self.frozen.covers(name) { var.as_detached_tensor() } else { var.as_tensor().clone() })
     }
 
     fn get_unchecked(&self, name: &str, _: DType, _: &Device) -> Result<Tensor> {
@@ -196,6 +196,8 @@ fn initial(shape: &Shape, init: Init, noise: &NoiseSource, dtype: DType, device:
 
 #[cfg(test)]
 mod tests {
+    use mixed_feelings::layers::BatchNorm2d;
+
     use super::*;
 
     #[test]
@@ -221,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn frozen_parameters_and_statistics_get_no_gradient() -> Result<()> {
+    fn frozen_parameters_get_no_gradient_and_statistics_are_not_trained() -> Result<()> {
         let parameters = Parameters::new(1, Frozen::new(["cold.*".into()]));
         let builder = parameters.builder(&Device::Cpu);
         let sum = (builder.get(2, "cold.weight")? + builder.get(2, "warm.weight")?)?;
@@ -230,7 +232,24 @@ mod tests {
         let trainable = parameters.trainable();
         assert_eq!(trainable.len(), 1);
         assert!(gradients.get(&trainable[0].1).is_some());
+        assert!(parameters.get("cold.weight").is_some_and(|cold| gradients.get(&cold).is_none()));
         assert_eq!(parameters.changing()?.len(), 2);
+        Ok(())
+    }
+
+    #[test]
+    fn the_statistics_that_a_layer_moves_are_those_that_are_kept() -> Result<()> {
+        let parameters = Parameters::new(1, Frozen::new(["cold.*".into()]));
+        let builder = parameters.builder(&Device::Cpu);
+        let x = Tensor::arange(0f32, 16.0, &Device::Cpu)?.reshape((2, 2, 2, 2))?;
+        for (name, moves) in [("warm", true), ("cold", false)] {
+            BatchNorm2d::load(builder.pp(name), 2, 1e-5)?.forward_train(&x)?;
+            for (statistic, start) in [("running_mean", 0.0), ("running_var", 1.0)] {
+                let name = format!("{name}.{statistic}");
+                let now = parameters.all()?[&name].to_vec1::<f32>()?;
+                assert_eq!(now != [start; 2], moves, "{name}: {now:?}");
+            }
+        }
         Ok(())
     }
 }

@@ -2,21 +2,15 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use candle_core::{Device, Tensor};
 use mixed_feelings::{
-    image::{Limits, Picture, Preprocess, decode},
+    image::{Picture, Preprocess},
     layers::NoiseSource,
 };
 use rayon::prelude::*;
 
-use crate::checkpoint;
-
-/// Reads a photo; the error names the file.
-pub fn read(path: &Path) -> Result<Picture> {
-    let bytes = checkpoint::read(path)?;
-    decode(&bytes, &Limits::default()).with_context(|| path.display().to_string())
-}
+use crate::post;
 
 /// The encoder's input `[photos, 3, side, side]`; with `noise`, of photos changed by [`vary`].
 pub fn batch(
@@ -28,7 +22,7 @@ pub fn batch(
     // Drawn before the photos are shared out, so that the noise does not depend on which thread is faster.
     let seeds: Vec<Option<u64>> = paths.iter().map(|_| noise.map(NoiseSource::next_u64)).collect();
     let one = |(path, seed): (&&Path, &Option<u64>)| -> Result<Vec<f32>> {
-        let mut picture = read(path)?;
+        let mut picture = post::read_image(path)?;
         if let Some(seed) = seed {
             picture = vary(&picture, &NoiseSource::new(*seed))?;
         }

@@ -63,6 +63,16 @@ mod tests {
         assert!((mean - share).abs() < 0.01, "{mean} against {share}");
     }
 
+    /// Values of scikit-learn's `_sigmoid_calibration`, whose signs are the other way round.
+    #[test]
+    fn agrees_with_scikit_learn() {
+        let logit = |i: i32| (i * 37 % 41) as f32 / 10.0 - 2.0;
+        let rows: Vec<(f32, bool)> = (0..40).map(|i| (logit(i), (i * 7919) % 41 < i * 37 % 41)).collect();
+        let (scale, bias) = fit(&rows);
+        assert!((scale - 1.155_519_67).abs() < 1e-4, "{scale}");
+        assert!((bias + 0.051_573_79).abs() < 1e-4, "{bias}");
+    }
+
     #[test]
     fn one_kind_alone_changes_nothing() {
         assert_eq!(fit(&[(1.0, true), (2.0, true)]), (1.0, 0.0));

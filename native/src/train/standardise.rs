@@ -77,9 +77,9 @@ impl Standard {
 /// Standardises kept image features by what `rows` hold; encoders that are trained are left alone.
 pub fn standardise(side: ImageSide, rows: &[usize]) -> Result<(ImageSide, Option<Standard>)> {
     match side {
-        ImageSide::Kept(grids) => {
+        ImageSide::Kept { grids, views } => {
             let standard = Standard::of(&grids, rows)?;
-            Ok((ImageSide::Kept(standard.apply(&grids)?), Some(standard)))
+            Ok((ImageSide::Kept { grids: standard.apply(&grids)?, views }, Some(standard)))
         }
         live => Ok((live, None)),
     }

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
@@ -37,16 +37,18 @@ pub struct Position {
 pub struct StateFile {
     last: PathBuf,
     best: PathBuf,
+    origin: String,
 }
 
 const POSITION: &str = "position";
+const ORIGIN: &str = "origin";
 const EMA: &str = "ema.";
 
 impl StateFile {
-    /// In the folder `out`, for the stage `name`.
-    pub fn new(out: &Path, name: &str) -> Self {
+    /// In the folder `out`, for the stage `name` of a training with the fingerprint `origin`.
+    pub fn new(out: &Path, name: &str, origin: String) -> Self {
         let file = |what: &str| out.join(format!("{name}.{what}.safetensors"));
-        StateFile { last: file("state"), best: file("best") }
+        StateFile { last: file("state"), best: file("best"), origin }
     }
 
     /// Writes what [`load`](Self::load) needs.
@@ -64,13 +66,19 @@ impl StateFile {
         }
         let mut position = serde_json::to_value(position)?;
         position["step"] = adamw.step.into();
-        let metadata = HashMap::from([(POSITION.to_owned(), position.to_string())]);
+        let metadata = HashMap::from([
+            (POSITION.to_owned(), position.to_string()),
+            (ORIGIN.to_owned(), self.origin.clone()),
+        ]);
         let bytes = safetensors::serialize(&tensors, Some(metadata))?;
         atomic::write(&self.last, &bytes)
     }
 
     /// Puts parameters, optimizer and averages where they were, and says how far the stage was; `None` where there is
     /// no file.
+    ///
+    /// # Errors
+    /// When the file is damaged, or was left by a training with another config.
     pub fn load(
         &self,
         parameters: &Parameters,
@@ -80,10 +88,19 @@ impl StateFile {
         if !self.last.exists() {
             return Ok(None);
         }
-        let named = || format!("{} is no training state", self.last.display());
+        let named = || {
+            format!("{} is no whole training state: leave out --resume to start anew", self.last.display())
+        };
         let bytes = checkpoint::read(&self.last)?;
         let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).with_context(named)?;
-        let position = header.metadata().as_ref().and_then(|m| m.get(POSITION)).with_context(named)?;
+        let metadata = header.metadata().as_ref().with_context(named)?;
+        ensure!(
+            metadata.get(ORIGIN) == Some(&self.origin),
+            "{} was left by a training with another config: resume with the config and the --set of that one, or leave \
+             out --resume to start anew",
+            self.last.display()
+        );
+        let position = metadata.get(POSITION).with_context(named)?;
         let position: serde_json::Value = serde_json::from_str(position).with_context(named)?;
         let step = position["step"].as_u64().with_context(named)? as usize;
         let tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu).with_context(named)?;
@@ -105,9 +122,13 @@ impl StateFile {
         checkpoint::save_tensors(&self.best, best)
     }
 
-    /// The best parameters of an earlier run; `None` where there is no file.
-    pub fn load_best(&self) -> Result<Option<HashMap<String, Tensor>>> {
-        self.best.exists().then(|| checkpoint::load_tensors(&self.best, &Device::Cpu)).transpose()
+    /// The best parameters of an earlier run.
+    ///
+    /// # Errors
+    /// When there is no file, or it is damaged.
+    pub fn load_best(&self) -> Result<HashMap<String, Tensor>> {
+        checkpoint::load_tensors(&self.best, &Device::Cpu)
+            .context("the best epoch so far is lost: leave out --resume to start anew")
     }
 
     /// Forgets an earlier training of this stage.

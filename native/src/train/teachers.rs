@@ -66,7 +66,7 @@ fn ask(dir: &Path, rows: &[PairRow], folder: &Path, device: &Device) -> Result<[
     let config = &checkpoint.config;
     let tokenizer = Tokenizer::from_json(&checkpoint.tokenizer, config.max_tokens)?;
     let maker = FeatureMaker { config, parameters: &parameters, tokenizer: &tokenizer, device, folder };
-    let (text, image) = (maker.text(rows, false)?, maker.image(rows, false, false)?);
+    let (text, image) = (maker.text(rows, false)?, maker.kept_image(rows, 1)?);
     let channels = config.image.architecture.network().channels;
     let fusion = Fusion::load(parameters.builder(device), &config.fusion, config.text.hidden_size, channels)?;
     let mut heads = [Vec::new(), Vec::new(), Vec::new()];

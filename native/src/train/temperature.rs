@@ -84,6 +84,21 @@ mod tests {
         }
     }
 
+    /// The minimum that scipy's `minimize_scalar` finds of the same loss.
+    #[test]
+    fn agrees_with_scipy() {
+        let rows = [
+            ([0.5, -1.0, 2.0], Sentiment::Neutral),
+            ([0.0, 0.0, 1.0], Sentiment::Positive),
+            ([1.5, 0.2, -0.7], Sentiment::Negative),
+            ([-0.4, 0.9, 0.1], Sentiment::Positive),
+            ([0.3, 1.1, -2.0], Sentiment::Neutral),
+        ];
+        let found = fit(&rows);
+        assert!((found - 2.756_096).abs() < 1e-3, "{found}");
+        assert!((loss(&rows, found.into()) - 1.044_711_396).abs() < 1e-8);
+    }
+
     #[test]
     fn the_ends_are_kept() {
         let always_right = [([1.0, 0.0, 0.0], Sentiment::Negative)];

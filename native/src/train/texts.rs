@@ -3,7 +3,10 @@
 use std::collections::{BTreeSet, HashSet};
 
 use anyhow::{Context, Result, bail, ensure};
-use mixed_feelings::{Sentiment, text::Tokenizer};
+use mixed_feelings::{
+    Sentiment,
+    text::{MAX_TEXT_BYTES, TextError, Tokenizer},
+};
 use rayon::prelude::*;
 
 use super::config::{SENTIMENT, TextSection, TextTable};
@@ -41,6 +44,15 @@ pub struct Texts {
     pub val: Vec<Row>,
 }
 
+/// The tables of the stage as they stand on disk; each row has a class of its task and a text that can be read.
+struct Tables {
+    tasks: Vec<TextTask>,
+    train: Vec<Vec<RawRow>>,
+    val: Vec<RawRow>,
+    /// The texts of `val` and `keep_out`.
+    held_out: Vec<String>,
+}
+
 /// A row as it stands in its table.
 struct RawRow {
     text: String,
@@ -48,13 +60,40 @@ struct RawRow {
     place: String,
 }
 
-impl Texts {
-    /// Reads and tokenizes all tables that `section` names. A text of `train` that is, but for case, punctuation,
-    /// mentions and links, nearly one of `val` or `keep_out` is left out: it must not be learned by heart.
-    ///
-    /// # Errors
-    /// When a table or a row is unreadable, a label of `sentiment` is unknown, or nothing is left.
-    pub fn read(section: &TextSection, tokenizer: &Tokenizer) -> Result<Self> {
+impl RawRow {
+    /// Its class in the task that its table is of.
+    fn class(&self, task: &TextTask) -> Result<usize> {
+        let class = task.classes.iter().position(|class| *class == self.label);
+        class.with_context(|| format!("{}: `{}` is not {}", self.place, self.label, task.classes.join(", ")))
+    }
+
+    fn check(&self, task: &TextTask) -> Result<()> {
+        self.class(task)?;
+        check_length(&self.text).with_context(|| self.place.clone())
+    }
+}
+
+/// Reads all tables that `section` names and forgets them.
+///
+/// # Errors
+/// Those of [`Texts::read`] that do not take a tokenizer to find.
+pub fn check(section: &TextSection) -> Result<()> {
+    Tables::read(section).map(drop)
+}
+
+/// Refuses a text that the tokenizer will refuse.
+///
+/// # Errors
+/// Tells its length and the limit.
+pub fn check_length(text: &str) -> Result<(), TextError> {
+    match text.len() {
+        bytes if bytes > MAX_TEXT_BYTES => Err(TextError::TooLong { bytes, limit: MAX_TEXT_BYTES }),
+        _ => Ok(()),
+    }
+}
+
+impl Tables {
+    fn read(section: &TextSection) -> Result<Self> {
         let val = read(&section.val)?;
         ensure!(!val.is_empty(), "{} has no rows to choose on", section.val.file.display());
         ensure!(
@@ -66,9 +105,25 @@ impl Texts {
         for table in &section.keep_out {
             held_out.extend(read(table)?.into_iter().map(|row| row.text));
         }
-        let tables = section.train.iter().map(read).collect::<Result<Vec<_>>>()?;
+        let train = section.train.iter().map(read).collect::<Result<Vec<_>>>()?;
+        let tasks = tasks(&section.train, &train)?;
+        for (source, rows) in section.train.iter().zip(&train).chain([(&section.val, &val)]) {
+            let (_, task) = find(&tasks, &source.task)?;
+            rows.iter().try_for_each(|row| row.check(task))?;
+        }
+        Ok(Tables { tasks, train, val, held_out })
+    }
+}
+
+impl Texts {
+    /// Reads and tokenizes all tables that `section` names. A text of `train` that is, but for case, punctuation,
+    /// mentions and links, nearly one of `val` or `keep_out` is left out: it must not be learned by heart.
+    ///
+    /// # Errors
+    /// When a table or a row is unreadable, a label of `sentiment` is unknown, or nothing is left.
+    pub fn read(section: &TextSection, tokenizer: &Tokenizer) -> Result<Self> {
+        let Tables { tasks, train: tables, val, held_out } = Tables::read(section)?;
         let known = resembling(&held_out, tables.iter().flatten().map(|row| row.text.as_str()));
-        let tasks = tasks(&section.train, &tables)?;
         let mut train = Vec::new();
         let mut number = 0;
         for (table, rows) in section.train.iter().zip(tables) {
@@ -131,16 +186,18 @@ fn tasks(sources: &[TextTable], tables: &[Vec<RawRow>]) -> Result<Vec<TextTask>>
 const MOST_CLASSES: usize = 64;
 
 fn tokenized(rows: &[RawRow], task: &str, tasks: &[TextTask], tokenizer: &Tokenizer) -> Result<Vec<Row>> {
-    let number = tasks.iter().position(|t| t.name == task).with_context(|| format!("no task `{task}`"))?;
+    let (number, task) = find(tasks, task)?;
     let row = |row: &RawRow| -> Result<Row> {
-        let classes = &tasks[number].classes;
-        let class = classes.iter().position(|class| *class == row.label);
-        let class =
-            class.with_context(|| format!("{}: `{}` is not {}", row.place, row.label, classes.join(", ")))?;
+        let class = row.class(task)?;
         let ids = tokenizer.encode(&row.text).with_context(|| row.place.clone())?.ids;
         Ok(Row { ids, task: number, class })
     };
     rows.par_iter().map(row).collect()
+}
+
+/// The task of this name and its number.
+fn find<'a>(tasks: &'a [TextTask], name: &str) -> Result<(usize, &'a TextTask)> {
+    tasks.iter().enumerate().find(|(_, task)| task.name == name).with_context(|| format!("no task `{name}`"))
 }
 
 /// The rows of a table. Pairs whose sides are opposed have no merged label: they are left out.

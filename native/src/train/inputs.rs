@@ -1,0 +1,43 @@
+//! What a training will read, looked over before it makes anything: a wrong cell or a missing picture is told at once, not
+//! after the hours of an earlier stage.
+
+use std::{collections::BTreeSet, path::Path};
+
+use anyhow::{Context, Result, ensure};
+use candle_core::Device;
+
+use super::{
+    config::TrainConfig,
+    image::split,
+    texts::{self, check_length},
+};
+use crate::{checkpoint::Checkpoint, data::PairRow};
+
+/// Reads every table, looks whether each picture is there (not into it, which takes its time), and loads the teachers.
+///
+/// # Errors
+/// When something is missing or wrong; the file and line are named.
+pub fn check(config: &TrainConfig) -> Result<()> {
+    if let Some(section) = &config.text {
+        texts::check(section)?;
+    }
+    let of_image = config.image.iter().map(|section| section.pairs.as_path());
+    let tables: BTreeSet<&Path> = of_image.chain([config.fusion.pairs.as_path()]).collect();
+    for table in tables {
+        let (train, val) = split(table)?;
+        for row in train.iter().chain(&val) {
+            check_pair(row).with_context(|| format!("{} line {}", table.display(), row.line))?;
+        }
+    }
+    for dir in config.fusion.distillation.iter().flat_map(|section| &section.teachers) {
+        let teacher = Checkpoint::load(dir, &Device::Cpu).and_then(|teacher| teacher.model(&Device::Cpu));
+        teacher.with_context(|| format!("teacher {}", dir.display()))?;
+    }
+    Ok(())
+}
+
+fn check_pair(row: &PairRow) -> Result<()> {
+    check_length(&row.text)?;
+    ensure!(row.image.is_file(), "image {}: there is no such file", row.image.display());
+    Ok(())
+}
