@@ -1,5 +1,6 @@
 // The left-hand side: words and a photo, however they come: typed, chosen, dropped, pasted, from an example.
 
+import { areaText } from './areas.js';
 import { creditOf, photoOf } from './examples.js';
 import { drawHeat, place } from './heat.js';
 
@@ -31,6 +32,8 @@ export function createComposer({ changed, refused }) {
   function grow() {
     text.style.height = 'auto';
     text.style.height = `${text.scrollHeight}px`;
+    // A scroll bar narrows the text area; the marks must wrap as its words do.
+    marks.style.marginRight = `${text.offsetWidth - text.clientWidth}px`;
     marks.scrollTop = text.scrollTop;
   }
 
@@ -104,12 +107,14 @@ export function createComposer({ changed, refused }) {
 
   function clearHeat() {
     shownRegions = null;
-    heat.dataset.shown = 'false';
+    showHeat();
     $('heat-switch').hidden = true;
   }
 
   function showHeat() {
-    heat.dataset.shown = String(Boolean(shownRegions) && toggle.checked);
+    const shown = Boolean(shownRegions) && toggle.checked;
+    heat.dataset.shown = String(shown);
+    $('heat-text').textContent = shown ? areaText(shownRegions.regions, shownRegions.label) : '';
     if (shownRegions && picture.clientWidth) drawHeat(heat, picture, shownRegions.regions, shownRegions.label);
   }
 
@@ -121,7 +126,9 @@ export function createComposer({ changed, refused }) {
   // The analyzer says what is wrong with it; a broken-image sign helps nobody.
   picture.addEventListener('error', () => (picture.parentElement.hidden = true));
   new ResizeObserver(() => place(heat, picture)).observe(picture);
+  // Its colours are those of the theme, which the system or the page's own button may change.
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', showHeat);
+  new MutationObserver(showHeat).observe(document.documentElement, { attributeFilter: ['data-theme'] });
 
   function offerClear() {
     $('clear').hidden = !photo && !text.value;

@@ -57,9 +57,11 @@ export function createReading() {
         item.dataset.label = label;
         item.classList.toggle('against', weight < 0);
         item.style.setProperty('--weight', Math.abs(weight));
+        const word = document.createElement('span');
+        word.textContent = text;
         const sign = document.createElement('small');
         sign.textContent = weight < 0 ? 'against' : `+${weight.toFixed(2)}`;
-        item.append(text, sign);
+        item.append(word, sign);
         return item;
       }),
     );

@@ -74,7 +74,7 @@ export async function loadProgram(options: FetchOptions): Promise<{ backend: Bac
   throw new MixedFeelingsError(
     'unsupported',
     builds.length === 0
-      ? 'this browser has no WebAssembly SIMD: Chrome 91, Firefox 89, Safari 16.4, Node 20 and later have it'
+      ? 'this browser has no WebAssembly SIMD: Chrome 100, Firefox 97, Safari 16.4, Node 20 and later have it'
       : `no WebAssembly program passes its self-test here: ${String(failure)}`,
     { cause: failure },
   );

@@ -131,15 +131,15 @@ for (const worker of [false, true]) {
       const flipped = bundle.slice();
       flipped[100] ^= 0xff;
       for (const [bytes, code] of [
-        [new Uint8Array(0), /^not-a-bundle$/],
-        [new TextEncoder().encode('<!doctype html>'), /^not-a-bundle$/],
-        [bundle.slice(0, 1000), /^bundle-truncated$/],
-        [bundle.slice(0, -1), /^bundle-truncated$/],
-        [flipped, /^bundle-header$|^not-a-bundle$/],
+        [new Uint8Array(0), 'not-a-bundle'],
+        [new TextEncoder().encode('<!doctype html>'), 'not-a-bundle'],
+        [bundle.slice(0, 1000), 'bundle-truncated'],
+        [bundle.slice(0, -1), 'bundle-truncated'],
+        [flipped, 'bundle-header'],
       ]) {
         await assert.rejects(createAnalyzer({ bundle: bytes, worker }), (error) => {
           assert.ok(error instanceof MixedFeelingsError);
-          assert.match(error.code, code);
+          assert.equal(error.code, code, error.message);
           return true;
         });
       }

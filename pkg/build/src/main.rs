@@ -1,6 +1,7 @@
 //! `cargo pack`: builds the npm package in `pkg/` from the sources beside it. What is up to date is left alone.
 
 mod bindings;
+mod node;
 mod npm;
 mod sizes;
 mod stale;
@@ -41,6 +42,7 @@ fn main() -> Result<()> {
     for build in builds {
         let folder = project.dist().join(build.name);
         if force || stale::is_stale(&project.rust_sources(), &folder.join(bindings::WASM))? {
+            node::ensure()?;
             wasm::ensure_target()?;
             eprintln!("building {} ...", build.name);
             bindings::generate(&wasm::compile(&project, build)?, &folder)?;

@@ -4,25 +4,27 @@ use std::{fs, path::Path, process::Command};
 
 use anyhow::{Context, Result};
 
-use crate::{Project, run, stale::is_stale};
-
-/// npm is a batch file on Windows, which is not found by its bare name.
-const NPM: &str = if cfg!(windows) { "npm.cmd" } else { "npm" };
+use crate::{Project, node, run, stale::is_stale};
 
 /// Installs the compiler once, compiles, and copies the licences.
 pub fn build(project: &Project, force: bool) -> Result<()> {
     let pkg = project.pkg();
     if is_stale(&[pkg.join("package-lock.json")], &pkg.join("node_modules/.package-lock.json"))? {
-        run(Command::new(NPM).current_dir(&pkg).args(["ci", "--no-audit", "--no-fund"]))?;
+        npm(&pkg, &["ci", "--no-audit", "--no-fund"])?;
     }
     let sources = ["src", "tsconfig.json", "package-lock.json"].map(|path| pkg.join(path));
     if force || is_stale(&sources, &project.dist().join("index.js"))? {
-        run(Command::new(NPM).current_dir(&pkg).args(["run", "--silent", "build"]))?;
+        npm(&pkg, &["run", "--silent", "build"])?;
     }
     for licence in ["LICENSE-MIT", "LICENSE-APACHE"] {
         copy_if_newer(&project.root.join(licence), &pkg.join(licence))?;
     }
     Ok(())
+}
+
+fn npm(folder: &Path, arguments: &[&str]) -> Result<()> {
+    node::ensure()?;
+    run(Command::new(node::NPM).current_dir(folder).args(arguments))
 }
 
 fn copy_if_newer(from: &Path, to: &Path) -> Result<()> {

@@ -3,11 +3,14 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 
-import { EXAMPLES } from '../../../www/examples.js';
+import { EXAMPLES, creditOf } from '../../../www/examples.js';
 import { collectErrors, countRequests, startBrowser } from '../lib/browser.js';
 import { ROOT, startDemo } from '../lib/demo.js';
+import { startSlowLine } from '../lib/slow.js';
 
 const LABELS = ['negative', 'neutral', 'positive'];
+const MOST_WORDS = 8; // in the list of those that weighed most
+const AREA = /^The (upper |lower )?(left|top|middle|bottom|right) of the picture weighed most: it spoke (for|against) /;
 const QUIET = 1500; // ms in which a page that still loads something would show it
 
 describe('the demo page', () => {
@@ -46,7 +49,13 @@ describe('the demo page', () => {
       ),
       contradiction: document.getElementById('odds').hidden ? null : document.getElementById('odds-text').textContent,
       marked: [...document.querySelectorAll('#marks mark')].map((mark) => mark.textContent),
+      weights: [...document.querySelectorAll('#weight-list li')].map((item) => ({
+        word: item.firstChild.textContent,
+        label: item.dataset.label,
+        weight: Number(item.style.getPropertyValue('--weight')),
+      })),
       heat: document.getElementById('heat').dataset.shown,
+      area: document.getElementById('heat-text').textContent,
       timing: document.getElementById('timing').textContent,
     }));
   }
@@ -56,6 +65,14 @@ describe('the demo page', () => {
       const sum = percentages.reduce((a, b) => a + b, 0);
       assert.ok(Math.abs(sum - 100) <= 3, `${name}: ${percentages} do not sum to 100`);
     }
+  }
+
+  /** The list of words is short, speaks of the verdict's label, and goes from the heaviest word down. */
+  function assertHeaviestFirst(list, label) {
+    assert.ok(list.length > 0 && list.length <= MOST_WORDS, `${list.length} words`);
+    assert.ok(list.every((item) => item.label === label), JSON.stringify(list));
+    const weights = list.map(({ weight }) => weight);
+    assert.deepEqual(weights, weights.toSorted((a, b) => b - a));
   }
 
   it('reads a text, a picture, and both, and sends nothing anywhere', async () => {
@@ -72,6 +89,9 @@ describe('the demo page', () => {
     assert.deepEqual(Object.keys(text.rows), ['words']);
     assert.ok(text.marked.includes('love'), `love is marked: ${text.marked}`);
     assert.match(text.timing, /^Read in .* ms on this device/);
+    assert.equal(text.area, '', 'without a picture nothing is said of one');
+    assertHeaviestFirst(text.weights, 'positive');
+    assert.ok(text.weights.some(({ word }) => word === 'love'), `love is listed: ${JSON.stringify(text.weights)}`);
     assertSane(text.rows);
 
     await page.locator('#text').fill('This is terrible, I am so sad and angry.');
@@ -84,6 +104,8 @@ describe('the demo page', () => {
     assert.match(image.verdict, /^The picture alone feels (negative|neutral|positive)\.$/);
     assert.deepEqual(Object.keys(image.rows), ['picture']);
     assert.equal(image.heat, 'true');
+    assert.match(image.area, AREA);
+    assert.deepEqual(image.weights, [], 'without words none is listed');
     assertSane(image.rows);
 
     await page.locator('#text').fill('Nothing beats coming home to this face.');
@@ -127,11 +149,12 @@ describe('the demo page', () => {
     await page.keyboard.press('Enter');
     await page.locator('#scores tr[data-reading="the post"]').waitFor();
     assert.equal(await page.locator('#text').inputValue(), EXAMPLES[0].text);
-    assert.match(await page.locator('#credit').textContent(), new RegExp(EXAMPLES[0].author.replace(/\W+/g, '.+')));
+    assert.match((await reading(page)).area, AREA);
 
     await page.locator('#heat-toggle').focus();
     await page.keyboard.press('Space');
     assert.equal(await page.locator('#heat').getAttribute('data-shown'), 'false');
+    assert.equal(await page.locator('#heat-text').textContent(), '', 'nor is the area named');
     await context.close();
   });
 
@@ -156,6 +179,53 @@ describe('the demo page', () => {
     assert.equal(roles.trouble, 'alert');
     assert.match(roles.meter, /words and picture/);
     assert.match(roles.thread, /words -?\d.*picture -?\d/);
+    // The map over the photo is for the eye alone; the same is said beside it.
+    assert.match(await page.locator('#photo').ariaSnapshot(), /of the picture weighed most: it spoke (for|against)/);
+    await context.close();
+  });
+
+  it('names author and licence of each photo', async () => {
+    const { context, page } = await visit();
+    for (const [i, example] of EXAMPLES.entries()) {
+      const item = page.locator('#examples li').nth(i);
+      assert.equal(await item.locator('.example-credit').textContent(), `${example.author}, ${example.licence}`);
+      await item.locator('button').click();
+      await page.locator('#credit', { hasText: creditOf(example) }).waitFor();
+      const credit = await page.locator('#credit').textContent();
+      assert.ok(credit.includes(example.author) && credit.includes(example.licence), credit);
+    }
+    await context.close();
+  });
+
+  it('says when only the beginning of a text was read', async () => {
+    const { context, page } = await visit();
+    const note = page.locator('#text-note');
+    await page.locator('#text').fill('such a long and happy day '.repeat(100));
+    await note.waitFor();
+    assert.match(await note.textContent(), /only its beginning was read/);
+    assert.equal(await page.locator('#text').getAttribute('aria-describedby'), 'text-note', 'a screen reader says it too');
+    await page.locator('#text').fill('a short one');
+    await note.waitFor({ state: 'hidden' });
+    await context.close();
+  });
+
+  it('shows how far the model has come', async (t) => {
+    const line = await startSlowLine(demo.url);
+    t.after(() => line.stop());
+    const context = await browser.newContext();
+    const page = await context.newPage();
+    await page.goto(line.url);
+    for (const percent of [0, 20, 55, 90]) {
+      line.letThrough(percent / 100);
+      // Waits until it is shown, too.
+      const bar = page.locator(`#progress[aria-valuenow="${percent}"]`);
+      await bar.waitFor();
+      assert.match(await bar.getAttribute('aria-valuetext'), /^\d+\.\d of \d+\.\d megabytes$/);
+      assert.match(await page.locator('#status').textContent(), /^Fetching the model: \d+\.\d of \d+\.\d MB$/);
+    }
+    line.letThrough(1);
+    await page.locator('#status[data-state=offline]').waitFor();
+    assert.ok(await page.locator('#progress').isHidden());
     await context.close();
   });
 
@@ -235,8 +305,23 @@ describe('the demo page', () => {
     const { context, page } = await visit({ viewport: { width: 360, height: 740 }, colorScheme: 'dark' });
     await page.locator('#examples button').first().click();
     await reading(page);
-    const excess = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
-    assert.ok(excess <= 0, `${excess} px too wide`);
+    const excess = () => page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+    assert.ok((await excess()) <= 0, `${await excess()} px too wide`);
+
+    const portrait = EXAMPLES.findIndex(({ photo }) => photo === 'friends.jpg');
+    await page.locator('#examples button').nth(portrait).click();
+    await page.locator('#credit', { hasText: creditOf(EXAMPLES[portrait]) }).waitFor();
+    const stretched = await page.locator('#picture').evaluate(async (image) => {
+      await image.decode();
+      return (image.clientWidth * image.naturalHeight) / (image.clientHeight * image.naturalWidth);
+    });
+    assert.ok(Math.abs(stretched - 1) < 0.02, `a portrait is ${stretched} times as wide as it should be`);
+
+    const endless = 'loooong'.repeat(60);
+    await page.locator('#text').fill(endless);
+    await page.locator('#weight-list li', { hasText: endless }).waitFor();
+    assert.ok((await excess()) <= 0, `${await excess()} px too wide for a long word`);
+
     const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
     const dark = await background();
     await page.locator('#theme').click();

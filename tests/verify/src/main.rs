@@ -1,4 +1,4 @@
-//! `cargo verify`: every check of the project, one after the other, the cheap ones first.
+//! `cargo verify`: every check of the project, one after the other, the cheap ones first, each after what it relies on.
 //!
 //! It stops at the first step that fails, with the command that runs this step alone, and ends with a line that counts
 //! the steps. What a step needs and can be installed without asking (the wasm target, npm packages, Chromium when run
@@ -20,7 +20,7 @@ use anyhow::{Context, Result, bail};
 use steps::{STEPS, Step};
 
 const HELP: &str = "\
-Runs every check of the project: format, lints, Rust tests, the npm package, a real browser.
+Runs every check of the project: format, lints, the npm package, Rust tests, a real browser.
 
 Usage: cargo verify [--only STEP]... [--list]
 
@@ -136,6 +136,12 @@ mod tests {
         let Ok(Request::Run(steps)) = parsed(&[]) else { panic!("expected a run") };
         assert_eq!(steps.len(), STEPS.len());
         assert_eq!(steps[0].name, "format");
+    }
+
+    #[test]
+    fn the_package_comes_before_what_is_tested_on_it() {
+        let place = |name| STEPS.iter().position(|step| step.name == name).unwrap();
+        assert!(["rust", "types", "browser"].iter().all(|name| place("pack") < place(name)));
     }
 
     #[test]

@@ -72,7 +72,10 @@ pub fn cargo(root: &Path, arguments: &[&str]) -> Tool {
     tool
 }
 
-/// Node.js, 20 or newer.
+/// The oldest Node.js that will do; `engines` in the `package.json` files says the same.
+const OLDEST_NODE: u32 = 20;
+
+/// Node.js; see [`require_node`].
 pub fn node(folder: &Path, arguments: &[&str]) -> Tool {
     Tool::new("node", folder, arguments)
 }
@@ -96,6 +99,26 @@ pub fn require_target(root: &Path, target: &str) -> Result<()> {
     Tool::new("rustup", root, &["target", "add", target])
         .run()
         .with_context(|| format!("install the Rust target {target}"))
+}
+
+/// Checks that Node.js and npm are here.
+///
+/// # Errors
+/// When one is missing or Node.js is too old; says what to install.
+pub fn require_node() -> Result<()> {
+    let here = Path::new(".");
+    let advice = || format!("install Node.js {OLDEST_NODE} or newer, which brings npm: https://nodejs.org");
+    let version = node(here, &["--version"]).output().with_context(advice)?;
+    let version = version.trim();
+    let enough = major(version).is_some_and(|major| major >= OLDEST_NODE);
+    ensure!(enough, "{}; the one on the PATH is {version}", advice());
+    npm(here, &["--version"]).output().with_context(advice)?;
+    Ok(())
+}
+
+/// The 20 of `v20.11.1`.
+fn major(version: &str) -> Option<u32> {
+    version.strip_prefix('v')?.split('.').next()?.parse().ok()
 }
 
 /// Where Chromium is: `CHROMIUM`, or one on the `PATH`, or one that apt installs now.
@@ -176,6 +199,14 @@ mod tests {
         assert_eq!(executable_in(messages), Some(PathBuf::from("C:\\a b\\x.exe")));
         assert_eq!(executable_in("{\"executable\":null}"), None);
         assert_eq!(executable_in("{\"executable\":\"cut"), None);
+    }
+
+    #[test]
+    fn nodes_major_version_is_read() {
+        assert_eq!(major("v20.11.1"), Some(20));
+        assert_eq!(major("v23.0.0-nightly2024"), Some(23));
+        assert_eq!(major("20.11.1"), None);
+        assert_eq!(major(""), None);
     }
 
     #[cfg(unix)]
