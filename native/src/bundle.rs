@@ -37,14 +37,6 @@ pub fn read(bundle: Option<&Path>) -> Result<(PathBuf, Vec<u8>)> {
     Ok((path, bytes))
 }
 
-/// Where `bundle`, or the default one, lies.
-///
-/// # Errors
-/// As [`read`].
-pub fn path(bundle: Option<&Path>) -> Result<PathBuf> {
-    Ok(read(bundle)?.0)
-}
-
 /// The file beside the bundle at `path` that holds its checksum, as `sha256sum` writes it.
 pub fn sum_beside(path: &Path) -> PathBuf {
     path.with_added_extension("sha256")

@@ -181,4 +181,5 @@ fn what_is_wrong_is_said() {
     refused("column.toml", config.replace("'text_label'", "'mood'"), &["no column `mood`", "pairs.tsv"]);
     let missing = world.path("none.toml").display().to_string();
     run(["train", &missing]).refused(&["none.toml"]);
+    train(&world, &["--set", "text.learning.freeze=['text.embedings.*']"]).refused(&["text.embedings.*"]);
 }

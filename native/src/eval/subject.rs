@@ -43,8 +43,7 @@ impl Subject {
     /// # Errors
     /// When there is no such file, or it is no bundle; the message names it.
     pub fn int8(bundle: Option<&Path>) -> Result<(Engine, Self)> {
-        let path = bundle::path(bundle)?;
-        let bytes = read(&path)?;
+        let (path, bytes) = bundle::read(bundle)?;
         let (sha256, length) = (digest::sha256(&bytes), bytes.len());
         let named = || format!("bundle {}", path.display());
         let config = Bundle::parse(bytes.clone()).map_err(mixed_feelings::Error::from);

@@ -2,6 +2,7 @@
 
 mod quantize;
 mod sample;
+mod shift;
 
 use std::{
     io::{self, Write},

@@ -3,17 +3,20 @@
 use anyhow::{Context, Result};
 use candle_core::{Device, Tensor};
 use mixed_feelings::{
+    Bundle,
     bundle::{self, Calibration},
-    image::{Picture, Preprocess, cnn::Cnn},
+    image::{Picture, Preprocess, cnn::Cnn, int8::ImageEncoder},
+    layers::Mode,
 };
 
-use super::sample::Sample;
+use super::{sample::Sample, shift::Shift};
 use crate::{checkpoint::Checkpoint, progress};
 
 /// Pictures that go through the float CNN at once.
 const BATCH: usize = 8;
 
-/// Measures the CNN's activations on the sample, quantises, and adds the `notes` to the metadata.
+/// Measures the CNN's activations on the sample, quantises, corrects what is left of a [`Shift`], and adds the
+/// `notes` to the metadata.
 ///
 /// # Errors
 /// When a picture of the sample is unreadable or the checkpoint lacks a tensor.
@@ -21,15 +24,31 @@ pub fn quantize(checkpoint: &Checkpoint, sample: &Sample<'_>, notes: &[(String, 
     let Checkpoint { config, tokenizer, tensors } = checkpoint;
     let vb = checkpoint.var_builder(&Device::Cpu);
     let cnn = Cnn::load(vb.pp("image"), config.image.architecture).context("model.safetensors")?;
+    let bar = progress::bar(2 * sample.len(), "calibrating");
+    let squares = || {
+        sample.batches(BATCH, &config.preprocess).inspect(|squares| {
+            bar.inc(squares.as_ref().map_or(0, |squares| squares.len() as u64));
+        })
+    };
+    let pixels = |squares: &[Picture]| stack(squares, &config.preprocess);
+
     let mut calibration = Calibration::new();
-    let bar = progress::bar(sample.len(), "calibrating");
-    for squares in sample.batches(BATCH, &config.preprocess) {
-        let squares = squares?;
-        calibration.observe(&cnn, &stack(&squares, &config.preprocess)?)?;
-        bar.inc(squares.len() as u64);
+    for squares in squares() {
+        calibration.observe(&cnn, &pixels(&squares?)?)?;
     }
+
+    let uncorrected = bundle::quantize(tensors, config, tokenizer, &calibration)?.finish()?;
+    let mut int8 = ImageEncoder::load(&Bundle::parse(uncorrected)?, &config.image, &config.preprocess)?;
+    let mut shift = Shift::new(int8.channels());
+    for squares in squares() {
+        let squares = squares?;
+        shift.add(&cnn.forward(&pixels(&squares)?, Mode::Infer)?, &squares, &mut int8)?;
+    }
+    let mut tensors = tensors.clone();
+    shift.correct(&mut tensors)?;
     bar.finish_and_clear();
-    let mut writer = bundle::quantize(tensors, config, tokenizer, &calibration)?;
+
+    let mut writer = bundle::quantize(&tensors, config, tokenizer, &calibration)?;
     for (key, value) in notes {
         writer.metadata(key, value).with_context(|| format!("--note {key}={value}"))?;
     }

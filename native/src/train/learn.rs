@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use candle_core::{Tensor, backprop::GradStore};
 use mixed_feelings::layers::{Mode, NoiseSource};
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -54,6 +54,11 @@ impl Learner<'_> {
     /// With `resume`, goes on exactly where the state file left off.
     pub fn run(&self, task: &dyn Task, record: &mut Record, resume: bool) -> Result<()> {
         let learning = self.learning;
+        // A misspelt name would let train what should stay.
+        for pattern in &learning.freeze {
+            let known = self.parameters.any(pattern);
+            ensure!(known, "[{}.learning] freeze: no parameter is called `{pattern}`", task.name());
+        }
         let mut adamw = AdamW::new(self.parameters.trainable(), learning.weight_decay, learning.clip)?;
         let ema = (learning.ema > 0.0).then(|| Ema::new(self.parameters, learning.ema)).transpose()?;
         let pools = shard_pools(self.shards)?;

@@ -64,6 +64,11 @@ impl Parameters {
         changing.map(|(n, v)| Ok((n.clone(), v.as_detached_tensor().copy()?))).collect()
     }
 
+    /// Whether the pattern, as in [`Frozen`], matches the name of a parameter.
+    pub fn any(&self, pattern: &str) -> bool {
+        self.lock().keys().any(|name| matches(pattern, name))
+    }
+
     /// The parameter of this name.
     pub fn get(&self, name: &str) -> Option<Var> {
         self.lock().get(name).cloned()
