@@ -60,3 +60,47 @@ impl Shift {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use mixed_feelings::{
+        Bundle,
+        bundle::{random_bundle, tiny_config, tiny_tokenizer},
+    };
+
+    use super::*;
+
+    /// Pictures on which "float" has half a unit more in the first channel than int8.
+    #[test]
+    fn what_int8_lacks_goes_into_the_biases() -> Result<()> {
+        let config = tiny_config();
+        let bundle = Bundle::parse(random_bundle(&config, &tiny_tokenizer(), 1)?)?;
+        let mut int8 = ImageEncoder::load(&bundle, &config.image, &config.preprocess)?;
+        let (channels, side) = (int8.channels(), int8.side());
+        let picture = |level: u8| Picture::from_rgb(32, 32, vec![level; 32 * 32 * 3]);
+        let pictures = [picture(40)?, picture(200)?];
+        let mut grids = Vec::new();
+        for picture in &pictures {
+            let mut cells = int8.encode(picture).to_vec();
+            cells.iter_mut().step_by(channels).for_each(|x| *x += 0.5);
+            let cells = Tensor::from_vec(cells, (side, side, channels), &Device::Cpu)?;
+            grids.push(cells.permute((2, 0, 1))?.contiguous()?);
+        }
+        let mut shift = Shift::new(channels);
+        shift.add(&Tensor::stack(&grids, 0)?, &pictures, &mut int8)?;
+
+        let ones = |shape: &[usize]| Tensor::ones(shape, candle_core::DType::F32, &Device::Cpu);
+        let mut tensors = HashMap::from([
+            ("heads.image.weight".to_owned(), (ones(&[3, channels])? * 2.0)?),
+            ("heads.image.bias".to_owned(), ones(&[3])?),
+            ("heads.text.bias".to_owned(), ones(&[3])?),
+        ]);
+        shift.correct(&mut tensors)?;
+        for (name, expected) in [("heads.image.bias", 2.0), ("heads.text.bias", 1.0)] {
+            for bias in tensors[name].to_vec1::<f32>()? {
+                assert!((bias - expected).abs() < 1e-3, "{name}: {bias}");
+            }
+        }
+        Ok(())
+    }
+}
