@@ -18,6 +18,9 @@ use crate::{
     inventory,
 };
 
+/// The linear layers of a checkpoint that read the image features.
+pub const IMAGE_READERS: [&str; 2] = ["heads.image", "fusion.image"];
+
 /// Everything that a float model is made of.
 #[derive(Clone, Debug)]
 pub struct Checkpoint {

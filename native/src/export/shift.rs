@@ -10,8 +10,7 @@ use anyhow::Result;
 use candle_core::{Device, Tensor};
 use mixed_feelings::image::{Picture, int8::ImageEncoder};
 
-/// The linear layers that read the image features.
-const READERS: [&str; 2] = ["heads.image", "fusion.image"];
+use crate::checkpoint::IMAGE_READERS;
 
 /// Sums of pooled features, as float has them less as int8 has them.
 pub struct Shift {
@@ -50,7 +49,7 @@ impl Shift {
         let mean = |sum: &f64| (sum / self.pictures.max(1) as f64) as f32;
         let lacking: Vec<f32> = self.difference.iter().map(mean).collect();
         let lacking = Tensor::from_vec(lacking, (self.difference.len(), 1), &Device::Cpu)?;
-        for reader in READERS {
+        for reader in IMAGE_READERS {
             let (weight, bias) = (format!("{reader}.weight"), format!("{reader}.bias"));
             if let (Some(weight), Some(old)) = (tensors.get(&weight), tensors.get(&bias)) {
                 let corrected = (old + weight.matmul(&lacking)?.squeeze(1)?)?;

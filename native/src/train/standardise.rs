@@ -7,9 +7,7 @@ use std::collections::HashMap;
 use candle_core::{Result, Tensor};
 
 use super::{features::ImageSide, parameters::Parameters};
-
-/// The linear layers that read the image features.
-const READERS: [&str; 2] = ["heads.image", "fusion.image"];
+use crate::checkpoint::IMAGE_READERS;
 
 /// Keeps a channel that never changes from being divided by zero.
 const EPS: f64 = 1e-5;
@@ -60,7 +58,7 @@ impl Standard {
         parameters: &Parameters,
         change: impl Fn(&Tensor, &Tensor) -> Result<(Tensor, Tensor)>,
     ) -> Result<()> {
-        for reader in READERS {
+        for reader in IMAGE_READERS {
             let names = [format!("{reader}.weight"), format!("{reader}.bias")];
             let (Some(weight), Some(bias)) = (parameters.get(&names[0]), parameters.get(&names[1])) else {
                 continue;
