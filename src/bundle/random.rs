@@ -13,6 +13,9 @@ use crate::{
     text::{Activation as TextActivation, BertConfig},
 };
 
+/// The standard deviation of four numbers of 0..64, added up: `sqrt(4 (64^2 - 1) / 12)`.
+const LEVEL_DEVIATION: f32 = 36.95;
+
 /// Whole words that [`tiny_tokenizer`] knows, beside letters, digits and punctuation.
 const WORDS: [&str; 12] =
     ["the", "a", "is", "i", "love", "hate", "happy", "sad", "sun", "rain", "perfect", "solitude"];
@@ -159,7 +162,14 @@ impl Random {
         (0..len).map(|_| centre + ((self.next() >> 40) as f32 / (1u64 << 24) as f32 - 0.5) * 0.2).collect()
     }
 
-    /// Levels over the whole range, and scales that give the weights the standard deviation `spread`.
+    /// A level as trained weights have them: bell-shaped, of standard deviation [`LEVEL_DEVIATION`].
+    fn level(&mut self) -> i8 {
+        // Four numbers of 0..64, centred.
+        let sum: u64 = self.next().to_le_bytes()[..4].iter().map(|&byte| u64::from(byte % 64)).sum();
+        (sum as i32 - 126).clamp(-127, 127) as i8
+    }
+
+    /// Bell-shaped levels, and scales that give the weights the standard deviation `spread`.
     fn weight(
         &mut self,
         writer: &mut BundleWriter,
@@ -168,12 +178,10 @@ impl Random {
         spread: f32,
     ) -> Result<(), BundleError> {
         let len = shape.iter().product();
-        let levels: Vec<i8> =
-            (0..len).map(|_| (self.next() % 255) as i32 - 127).map(|level| level as i8).collect();
+        let levels: Vec<i8> = (0..len).map(|_| self.level()).collect();
         writer.i8(&format!("{name}.weight"), shape, &levels)?;
         let rows = shape.first().copied().unwrap_or(1);
-        // Uniform over -127..=127 has a standard deviation of 127 / sqrt(3).
-        let scale = spread * 3f32.sqrt() / 127.0;
+        let scale = spread / LEVEL_DEVIATION;
         let scales: Vec<f32> = self.around(rows, 1.0).into_iter().map(|factor| factor * scale).collect();
         writer.f32(&format!("{name}.scale"), &[rows], &scales)
     }

@@ -252,11 +252,11 @@ impl Attend {
         }
         b.rows.quantize(&b.items, width);
         b.query_key_value.resize(3 * b.items.len(), 0.0);
-        self.query_key_value.forward(&b.rows, &mut b.query_key_value);
+        self.query_key_value.forward(&mut b.rows, &mut b.query_key_value);
         b.attended.resize(b.items.len(), 0.0);
         b.attention.attend(&b.query_key_value, width, self.heads, &mut b.attended);
         b.rows.quantize(&b.attended, width);
-        self.output.forward(&b.rows, &mut b.attended);
+        self.output.forward(&mut b.rows, &mut b.attended);
         self.norm.forward_sum(&mut b.attended, &b.items);
         b.pooled.resize(width, 0.0);
         mean_rows(&b.attended, &mut b.pooled);
@@ -299,6 +299,6 @@ impl Projection {
     fn project(&self, b: &mut Buffers) {
         let start = b.items.len();
         b.items.resize(start + b.rows.rows().len() * self.linear.outputs(), 0.0);
-        self.linear.forward(&b.rows, &mut b.items[start..]);
+        self.linear.forward(&mut b.rows, &mut b.items[start..]);
     }
 }

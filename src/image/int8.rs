@@ -9,7 +9,7 @@ use super::{
 use crate::{
     bundle::{Bundle, BundleError},
     kernels::{
-        PANEL, PackedMatrix,
+        PackedMatrix, Sink,
         conv::{Scratch, Windows, convolve},
         depthwise::DepthwiseKernels,
         math::{max, min},
@@ -263,7 +263,7 @@ impl Position<'_> {
         let kernels = if spec.is_depthwise() {
             Kernels::Depthwise(DepthwiseKernels::new(&weights, out_channels, kernel))
         } else {
-            Kernels::Dense(PackedMatrix::new(&weights, out_channels, kernel * kernel * inputs))
+            Kernels::Dense(PackedMatrix::new(&weights, out_channels, kernel, kernel * inputs))
         };
         let weight_sums = match &kernels {
             Kernels::Dense(kernels) => kernels.sums(),
@@ -297,9 +297,7 @@ impl Conv {
     /// Writes the output as levels.
     fn levels(&self, input: &[u8], residual: Option<Residual<'_>>, scratch: &mut Scratch, out: &mut Vec<u8>) {
         out.resize(self.output_len(), 0);
-        self.sums(input, scratch, |cell, channel, sums| {
-            self.requantize.levels(cell, channel, sums, residual, out);
-        });
+        self.sums(input, scratch, &mut self.requantize.to_levels(residual, out));
     }
 
     /// Writes the output as real numbers.
@@ -311,16 +309,14 @@ impl Conv {
         out: &mut Vec<f32>,
     ) {
         out.resize(self.output_len(), 0.0);
-        self.sums(input, scratch, |cell, channel, sums| {
-            self.requantize.floats(cell, channel, sums, residual, out);
-        });
+        self.sums(input, scratch, &mut self.requantize.to_reals(residual, out));
     }
 
     fn output_len(&self) -> usize {
         self.windows.output_height() * self.windows.output_width() * self.requantize.channels()
     }
 
-    fn sums(&self, input: &[u8], scratch: &mut Scratch, sink: impl FnMut(usize, usize, &[i32; PANEL])) {
+    fn sums(&self, input: &[u8], scratch: &mut Scratch, sink: &mut impl Sink) {
         match &self.kernels {
             Kernels::Dense(kernels) => {
                 convolve(input, &self.windows, self.zero_point, kernels, scratch, sink);

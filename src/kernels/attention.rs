@@ -1,14 +1,15 @@
 //! Scaled dot-product attention over several heads (Vaswani et al. 2017), in floats, reading heads where they lie.
 
 use super::{
-    float::{Rows, matmul},
+    float::{Panels, Rows, matmul},
     math::softmax,
 };
 
-/// Room for one head's transposed keys and its probabilities; grows to the largest use and allocates no more.
+/// Room for one head's keys, values and probabilities; grows to the largest use and allocates no more.
 #[derive(Clone, Debug, Default)]
 pub struct Attention {
-    keys: Vec<f32>,
+    keys: Panels,
+    values: Panels,
     probabilities: Vec<f32>,
 }
 
@@ -34,29 +35,18 @@ impl Attention {
             return;
         }
         let depth = width / heads;
-        // Whole vectors of keys: the rest stays zero, and its scores are not read.
-        let columns = rows.next_multiple_of(8);
-        self.keys.resize(depth * columns, 0.0);
-        self.probabilities.resize(rows * columns, 0.0);
+        self.probabilities.resize(rows * rows, 0.0);
         let scale = 1.0 / (depth as f32).sqrt();
         for head in 0..heads {
-            let query = head * depth;
-            let (key, value) = (width + query, 2 * width + query);
-            self.keys.fill(0.0);
-            for (row, qkv) in qkv.chunks_exact(stride).enumerate() {
-                for (k, &x) in qkv[key..][..depth].iter().enumerate() {
-                    self.keys[k * columns + row] = x * scale;
-                }
+            let from = |part: usize| Rows { data: &qkv[part * width + head * depth..], stride };
+            self.keys.pack_transposed(from(1), depth, rows, scale);
+            self.values.pack(from(2), rows, depth);
+            matmul(from(0), &self.keys, &mut self.probabilities, rows, rows);
+            for scores in self.probabilities.chunks_exact_mut(rows) {
+                softmax(scores);
             }
-            let keys = Rows { data: &self.keys, stride: columns };
-            let queries = Rows { data: &qkv[query..], stride };
-            matmul(queries, keys, &mut self.probabilities, columns, rows, columns, depth);
-            for scores in self.probabilities.chunks_exact_mut(columns) {
-                softmax(&mut scores[..rows]);
-            }
-            let probabilities = Rows { data: &self.probabilities, stride: columns };
-            let values = Rows { data: &qkv[value..], stride };
-            matmul(probabilities, values, &mut out[query..], width, rows, depth, rows);
+            let probabilities = Rows { data: &self.probabilities, stride: rows };
+            matmul(probabilities, &self.values, &mut out[head * depth..], width, rows);
         }
     }
 }

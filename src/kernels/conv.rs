@@ -1,10 +1,8 @@
-//! Convolutions over grids of u7 activations in NHWC: 1x1 is a matrix product as it stands, others copy their windows
-//! into rows first (im2col), a block at a time so that the rows stay in the cache.
+//! Convolutions over grids of u7 activations in NHWC. The windows are read where they lie in the grid: a row of the kernel
+//! is one run of neighbouring bytes, so a convolution is a matrix product whose rows have as many runs as the kernel has
+//! rows. Nothing is copied but a grid that needs padding.
 
-use super::{InstructionSet, PANEL, PackedMatrix, gemm_with, padded_depth};
-
-/// Bytes of window rows made at a time.
-const BLOCK_BYTES: usize = 24 * 1024;
+use super::{PackedMatrix, Room, Rows, SLACK, Sink, gemm, padded_depth};
 
 /// Where the windows of a convolution lie. Kernels, strides and padding are the same in both directions, the input is
 /// square or not.
@@ -57,7 +55,7 @@ impl Windows {
 #[derive(Clone, Debug, Default)]
 pub struct Scratch {
     padded: Vec<u8>,
-    rows: Vec<u8>,
+    room: Room,
 }
 
 impl Scratch {
@@ -66,7 +64,7 @@ impl Scratch {
         Self::default()
     }
 
-    /// `input` with `zero_point` around it, or `input` itself if nothing is to be added.
+    /// `input` with `zero_point` around it and [`SLACK`] bytes behind it, or `input` itself if it will do.
     pub(super) fn pad<'a>(
         padded: &'a mut Vec<u8>,
         input: &'a [u8],
@@ -74,18 +72,23 @@ impl Scratch {
         zero_point: u8,
     ) -> &'a [u8] {
         assert_eq!(input.len(), windows.height * windows.width * windows.channels, "input fits its shape");
-        if windows.is_unpadded() {
+        let run = windows.kernel * windows.channels;
+        if windows.is_unpadded() && run == padded_depth(run) {
             return input;
         }
         let row = windows.width * windows.channels;
         let padded_row = windows.padded_width() * windows.channels;
-        padded.resize(windows.padded_height() * padded_row, 0);
-        padded.fill(zero_point);
-        if row > 0 {
+        padded.resize(windows.padded_height() * padded_row + SLACK, 0);
+        let (above, rest) = padded.split_at_mut(windows.rows_padding.0 * padded_row);
+        above.fill(zero_point);
+        let (rows, below) = rest.split_at_mut(windows.height * padded_row);
+        below.fill(zero_point);
+        if padded_row > 0 {
             let left = windows.columns_padding.0 * windows.channels;
-            let rows = padded.chunks_exact_mut(padded_row).skip(windows.rows_padding.0);
-            for (input, out) in input.chunks_exact(row).zip(rows) {
-                out[left..][..row].copy_from_slice(input);
+            for (y, out) in rows.chunks_exact_mut(padded_row).enumerate() {
+                out[..left].fill(zero_point);
+                out[left..][..row].copy_from_slice(&input[y * row..][..row]);
+                out[left + row..].fill(zero_point);
             }
         }
         padded
@@ -97,8 +100,8 @@ impl Scratch {
     }
 }
 
-/// The integer sums of a convolution. `weights` is `[out, kernel * kernel * channels]`, the kernel row by row, channels
-/// last (OHWI). `sink(cell, channel, sums)` receives eight channels of an output cell at a time.
+/// Hands the integer sums of a convolution to `sink`, whose rows are the output's cells. `weights` has
+/// `kernel * channels` numbers a run and `kernel` runs: the kernel row by row, channels last (OHWI).
 ///
 /// # Panics
 /// When a length does not fit.
@@ -108,39 +111,31 @@ pub fn convolve(
     zero_point: u8,
     weights: &PackedMatrix,
     scratch: &mut Scratch,
-    mut sink: impl FnMut(usize, usize, &[i32; PANEL]),
+    sink: &mut impl Sink,
 ) {
-    let set = InstructionSet::best();
     let Windows { channels, kernel, stride, .. } = *windows;
-    let depth = kernel * kernel * channels;
-    assert_eq!(weights.depth(), depth, "weights are [out, kernel * kernel * channels]");
-    let Scratch { padded, rows } = scratch;
-    let input = Scratch::pad(padded, input, windows, zero_point);
-    let (height, width) = (windows.output_height(), windows.output_width());
-    if kernel == 1 && stride == 1 && depth == padded_depth(depth) {
-        gemm_with(set, input, depth, height * width, weights, sink);
-        return;
-    }
-    let row_stride = padded_depth(depth);
-    let block = (BLOCK_BYTES / row_stride).max(16);
-    rows.resize(block.min(height * width) * row_stride, 0);
-    let input_row = windows.padded_width() * channels;
-    let span = kernel * channels;
-    for start in (0..height * width).step_by(block) {
-        let count = block.min(height * width - start);
-        for (cell, row) in (start..start + count).zip(rows.chunks_exact_mut(row_stride)) {
-            let corner = cell / width * stride * input_row + cell % width * stride * channels;
-            for (y, part) in row[..depth].chunks_exact_mut(span).enumerate() {
-                part.copy_from_slice(&input[corner + y * input_row..][..span]);
-            }
-        }
-        gemm_with(set, rows, row_stride, count, weights, |row, column, sums| sink(start + row, column, sums));
-    }
+    assert!(
+        weights.runs() == kernel && weights.depth() == kernel * kernel * channels,
+        "weights are [out, kernel, kernel * channels]"
+    );
+    let Scratch { padded, room } = scratch;
+    let levels = Scratch::pad(padded, input, windows, zero_point);
+    let run_step = windows.padded_width() * channels;
+    let rows = Rows {
+        levels,
+        count: windows.output_height() * windows.output_width(),
+        line: windows.output_width(),
+        step: stride * channels,
+        line_step: stride * run_step,
+        run_step,
+    };
+    gemm(&rows, weights, room, sink);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::collect::Collect;
 
     #[test]
     fn agrees_with_the_definition_under_every_padding() {
@@ -159,15 +154,11 @@ mod tests {
             let input: Vec<u8> = (0..height * width * channels).map(|i| (i * 71 % 128) as u8).collect();
             let depth = kernel * kernel * channels;
             let weights: Vec<i8> = (0..out * depth).map(|i| (i * 113 % 251) as u8 as i8).collect();
-            let packed = PackedMatrix::new(&weights, out, depth);
+            let packed = PackedMatrix::new(&weights, out, kernel, kernel * channels);
             let (oh, ow) = (windows.output_height(), windows.output_width());
-            let mut sums = vec![None; oh * ow * out];
-            convolve(&input, &windows, zero_point, &packed, &mut scratch, |cell, channel, eight| {
-                for (j, &sum) in eight.iter().enumerate().take(out - channel) {
-                    sums[cell * out + channel + j] = Some(sum);
-                }
-            });
-            for (i, sum) in sums.into_iter().enumerate() {
+            let mut sums = Collect::new(oh * ow, out);
+            convolve(&input, &windows, zero_point, &packed, &mut scratch, &mut sums);
+            for (i, sum) in sums.into_sums().into_iter().enumerate() {
                 let (cell, channel) = (i / out, i % out);
                 let mut expected = 0;
                 for k in 0..depth {

@@ -1,75 +1,203 @@
-//! The loop over tiles, shared by every instruction set: it blocks for the caches, the tiles do the arithmetic.
+//! The loop over tiles, shared by every instruction set: it blocks for the caches, the tiles do the arithmetic, and what
+//! follows the sums takes them from the registers.
 
-use super::{InstructionSet, MAX_ROWS, PANEL, PackedMatrix, Tile, padded_depth};
+use super::{
+    InstructionSet, PANEL, PackedMatrix,
+    lanes::I32x8,
+    packed::{GROUP, Panel},
+};
 
 /// Bytes of activations that stay in the first cache while the panels pass over them.
 const BLOCK_BYTES: usize = 24 * 1024;
 
-/// `a` times the transposed weights, on the fastest instruction set.
+/// The most rows of a block.
+const MAX_BLOCK: usize = 256;
+
+/// The activations of a product: rows of levels in `0..=127`, each made of as many runs as the weights have.
 ///
-/// `a` has `rows` rows, `stride` bytes apart, each at least [`padded_depth`] long and in `0..=127`. `sink(row, column,
-/// sums)` receives eight sums at a time, of `column..column + 8`; those beyond the matrix's columns are zero.
+/// A linear layer has one run a row. A row of a convolution is a window, its runs the kernel's rows as they lie in the
+/// grid: no copy of the windows is made.
+#[derive(Clone, Copy, Debug)]
+pub struct Rows<'a> {
+    /// The levels, from the first row's first one on.
+    pub levels: &'a [u8],
+    /// How many rows there are.
+    pub count: usize,
+    /// Rows of a line; after so many the next line begins.
+    pub line: usize,
+    /// Bytes from a row to its neighbour in the line.
+    pub step: usize,
+    /// Bytes from a line to the next.
+    pub line_step: usize,
+    /// Bytes from a run to the next.
+    pub run_step: usize,
+}
+
+impl<'a> Rows<'a> {
+    /// Rows of one run, `stride` bytes apart.
+    pub fn plain(levels: &'a [u8], count: usize, stride: usize) -> Self {
+        Rows { levels, count, line: count.max(1), step: stride, line_step: 0, run_step: 0 }
+    }
+
+    fn start(&self, row: usize) -> usize {
+        row / self.line * self.line_step + row % self.line * self.step
+    }
+
+    /// Panics unless every row can be read by `weights`.
+    fn check(&self, weights: &PackedMatrix) {
+        assert!(self.line > 0, "a line has rows");
+        let Some(last) = self.count.checked_sub(1) else { return };
+        // Starts grow along a line and from line to line, so the farthest is at one of two ends.
+        let line_end =
+            (last / self.line).checked_sub(1).map_or(0, |line| self.start(line * self.line + self.line - 1));
+        let reach = (weights.runs() - 1) * self.run_step + weights.run_bytes();
+        assert!(self.start(last).max(line_end) + reach <= self.levels.len(), "activations are too short");
+    }
+}
+
+/// What takes the sums of a tile: `R` rows from `row` on, of `column..column + 8`. Those of columns that the matrix does
+/// not have are zero.
+pub trait Sink {
+    /// Takes them.
+    fn tile<const R: usize>(&mut self, row: usize, column: usize, sums: [I32x8; R]);
+}
+
+/// Room that some instruction sets prepare a panel in; grows to the largest and allocates no more.
+#[derive(Clone, Debug, Default)]
+pub struct Room(pub(super) Vec<i16>);
+
+/// How an instruction set computes tiles.
+pub(super) trait Kernel {
+    /// Rows of the largest tile that stays in registers.
+    const ROWS: usize;
+
+    /// Whether [`Panel::weights`] must be widened to 16 bits, see [`super::simd128`].
+    const WIDENS: bool = false;
+
+    /// The sums of `R` rows, which begin at `starts`, with one panel. `wide` is what the panel was widened to.
+    fn tile<const R: usize>(
+        rows: &Rows<'_>,
+        starts: &[usize; R],
+        panel: &Panel<'_>,
+        wide: &[i16],
+    ) -> [I32x8; R];
+}
+
+/// `rows` times the transposed weights, on the fastest instruction set, into `sink`.
 ///
 /// # Panics
-/// When `a` is shorter than `rows` rows, or `stride` than a row.
-pub fn gemm(
-    a: &[u8],
-    stride: usize,
-    rows: usize,
-    weights: &PackedMatrix,
-    sink: impl FnMut(usize, usize, &[i32; PANEL]),
-) {
-    gemm_with(InstructionSet::best(), a, stride, rows, weights, sink);
+/// When the rows are too short.
+pub fn gemm(rows: &Rows<'_>, weights: &PackedMatrix, room: &mut Room, sink: &mut impl Sink) {
+    gemm_with(InstructionSet::best(), rows, weights, room, sink);
 }
 
 /// [`gemm`] on a given instruction set.
 ///
 /// # Panics
-/// As [`gemm`].
+/// As [`gemm`], and when the weights were not packed for it.
 pub fn gemm_with(
     set: InstructionSet,
-    a: &[u8],
-    stride: usize,
-    rows: usize,
+    rows: &Rows<'_>,
     weights: &PackedMatrix,
-    mut sink: impl FnMut(usize, usize, &[i32; PANEL]),
+    room: &mut Room,
+    sink: &mut impl Sink,
 ) {
-    let depth = padded_depth(weights.depth());
     assert!(
-        stride >= depth && (rows == 0 || a.len() >= (rows - 1) * stride + depth),
-        "activations are too short"
+        weights.has_short_sums() == set.has_short_sums() || set == InstructionSet::Scalar,
+        "weights are packed for another instruction set"
     );
-    let block = (BLOCK_BYTES / stride).max(1).next_multiple_of(MAX_ROWS);
-    let mut tile: Tile = [[0; PANEL]; MAX_ROWS];
-    for start in (0..rows).step_by(block) {
-        let end = rows.min(start + block);
+    rows.check(weights);
+    set.run(rows, weights, room, sink);
+}
+
+/// The loop, compiled once for each instruction set and sink.
+#[inline(always)]
+pub(super) fn run<K: Kernel>(rows: &Rows<'_>, weights: &PackedMatrix, room: &mut Room, sink: &mut impl Sink) {
+    let depth = weights.runs() * weights.run_bytes();
+    let block = (BLOCK_BYTES / depth).next_multiple_of(K::ROWS).clamp(K::ROWS, MAX_BLOCK);
+    let mut starts = [0; MAX_BLOCK];
+    for first in (0..rows.count).step_by(block) {
+        let count = block.min(rows.count - first);
+        for (i, start) in starts[..count].iter_mut().enumerate() {
+            *start = rows.start(first + i);
+        }
         for (index, panel) in weights.panels().enumerate() {
-            let mut row = start;
-            while row < end {
-                let a = &a[row * stride..];
-                let count = match (end - row).min(set.tile_rows()) {
-                    8.. => {
-                        set.tile::<8>(a, stride, panel, &mut tile);
-                        8
-                    }
+            if K::WIDENS {
+                room.widen(&panel);
+            }
+            let column = index * PANEL;
+            let (whole, rest) = starts[..count].split_at(count - count % K::ROWS);
+            for (i, starts) in whole.chunks_exact(K::ROWS).enumerate() {
+                let row = first + i * K::ROWS;
+                if K::ROWS == 8 {
+                    tile::<K, 8>(rows, starts, &panel, room, row, column, sink);
+                } else {
+                    tile::<K, 4>(rows, starts, &panel, room, row, column, sink);
+                }
+            }
+            let mut row = first + whole.len();
+            let mut rest = rest;
+            while !rest.is_empty() {
+                let done = match rest.len() {
                     4.. => {
-                        set.tile::<4>(a, stride, panel, &mut tile);
+                        tile::<K, 4>(rows, rest, &panel, room, row, column, sink);
                         4
                     }
                     2.. => {
-                        set.tile::<2>(a, stride, panel, &mut tile);
+                        tile::<K, 2>(rows, rest, &panel, room, row, column, sink);
                         2
                     }
                     _ => {
-                        set.tile::<1>(a, stride, panel, &mut tile);
+                        tile::<K, 1>(rows, rest, &panel, room, row, column, sink);
                         1
                     }
                 };
-                for (offset, sums) in tile[..count].iter().enumerate() {
-                    sink(row + offset, index * PANEL, sums);
-                }
-                row += count;
+                row += done;
+                rest = &rest[done..];
             }
         }
     }
+}
+
+#[inline(always)]
+fn tile<K: Kernel, const R: usize>(
+    rows: &Rows<'_>,
+    starts: &[usize],
+    panel: &Panel<'_>,
+    room: &Room,
+    row: usize,
+    column: usize,
+    sink: &mut impl Sink,
+) {
+    let starts = starts.first_chunk().expect("as many starts as rows");
+    sink.tile(row, column, K::tile::<R>(rows, starts, panel, &room.0));
+}
+
+impl Room {
+    /// An empty one.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Widens the weights of a panel to 16 bits.
+    #[inline(always)]
+    fn widen(&mut self, panel: &Panel<'_>) {
+        self.0.resize(panel.weights.len(), 0);
+        for (wide, &w) in self.0.iter_mut().zip(panel.weights) {
+            *wide = i16::from(w);
+        }
+    }
+}
+
+/// Panics unless the tile's rows and the panel hold what it reads; every vector kernel relies on it.
+#[inline(always)]
+#[cfg_attr(
+    not(any(target_arch = "x86_64", target_arch = "aarch64", target_feature = "simd128")),
+    allow(dead_code)
+)]
+pub(super) fn check_tile<const R: usize>(rows: &Rows<'_>, starts: &[usize; R], panel: &Panel<'_>) {
+    let reach = (panel.runs - 1) * rows.run_step + panel.groups * GROUP;
+    let farthest = starts.iter().fold(0, |farthest, &start| farthest.max(start));
+    assert!(farthest + reach <= rows.levels.len(), "activations are shorter than the tile reads");
+    assert!(panel.weights.len() == panel.runs * panel.groups * GROUP * PANEL, "a panel is whole groups");
 }

@@ -1,6 +1,10 @@
 //! A linear layer with int8 weights over rows quantised on the fly.
 
-use super::{PANEL, PackedMatrix, gemm, quantize::QuantizedRows};
+use super::{
+    PANEL, PackedMatrix, Sink, gemm,
+    lanes::{F32x8, I32x8},
+    quantize::{Quantization, QuantizedRows},
+};
 
 /// `y = x W^T + b` with int8 weights `[outputs, inputs]`, each output scaled by its own factor.
 #[derive(Clone, Debug)]
@@ -19,7 +23,7 @@ impl Linear {
         let outputs = scale.len();
         assert_eq!(bias.len(), outputs, "one bias an output");
         Linear {
-            weights: PackedMatrix::new(weights, outputs, inputs),
+            weights: PackedMatrix::new(weights, outputs, 1, inputs),
             scale: padded(scale),
             bias: padded(bias),
         }
@@ -40,24 +44,50 @@ impl Linear {
     ///
     /// # Panics
     /// When `out` has another length or the rows another width.
-    pub fn forward(&self, x: &QuantizedRows, out: &mut [f32]) {
-        let (rows, outputs) = (x.rows().len(), self.outputs());
-        assert_eq!(out.len(), rows * outputs, "out is [rows, outputs]");
-        gemm(x.data(), x.stride(), rows, &self.weights, |row, column, sums| {
-            let quantization = x.rows()[row];
-            let zero = i32::from(quantization.zero_point);
-            let weight_sums = &self.weights.sums()[column..][..PANEL];
-            let (scale, bias) = (&self.scale[column..][..PANEL], &self.bias[column..][..PANEL]);
-            let mut y = [0.0; PANEL];
-            for j in 0..PANEL {
-                y[j] = (sums[j] - zero * weight_sums[j]) as f32 * (quantization.scale * scale[j]) + bias[j];
-            }
-            let out = &mut out[row * outputs..][..outputs][column..];
-            match out.first_chunk_mut::<PANEL>() {
-                Some(out) => *out = y,
-                None => out.copy_from_slice(&y[..out.len()]),
-            }
-        });
+    pub fn forward(&self, x: &mut QuantizedRows, out: &mut [f32]) {
+        self.forward_then(x, out, |y| y);
+    }
+
+    /// [`forward`](Self::forward), with an activation on each number before it is written.
+    ///
+    /// # Panics
+    /// As [`forward`](Self::forward).
+    #[inline(always)]
+    pub fn forward_then(
+        &self,
+        x: &mut QuantizedRows,
+        out: &mut [f32],
+        activation: impl Fn(F32x8) -> F32x8 + Copy,
+    ) {
+        let (x, quantizations, room) = x.parts();
+        assert_eq!(out.len(), quantizations.len() * self.outputs(), "out is [rows, outputs]");
+        gemm(&x, &self.weights, room, &mut Floats { linear: self, quantizations, activation, out });
+    }
+}
+
+/// Takes the sums of a linear layer to floats.
+struct Floats<'a, A> {
+    linear: &'a Linear,
+    quantizations: &'a [Quantization],
+    activation: A,
+    out: &'a mut [f32],
+}
+
+impl<A: Fn(F32x8) -> F32x8> Sink for Floats<'_, A> {
+    #[inline(always)]
+    fn tile<const R: usize>(&mut self, row: usize, column: usize, sums: [I32x8; R]) {
+        let Linear { weights, scale, bias } = self.linear;
+        let weight_sums = I32x8::load(&weights.sums()[column..]);
+        let (scale, bias) = (F32x8::load(&scale[column..]), F32x8::load(&bias[column..]));
+        let outputs = weights.columns();
+        let width = PANEL.min(outputs - column);
+        let rows = self.out[row * outputs..].chunks_mut(outputs);
+        for ((sums, quantization), out) in sums.into_iter().zip(&self.quantizations[row..][..R]).zip(rows) {
+            let zero = I32x8::splat(i32::from(quantization.zero_point));
+            let factor = F32x8::splat(quantization.scale) * scale;
+            let y = (sums - zero * weight_sums).to_f32() * factor + bias;
+            (self.activation)(y).store(&mut out[column..][..width]);
+        }
     }
 }
 
@@ -82,7 +112,7 @@ mod tests {
             let mut q = QuantizedRows::new();
             q.quantize(&x, inputs);
             let mut out = vec![0.0; rows * outputs];
-            Linear::new(&weights, &scale, &bias, inputs).forward(&q, &mut out);
+            Linear::new(&weights, &scale, &bias, inputs).forward(&mut q, &mut out);
             for (i, y) in out.into_iter().enumerate() {
                 let (row, column) = (i / outputs, i % outputs);
                 let exact: f64 = (0..inputs)

@@ -9,16 +9,25 @@
 //! - Every instruction set gives the same integers, and the float steps around them use only IEEE basic operations in a
 //!   fixed order. So one bundle gives the same answer in every engine.
 //!
-//! One file an instruction set (`scalar`, `simd128`, `relaxed`, `x86`), chosen by [`InstructionSet::best`]: natively at
-//! run time, in wasm when it is compiled. [`self_test`] holds the chosen one to the scalar one; a web page runs it before
-//! it trusts an engine. A lane for NEON goes beside them.
+//! One file an instruction set (`scalar`, `simd128`, `relaxed`, `x86`, `neon`), chosen by [`InstructionSet::best`]:
+//! natively at run time, in wasm when it is compiled and by what its byte dot does. [`self_test`] holds the chosen one to
+//! the scalar one; a web page runs it before it trusts an engine.
+//!
+//! # Layout
+//! A [`gemm()`] walks over [`Rows`] of levels (linear layers: one run a row; convolutions: windows where they lie in the
+//! grid) and over the panels of a [`PackedMatrix`], computes a tile of up to 8 rows by [`PANEL`] columns in registers, and
+//! hands it to a [`Sink`], which turns sums into floats or levels while they are still there. Floats are handled eight at
+//! a time ([`lanes`]).
 //!
 //! Lengths that do not fit are a bug of the caller, not an input of the user: these functions panic on them.
+
+use std::sync::OnceLock;
 
 pub mod attention;
 pub mod conv;
 pub mod depthwise;
 pub mod float;
+pub mod lanes;
 pub mod layer_norm;
 pub mod linear;
 pub mod math;
@@ -26,7 +35,10 @@ pub mod pool;
 pub mod quantize;
 pub mod requantize;
 
+mod collect;
 mod gemm;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod packed;
 #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
 mod relaxed;
@@ -37,15 +49,9 @@ mod simd128;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-pub use gemm::{gemm, gemm_with};
-pub use packed::{MAX_DEPTH, PANEL, PackedMatrix, padded_depth};
+pub use gemm::{Room, Rows, Sink, gemm, gemm_with};
+pub use packed::{MAX_DEPTH, PANEL, PackedMatrix, SLACK, padded_depth};
 pub use self_test::{Mismatch, self_test, self_test_of};
-
-/// Sums of one tile: up to [`MAX_ROWS`] rows of [`PANEL`] columns.
-pub type Tile = [[i32; PANEL]; MAX_ROWS];
-
-/// The most rows that a tile has on any instruction set.
-pub const MAX_ROWS: usize = 8;
 
 /// What computes a tile. Which of them exist depends on the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,15 +62,24 @@ pub enum InstructionSet {
     /// WebAssembly SIMD: 16-bit dots.
     #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
     Simd128,
-    /// WebAssembly relaxed SIMD: 8-bit dots.
+    /// WebAssembly relaxed SIMD: 8-bit dots, added up in 16 bits first.
     #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
-    RelaxedSimd,
+    RelaxedPairs,
+    /// WebAssembly relaxed SIMD: 8-bit dots, for engines that have them in one instruction.
+    #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
+    RelaxedDot,
     /// AVX2: `vpmaddubsw`.
     #[cfg(target_arch = "x86_64")]
     Avx2,
     /// AVX-512 VNNI on 256 bits: `vpdpbusd`.
     #[cfg(target_arch = "x86_64")]
     Avx512Vnni,
+    /// NEON: `smull`.
+    #[cfg(target_arch = "aarch64")]
+    Neon,
+    /// NEON with byte dots: `sdot`.
+    #[cfg(target_arch = "aarch64")]
+    NeonDot,
 }
 
 impl InstructionSet {
@@ -75,7 +90,11 @@ impl InstructionSet {
         #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
         sets.push(InstructionSet::Simd128);
         #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
-        sets.push(InstructionSet::RelaxedSimd);
+        if relaxed::has_slow_dot() {
+            sets.extend([InstructionSet::RelaxedDot, InstructionSet::RelaxedPairs]);
+        } else {
+            sets.extend([InstructionSet::RelaxedPairs, InstructionSet::RelaxedDot]);
+        }
         #[cfg(target_arch = "x86_64")]
         {
             if x86::has_avx2() {
@@ -85,77 +104,72 @@ impl InstructionSet {
                 sets.push(InstructionSet::Avx512Vnni);
             }
         }
+        #[cfg(target_arch = "aarch64")]
+        {
+            sets.push(InstructionSet::Neon);
+            if neon::has_dot() {
+                sets.push(InstructionSet::NeonDot);
+            }
+        }
         sets
     }
 
     /// The fastest one that this machine runs.
     pub fn best() -> InstructionSet {
-        #[cfg(target_arch = "x86_64")]
-        {
-            if x86::has_avx512_vnni() {
-                return InstructionSet::Avx512Vnni;
-            }
-            if x86::has_avx2() {
-                return InstructionSet::Avx2;
-            }
-        }
-        #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
-        return InstructionSet::RelaxedSimd;
-        #[cfg(all(
-            target_arch = "wasm32",
-            target_feature = "simd128",
-            not(target_feature = "relaxed-simd")
-        ))]
-        return InstructionSet::Simd128;
-        #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
-        InstructionSet::Scalar
+        static BEST: OnceLock<InstructionSet> = OnceLock::new();
+        *BEST.get_or_init(|| Self::available().pop().unwrap_or(InstructionSet::Scalar))
     }
 
-    /// A lower-case name: `scalar`, `simd128`, `relaxed-simd`, `avx2`, `avx512-vnni`.
+    /// A lower-case name: `scalar`, `simd128`, `relaxed-pairs`, `relaxed-dot`, `avx2`, `avx512-vnni`, `neon`, `neon-dot`.
     pub fn name(self) -> &'static str {
         match self {
             InstructionSet::Scalar => "scalar",
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
             InstructionSet::Simd128 => "simd128",
             #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
-            InstructionSet::RelaxedSimd => "relaxed-simd",
+            InstructionSet::RelaxedPairs => "relaxed-pairs",
+            #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
+            InstructionSet::RelaxedDot => "relaxed-dot",
             #[cfg(target_arch = "x86_64")]
             InstructionSet::Avx2 => "avx2",
             #[cfg(target_arch = "x86_64")]
             InstructionSet::Avx512Vnni => "avx512-vnni",
+            #[cfg(target_arch = "aarch64")]
+            InstructionSet::Neon => "neon",
+            #[cfg(target_arch = "aarch64")]
+            InstructionSet::NeonDot => "neon-dot",
         }
     }
 
-    /// Rows of the largest tile that stays in registers. Measured in wasm: 5 x 8 and more spill and run at half speed.
-    fn tile_rows(self) -> usize {
+    /// Whether it adds two products of two groups up in 16 bits, which weights must be packed for.
+    fn has_short_sums(self) -> bool {
         match self {
-            #[cfg(target_arch = "x86_64")]
-            InstructionSet::Avx2 | InstructionSet::Avx512Vnni => 8,
-            _ => 4,
-        }
-    }
-
-    /// Sums of `ROWS` rows of `a` (which start `stride` bytes apart) with one panel of packed weights.
-    fn tile<const ROWS: usize>(self, a: &[u8], stride: usize, panel: &[i8], out: &mut Tile) {
-        match self {
-            InstructionSet::Scalar => scalar::tile::<ROWS>(a, stride, panel, out),
-            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-            InstructionSet::Simd128 => simd128::tile::<ROWS>(a, stride, panel, out),
             #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
-            InstructionSet::RelaxedSimd => relaxed::tile::<ROWS>(a, stride, panel, out),
+            InstructionSet::RelaxedPairs => true,
             #[cfg(target_arch = "x86_64")]
-            InstructionSet::Avx2 => x86::tile_avx2::<ROWS>(a, stride, panel, out),
-            #[cfg(target_arch = "x86_64")]
-            InstructionSet::Avx512Vnni => x86::tile_avx512_vnni::<ROWS>(a, stride, panel, out),
+            InstructionSet::Avx2 => true,
+            _ => false,
         }
     }
-}
 
-/// Panics unless `rows` rows of `a` and the panel hold what a tile reads; every vector kernel relies on it.
-#[inline(always)]
-#[cfg_attr(not(any(target_arch = "x86_64", target_feature = "simd128")), allow(dead_code))]
-fn check_tile(a: &[u8], stride: usize, rows: usize, panel: &[i8]) {
-    assert!(panel.len().is_multiple_of(4 * PANEL), "a panel is whole groups of four by eight");
-    let depth = panel.len() / PANEL;
-    assert!((rows - 1) * stride + depth <= a.len(), "activations are shorter than the tile reads");
+    /// The product, on this instruction set.
+    fn run(self, rows: &Rows<'_>, weights: &PackedMatrix, room: &mut Room, sink: &mut impl Sink) {
+        match self {
+            InstructionSet::Scalar => gemm::run::<scalar::Scalar>(rows, weights, room, sink),
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            InstructionSet::Simd128 => gemm::run::<simd128::Simd128>(rows, weights, room, sink),
+            #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
+            InstructionSet::RelaxedPairs => gemm::run::<relaxed::RelaxedPairs>(rows, weights, room, sink),
+            #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
+            InstructionSet::RelaxedDot => gemm::run::<relaxed::RelaxedDot>(rows, weights, room, sink),
+            #[cfg(target_arch = "x86_64")]
+            InstructionSet::Avx2 => x86::run_avx2(rows, weights, room, sink),
+            #[cfg(target_arch = "x86_64")]
+            InstructionSet::Avx512Vnni => x86::run_avx512_vnni(rows, weights, room, sink),
+            #[cfg(target_arch = "aarch64")]
+            InstructionSet::Neon => gemm::run::<neon::Neon>(rows, weights, room, sink),
+            #[cfg(target_arch = "aarch64")]
+            InstructionSet::NeonDot => neon::run_dot(rows, weights, room, sink),
+        }
+    }
 }

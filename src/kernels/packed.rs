@@ -1,48 +1,138 @@
-//! Weights laid out for the register tile, the same for every instruction set.
+//! Weights laid out for the register tile, the same for every instruction set but for [`Extra`] groups.
+
+use super::InstructionSet;
 
 /// Output columns of a tile: eight `i32` sums are two wasm vectors or one of AVX2.
 pub const PANEL: usize = 8;
 
+/// Neighbours in depth that a byte-dot instruction adds up.
+pub(super) const GROUP: usize = 4;
+
+/// Bytes of a group in all columns of a panel.
+pub(super) const GROUP_BYTES: usize = GROUP * PANEL;
+
 /// Longest sum of products that cannot leave `i32`: `2 * 65536 * 127 * 128 < 2^31`.
 pub const MAX_DEPTH: usize = 65_536;
+
+/// The largest sum of weights of one sign that `i16` holds, each times the largest activation.
+const SHORT_SUM: i32 = i16::MAX as i32 / 127;
 
 /// `depth` rounded up to the groups of four that a tile reads: the least stride of activation rows. What stands in the
 /// padding does not matter (as long as it is in `0..=127`): its weights are zero.
 pub const fn padded_depth(depth: usize) -> usize {
-    depth.next_multiple_of(4)
+    depth.next_multiple_of(GROUP)
 }
 
-/// An `[columns, depth]` matrix of int8 weights, cut into panels of [`PANEL`] columns. Within a panel come groups of four
-/// neighbours in depth, column by column: the 32 bytes that one step of a tile consumes lie together. Depth is padded to
-/// a multiple of four and the columns to whole panels, with zeros.
+/// How many bytes behind its last run a row may be read: see [`padded_depth`].
+pub const SLACK: usize = GROUP - 1;
+
+/// A `[columns, depth]` matrix of int8 weights, cut into panels of [`PANEL`] columns. Within a panel come groups of four
+/// neighbours in depth, column by column: the 32 bytes that one step of a tile consumes lie together. Depth is made of
+/// equally long runs (the rows of a convolution's kernel; a linear layer has one), each padded to whole groups, and the
+/// columns are padded to whole panels, with zeros.
+///
+/// Where the instruction set adds up in 16 bits first ([`InstructionSet::has_short_sums`]), the two groups of a pair must
+/// fit them. If a pair does not, its second group is taken out, and stands among the panel's [`Extra`] groups instead:
+/// the sum is the same. Trained weights are bell-shaped, so one pair in a hundred is concerned.
 #[derive(Clone, Debug)]
 pub struct PackedMatrix {
     columns: usize,
-    depth: usize,
+    runs: usize,
+    run: usize,
     data: Vec<i8>,
     sums: Vec<i32>,
+    has_short_sums: bool,
+    extras: Vec<Extra>,
+    /// Where each panel's extras begin, and where the last one's end.
+    bounds: Vec<usize>,
+}
+
+/// A group that is added by itself.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Extra {
+    /// Its run.
+    pub run: usize,
+    /// Its place in the run.
+    pub group: usize,
+    /// Its weights, as they would stand in the panel.
+    pub weights: [i8; GROUP_BYTES],
+}
+
+/// What a tile consumes: eight columns of weights.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Panel<'a> {
+    /// `runs * groups` groups.
+    pub weights: &'a [i8],
+    /// Runs of a row.
+    pub runs: usize,
+    /// Groups of a run.
+    pub groups: usize,
+    /// Each within the runs and groups; none unless the matrix was packed for short sums.
+    pub extras: &'a [Extra],
 }
 
 impl PackedMatrix {
-    /// Packs `weights`, `[columns, depth]` row by row.
+    /// Packs `weights`, `[columns, runs, run]` row by row, for the fastest instruction set.
     ///
     /// # Panics
-    /// When the length is not `columns * depth`, either is zero, or `depth` is above [`MAX_DEPTH`].
-    pub fn new(weights: &[i8], columns: usize, depth: usize) -> Self {
+    /// When the length is not `columns * runs * run`, any of them is zero, or the depth is above [`MAX_DEPTH`].
+    pub fn new(weights: &[i8], columns: usize, runs: usize, run: usize) -> Self {
+        Self::new_for(InstructionSet::best(), weights, columns, runs, run)
+    }
+
+    /// [`new`](Self::new) for a given instruction set.
+    ///
+    /// # Panics
+    /// As [`new`](Self::new).
+    pub fn new_for(set: InstructionSet, weights: &[i8], columns: usize, runs: usize, run: usize) -> Self {
+        let depth = runs * run;
         assert!(columns > 0 && (1..=MAX_DEPTH).contains(&depth), "a matrix has columns and a bounded depth");
-        assert_eq!(weights.len(), columns * depth, "weights are [columns, depth]");
+        assert_eq!(weights.len(), columns * depth, "weights are [columns, runs, run]");
         let panels = columns.div_ceil(PANEL);
-        let panel_len = padded_depth(depth) * PANEL;
+        let groups = run.div_ceil(GROUP);
+        let panel_len = runs * groups * GROUP_BYTES;
         let mut data = vec![0; panels * panel_len];
         let mut sums = vec![0; panels * PANEL];
         for (column, row) in weights.chunks_exact(depth).enumerate() {
             let panel = &mut data[column / PANEL * panel_len..][..panel_len];
             for (k, &w) in row.iter().enumerate() {
-                panel[(k / 4 * PANEL + column % PANEL) * 4 + k % 4] = w;
+                let group = k / run * groups + k % run / GROUP;
+                panel[group * GROUP_BYTES + column % PANEL * GROUP + k % run % GROUP] = w;
             }
             sums[column] = row.iter().map(|&w| i32::from(w)).sum();
         }
-        PackedMatrix { columns, depth, data, sums }
+        let mut packed = PackedMatrix {
+            columns,
+            runs,
+            run,
+            data,
+            sums,
+            has_short_sums: set.has_short_sums(),
+            extras: Vec::new(),
+            bounds: vec![0; panels + 1],
+        };
+        if packed.has_short_sums {
+            packed.take_out_extras(groups);
+        }
+        packed
+    }
+
+    fn take_out_extras(&mut self, groups: usize) {
+        let run_len = groups * GROUP_BYTES;
+        for (index, panel) in self.data.chunks_exact_mut(self.runs * run_len).enumerate() {
+            for (run, weights) in panel.chunks_exact_mut(run_len).enumerate() {
+                for (pair, weights) in weights.chunks_exact_mut(2 * GROUP_BYTES).enumerate() {
+                    let (first, second) = weights.split_at_mut(GROUP_BYTES);
+                    if fits_short_sums(first, second) {
+                        continue;
+                    }
+                    let mut taken = [0; GROUP_BYTES];
+                    taken.swap_with_slice(second);
+                    self.extras.push(Extra { run, group: 2 * pair + 1, weights: taken });
+                }
+            }
+            self.bounds[index + 1] = self.extras.len();
+        }
     }
 
     /// Output columns.
@@ -52,7 +142,17 @@ impl PackedMatrix {
 
     /// Length of the sums, without padding.
     pub fn depth(&self) -> usize {
-        self.depth
+        self.runs * self.run
+    }
+
+    /// Runs of a row.
+    pub fn runs(&self) -> usize {
+        self.runs
+    }
+
+    /// Bytes that are read of a run, whole groups.
+    pub fn run_bytes(&self) -> usize {
+        padded_depth(self.run)
     }
 
     /// The sum of each column's weights, padded with zeros to whole panels: what a zero point is multiplied with.
@@ -60,8 +160,27 @@ impl PackedMatrix {
         &self.sums
     }
 
-    /// The packed panels, in order.
-    pub(super) fn panels(&self) -> impl Iterator<Item = &[i8]> {
-        self.data.chunks_exact(padded_depth(self.depth) * PANEL)
+    /// Whether the pairs of groups fit 16 bits.
+    pub(super) fn has_short_sums(&self) -> bool {
+        self.has_short_sums
     }
+
+    /// The packed panels, in order.
+    pub(super) fn panels(&self) -> impl Iterator<Item = Panel<'_>> {
+        let (runs, groups) = (self.runs, self.run.div_ceil(GROUP));
+        let bounds = self.bounds.iter().zip(&self.bounds[1..]);
+        self.data.chunks_exact(runs * groups * GROUP_BYTES).zip(bounds).map(move |(weights, (&from, &to))| {
+            Panel { weights, runs, groups, extras: &self.extras[from..to] }
+        })
+    }
+}
+
+/// Whether the products of two groups fit `i16` when the neighbours of both are added up: activations are never negative,
+/// so the weights of each sign bound the sum.
+fn fits_short_sums(first: &[i8], second: &[i8]) -> bool {
+    first.chunks_exact(2).zip(second.chunks_exact(2)).all(|(a, b)| {
+        let four = [a[0], a[1], b[0], b[1]].map(i32::from);
+        let of_sign = |sign: i32| four.iter().map(|w| (w * sign).max(0)).sum::<i32>();
+        of_sign(1) <= SHORT_SUM && of_sign(-1) <= SHORT_SUM
+    })
 }

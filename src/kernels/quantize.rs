@@ -1,7 +1,9 @@
 //! Between real numbers and unsigned 7-bit ones: `real = (q - zero_point) * scale`.
 
 use super::{
-    math::{max, min, round, round_to_u7},
+    Room, Rows,
+    lanes::{F32x8, LANES},
+    math::{max, min, round, round_to_u7, store_u7},
     padded_depth,
 };
 
@@ -52,6 +54,7 @@ pub struct QuantizedRows {
     data: Vec<u8>,
     rows: Vec<Quantization>,
     stride: usize,
+    room: Room,
 }
 
 impl QuantizedRows {
@@ -72,12 +75,20 @@ impl QuantizedRows {
         for (row, out) in x.chunks_exact(width).zip(self.data.chunks_exact_mut(self.stride)) {
             let (low, high) = bounds(row);
             let quantization = Quantization::covering(low, high);
-            let (inverse, zero) = (1.0 / quantization.scale, f32::from(quantization.zero_point));
-            for (q, &x) in out.iter_mut().zip(row) {
-                *q = round_to_u7(x * inverse + zero, 0.0, LEVELS);
+            let inverse = F32x8::splat(1.0 / quantization.scale);
+            let zero = F32x8::splat(f32::from(quantization.zero_point));
+            let (least, most) = (F32x8::splat(0.0), F32x8::splat(LEVELS));
+            for (levels, x) in out.chunks_mut(LANES).zip(row.chunks(LANES)) {
+                store_u7(F32x8::load_partly(x, 0.0) * inverse + zero, least, most, levels);
             }
             self.rows.push(quantization);
         }
+    }
+
+    /// The rows as a matrix product takes them, how each was quantised, and the product's room.
+    pub(super) fn parts(&mut self) -> (Rows<'_>, &[Quantization], &mut Room) {
+        let rows = Rows::plain(&self.data, self.rows.len(), self.stride);
+        (rows, &self.rows, &mut self.room)
     }
 
     /// The levels, row by row, [`stride`](Self::stride) apart.
@@ -98,16 +109,13 @@ impl QuantizedRows {
 
 /// The smallest and the largest element, or zero where that is farther out.
 fn bounds(row: &[f32]) -> (f32, f32) {
-    let (mut low, mut high) = ([0.0; 8], [0.0; 8]);
-    let chunks = row.chunks_exact(8);
-    let rest = chunks.remainder();
-    for chunk in chunks.chain(std::iter::once(rest)) {
-        for ((low, high), &x) in low.iter_mut().zip(&mut high).zip(chunk) {
-            *low = min(x, *low);
-            *high = max(x, *high);
-        }
+    let (mut low, mut high) = (F32x8::splat(0.0), F32x8::splat(0.0));
+    for x in row.chunks(LANES) {
+        let x = F32x8::load_partly(x, 0.0);
+        low = x.min(low);
+        high = x.max(high);
     }
-    (low.into_iter().fold(0.0, min), high.into_iter().fold(0.0, max))
+    (low.to_array().into_iter().fold(0.0, min), high.to_array().into_iter().fold(0.0, max))
 }
 
 #[cfg(test)]

@@ -2,9 +2,10 @@
 //! quantisation, in one pass.
 
 use super::{
-    PANEL,
+    PANEL, Sink,
+    lanes::{F32x8, I32x8, LANES},
     linear::padded,
-    math::{max, min, round_to_u7},
+    math::{max, min, store_u7},
     quantize::{LEVELS, Quantization},
 };
 
@@ -87,67 +88,92 @@ impl Requantize {
         self.channels
     }
 
-    /// Writes the eight sums of `channel..channel + 8` of `cell` as levels to `out`, `[cells, channels]`.
-    #[inline(always)]
-    pub fn levels(
-        &self,
-        cell: usize,
-        channel: usize,
-        sums: &[i32; PANEL],
-        residual: Option<Residual<'_>>,
-        out: &mut [u8],
-    ) {
-        let reals = self.reals(cell, channel, sums, residual);
-        let levels = reals.map(|x| round_to_u7(x, self.low, self.high));
-        store(&levels, &mut out[cell * self.channels..][..self.channels][channel..]);
+    /// A sink that writes levels to `out`, `[cells, channels]`.
+    pub fn to_levels<'a>(&'a self, residual: Option<Residual<'a>>, out: &'a mut [u8]) -> Levels<'a> {
+        Levels { requantize: self, residual, out }
     }
 
-    /// Writes the eight sums of `channel..channel + 8` of `cell` as real numbers to `out`, `[cells, channels]`.
-    #[inline(always)]
-    pub fn floats(
-        &self,
-        cell: usize,
-        channel: usize,
-        sums: &[i32; PANEL],
-        residual: Option<Residual<'_>>,
-        out: &mut [f32],
-    ) {
-        let reals = self.reals(cell, channel, sums, residual).map(|x| min(max(x, self.low), self.high));
-        store(&reals, &mut out[cell * self.channels..][..self.channels][channel..]);
+    /// A sink that writes real numbers to `out`, `[cells, channels]`.
+    pub fn to_reals<'a>(&'a self, residual: Option<Residual<'a>>, out: &'a mut [f32]) -> Reals<'a> {
+        Reals { requantize: self, residual, out }
     }
 
+    /// The real numbers of a tile, not yet held to the activation's bounds, and where in each cell's row they belong.
     #[inline(always)]
-    fn reals(
+    fn reals<const R: usize>(
         &self,
         cell: usize,
         channel: usize,
-        sums: &[i32; PANEL],
+        sums: [I32x8; R],
         residual: Option<Residual<'_>>,
-    ) -> [f32; PANEL] {
-        let correction = &self.correction[channel..][..PANEL];
-        let (multiplier, offset) = (&self.multiplier[channel..][..PANEL], &self.offset[channel..][..PANEL]);
-        let mut reals = [0.0; PANEL];
-        for j in 0..PANEL {
-            reals[j] = (sums[j] + correction[j]) as f32 * multiplier[j] + offset[j];
-        }
+    ) -> [F32x8; R] {
+        let correction = I32x8::load(&self.correction[channel..]);
+        let (multiplier, offset) =
+            (F32x8::load(&self.multiplier[channel..]), F32x8::load(&self.offset[channel..]));
+        let mut reals = sums.map(|sums| (sums + correction).to_f32() * multiplier + offset);
         if let Some(residual) = residual {
-            let levels = &residual.levels[cell * self.channels..][..self.channels][channel..];
-            for (real, &level) in reals.iter_mut().zip(levels) {
-                *real += f32::from(level) * self.residual;
+            let factor = F32x8::splat(self.residual);
+            let width = LANES.min(self.channels - channel);
+            for (i, real) in reals.iter_mut().enumerate() {
+                let levels = &residual.levels[(cell + i) * self.channels + channel..][..width];
+                *real = *real + load_levels(levels) * factor;
             }
         }
         reals
     }
 }
 
-/// As many of the eight as there are channels left.
+/// Takes the sums of a convolution to levels.
+#[derive(Debug)]
+pub struct Levels<'a> {
+    requantize: &'a Requantize,
+    residual: Option<Residual<'a>>,
+    out: &'a mut [u8],
+}
+
+/// Takes the sums of a convolution to real numbers.
+#[derive(Debug)]
+pub struct Reals<'a> {
+    requantize: &'a Requantize,
+    residual: Option<Residual<'a>>,
+    out: &'a mut [f32],
+}
+
+impl Sink for Levels<'_> {
+    #[inline(always)]
+    fn tile<const R: usize>(&mut self, cell: usize, channel: usize, sums: [I32x8; R]) {
+        let Requantize { channels, low, high, .. } = *self.requantize;
+        let (low, high) = (F32x8::splat(low), F32x8::splat(high));
+        let width = PANEL.min(channels - channel);
+        let reals = self.requantize.reals(cell, channel, sums, self.residual);
+        for (i, real) in reals.into_iter().enumerate() {
+            store_u7(real, low, high, &mut self.out[(cell + i) * channels + channel..][..width]);
+        }
+    }
+}
+
+impl Sink for Reals<'_> {
+    #[inline(always)]
+    fn tile<const R: usize>(&mut self, cell: usize, channel: usize, sums: [I32x8; R]) {
+        let Requantize { channels, low, high, .. } = *self.requantize;
+        let (low, high) = (F32x8::splat(low), F32x8::splat(high));
+        let width = PANEL.min(channels - channel);
+        let reals = self.requantize.reals(cell, channel, sums, self.residual);
+        for (i, real) in reals.into_iter().enumerate() {
+            real.max(low).min(high).store(&mut self.out[(cell + i) * channels + channel..][..width]);
+        }
+    }
+}
+
+/// The levels as floats, zeros where there are fewer than eight.
 #[inline(always)]
-fn store<T: Copy>(eight: &[T; PANEL], out: &mut [T]) {
-    match out.first_chunk_mut::<PANEL>() {
-        Some(out) => *out = *eight,
+fn load_levels(levels: &[u8]) -> F32x8 {
+    match levels.first_chunk() {
+        Some(levels) => F32x8::of_levels(levels),
         None => {
-            let left = out.len();
-            out.copy_from_slice(&eight[..left]);
+            let mut eight = [0; LANES];
+            eight[..levels.len()].copy_from_slice(levels);
+            F32x8::of_levels(&eight)
         }
     }
 }
@@ -175,8 +201,9 @@ mod tests {
             };
             let (mut quantized, mut real) = (vec![0u8; 2 * channels], vec![0.0; 2 * channels]);
             for channel in [0, 8] {
-                make(Some(output)).levels(1, channel, &sums, residual, &mut quantized);
-                make(None).floats(1, channel, &sums, residual, &mut real);
+                let sums = [I32x8::from_array(&sums)];
+                make(Some(output)).to_levels(residual, &mut quantized).tile(1, channel, sums);
+                make(None).to_reals(residual, &mut real).tile(1, channel, sums);
             }
             for c in 0..channels {
                 let sum = f64::from(sums[c % 8] - 60 * weight_sums[c]);

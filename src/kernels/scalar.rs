@@ -1,18 +1,42 @@
 //! The reference tile: plain Rust, correct by inspection. Every other instruction set gives these very integers.
 
-use super::{PANEL, Tile};
+use super::{
+    PANEL,
+    gemm::{Kernel, Rows},
+    lanes::I32x8,
+    packed::{GROUP, GROUP_BYTES, Panel},
+};
 
-/// See [`super::InstructionSet::tile`].
-pub fn tile<const ROWS: usize>(a: &[u8], stride: usize, panel: &[i8], out: &mut Tile) {
-    for (r, sums) in out.iter_mut().enumerate().take(ROWS) {
-        *sums = [0; PANEL];
-        let row = &a[r * stride..][..panel.len() / PANEL];
-        for (four, group) in row.chunks_exact(4).zip(panel.chunks_exact(4 * PANEL)) {
-            for (sum, w) in sums.iter_mut().zip(group.chunks_exact(4)) {
-                for (&x, &w) in four.iter().zip(w) {
-                    *sum += i32::from(x) * i32::from(w);
+/// See [`super::InstructionSet::Scalar`].
+pub struct Scalar;
+
+impl Kernel for Scalar {
+    const ROWS: usize = 4;
+
+    #[inline(always)]
+    fn tile<const R: usize>(
+        rows: &Rows<'_>,
+        starts: &[usize; R],
+        panel: &Panel<'_>,
+        _: &[i16],
+    ) -> [I32x8; R] {
+        starts.map(|start| {
+            let mut sums = [0; PANEL];
+            let mut add = |run: usize, group: usize, weights: &[i8]| {
+                let levels = &rows.levels[start + run * rows.run_step + group * GROUP..][..GROUP];
+                for (sum, weights) in sums.iter_mut().zip(weights.chunks_exact(GROUP)) {
+                    for (&x, &w) in levels.iter().zip(weights) {
+                        *sum += i32::from(x) * i32::from(w);
+                    }
                 }
+            };
+            for (i, weights) in panel.weights.chunks_exact(GROUP_BYTES).enumerate() {
+                add(i / panel.groups, i % panel.groups, weights);
             }
-        }
+            for extra in panel.extras {
+                add(extra.run, extra.group, &extra.weights);
+            }
+            I32x8::from_array(&sums)
+        })
     }
 }

@@ -1,6 +1,6 @@
 //! Holds each instruction set to the scalar one. The same function is a unit test natively and a probe in a web page.
 
-use super::{InstructionSet, PANEL, PackedMatrix, gemm_with, padded_depth};
+use super::{InstructionSet, PackedMatrix, Room, Rows, collect::Collect, gemm_with, padded_depth};
 
 /// An instruction set gave other sums than the scalar reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,31 +37,39 @@ pub fn self_test_of(set: InstructionSet) -> Result<(), Mismatch> {
         state ^= state << 17;
         (state >> 32) as u32
     };
-    for (rows, columns, depth) in
-        [(1, 1, 1), (1, 8, 4), (3, 9, 5), (5, 3, 31), (7, 17, 64), (13, 24, 147), (33, 8, 27), (2, 16, 1536)]
-    {
+    let mut room = Room::new();
+    for (rows, columns, runs, run) in [
+        (1, 1, 1, 1),
+        (1, 8, 1, 4),
+        (3, 9, 1, 5),
+        (5, 3, 1, 31),
+        (7, 17, 1, 64),
+        (13, 24, 3, 18),
+        (33, 8, 3, 40),
+        (10, 16, 5, 12),
+        (2, 16, 1, 1536),
+    ] {
         for extremes in [false, true] {
-            let stride = padded_depth(depth) + 4 * (random() as usize % 3);
-            let a: Vec<u8> = (0..rows * stride)
+            let stride = padded_depth(run) + 4 * (random() as usize % 3);
+            let run_step = rows * stride;
+            let levels: Vec<u8> = (0..runs * run_step)
                 .map(|_| if extremes { 127 * (random() % 4 != 0) as u8 } else { (random() % 128) as u8 })
                 .collect();
-            let weights: Vec<i8> = (0..columns * depth)
+            let weights: Vec<i8> = (0..columns * runs * run)
                 .map(|_| match random() {
                     r if extremes => [-128, -127, 127, 127][r as usize % 4],
                     r => r as i8,
                 })
                 .collect();
-            let packed = PackedMatrix::new(&weights, columns, depth);
-            let sums = |set| {
-                let mut out = vec![0; rows * columns];
-                gemm_with(set, &a, stride, rows, &packed, |row, column, sums: &[i32; PANEL]| {
-                    let width = PANEL.min(columns - column);
-                    out[row * columns + column..][..width].copy_from_slice(&sums[..width]);
-                });
-                out
+            let matrix = Rows { run_step, ..Rows::plain(&levels, rows, stride) };
+            let mut sums = |set| {
+                let packed = PackedMatrix::new_for(set, &weights, columns, runs, run);
+                let mut out = Collect::new(rows, columns);
+                gemm_with(set, &matrix, &packed, &mut room, &mut out);
+                out.into_sums()
             };
             if sums(set) != sums(InstructionSet::Scalar) {
-                return Err(Mismatch { set, rows, columns, depth });
+                return Err(Mismatch { set, rows, columns, depth: runs * run });
             }
         }
     }
@@ -85,18 +93,15 @@ mod tests {
         let (rows, columns, depth) = (3, 11, 6);
         let a: Vec<u8> = (0..rows * 8).map(|i| (i * 37 % 128) as u8).collect();
         let w: Vec<i8> = (0..columns * depth).map(|i| (i * 91 % 255) as u8 as i8).collect();
-        let packed = PackedMatrix::new(&w, columns, depth);
-        gemm_with(InstructionSet::Scalar, &a, 8, rows, &packed, |row, column, sums| {
-            for (n, &sum) in sums.iter().enumerate() {
-                let n = column + n;
-                let expected: i32 = if n < columns {
-                    (0..depth).map(|k| i32::from(a[row * 8 + k]) * i32::from(w[n * depth + k])).sum()
-                } else {
-                    0
-                };
-                assert_eq!(sum, expected);
-            }
-        });
+        let packed = PackedMatrix::new(&w, columns, 1, depth);
+        let mut out = Collect::new(rows, columns);
+        gemm_with(InstructionSet::Scalar, &Rows::plain(&a, rows, 8), &packed, &mut Room::new(), &mut out);
+        for (i, sum) in out.into_sums().into_iter().enumerate() {
+            let (row, n) = (i / columns, i % columns);
+            let expected: i32 =
+                (0..depth).map(|k| i32::from(a[row * 8 + k]) * i32::from(w[n * depth + k])).sum();
+            assert_eq!(sum, Some(expected));
+        }
         for (n, &sum) in packed.sums().iter().enumerate() {
             let expected: i32 = w
                 .iter()
@@ -111,12 +116,14 @@ mod tests {
     #[test]
     fn the_deepest_sum_fits() {
         let depth = super::super::MAX_DEPTH;
-        let packed = PackedMatrix::new(&vec![-128; depth], 1, depth);
+        let (weights, levels) = (vec![-128; depth], vec![127; depth]);
         for set in InstructionSet::available() {
-            gemm_with(set, &vec![127; depth], depth, 1, &packed, |_, _, sums| {
-                assert_eq!(sums[0], -127 * 128 * depth as i32);
-                assert!(sums[0].checked_mul(2).is_some(), "the zero point's share fits too");
-            });
+            let packed = PackedMatrix::new_for(set, &weights, 1, 1, depth);
+            let mut out = Collect::new(1, 1);
+            gemm_with(set, &Rows::plain(&levels, 1, depth), &packed, &mut Room::new(), &mut out);
+            let sum = -127 * 128 * depth as i32;
+            assert_eq!(out.into_sums(), [Some(sum)]);
+            assert!(sum.checked_mul(2).is_some(), "the zero point's share fits too");
         }
     }
 }

@@ -1,57 +1,77 @@
-//! WebAssembly SIMD: bytes are widened to 16 bits and multiplied in pairs (`i32x4.dot_i16x8_s`).
+//! WebAssembly SIMD: products of 16-bit numbers, added in pairs (`i32x4.dot_i16x8_s`).
 //!
-//! A dot leaves two half sums a column, so a row of eight columns takes four vectors; two rows at a time keep the
-//! accumulators, the widened weights and the activations in 16 registers.
+//! The panel is widened once for all tiles of a block. A dot leaves two half sums a column, so a row of eight columns
+//! takes four accumulators; two rows at a time keep them, the weights and the activations in 16 registers. Costs 8 dots,
+//! 8 sums and 2 widenings for 64 products.
 #![allow(unsafe_code)]
 
 use core::arch::wasm32::*;
 
-use super::{PANEL, Tile, check_tile};
+use super::{
+    gemm::{Kernel, Rows, check_tile},
+    lanes::I32x8,
+    packed::{GROUP, GROUP_BYTES, Panel},
+};
 
-/// See [`super::InstructionSet::tile`].
-pub fn tile<const ROWS: usize>(a: &[u8], stride: usize, panel: &[i8], out: &mut Tile) {
-    check_tile(a, stride, ROWS, panel);
-    let mut row = 0;
-    while row + 2 <= ROWS {
-        rows::<2>(&a[row * stride..], stride, panel, &mut out[row..]);
-        row += 2;
-    }
-    if row < ROWS {
-        rows::<1>(&a[row * stride..], stride, panel, &mut out[row..]);
+/// See [`super::InstructionSet::Simd128`].
+pub struct Simd128;
+
+impl Kernel for Simd128 {
+    const ROWS: usize = 4;
+    const WIDENS: bool = true;
+
+    #[inline(always)]
+    fn tile<const R: usize>(
+        rows: &Rows<'_>,
+        starts: &[usize; R],
+        panel: &Panel<'_>,
+        wide: &[i16],
+    ) -> [I32x8; R] {
+        let mut out = [I32x8::splat(0); R];
+        for (starts, out) in starts.chunks(2).zip(out.chunks_mut(2)) {
+            match starts {
+                &[a, b] => out.copy_from_slice(&two_rows(rows, &[a, b], panel, wide)),
+                &[a] => out.copy_from_slice(&two_rows(rows, &[a], panel, wide)),
+                _ => {}
+            }
+        }
+        out
     }
 }
 
 #[inline(always)]
-fn rows<const ROWS: usize>(a: &[u8], stride: usize, panel: &[i8], out: &mut [[i32; PANEL]]) {
-    check_tile(a, stride, ROWS, panel);
-    let mut acc = [[i32x4_splat(0); 4]; ROWS];
-    for group in 0..panel.len() / (4 * PANEL) {
-        // SAFETY: `check_tile` holds that the panel has 32 bytes a group, and `a` four bytes a group in each row.
-        let (w0, w1) = unsafe {
-            let w = panel.as_ptr().add(group * 4 * PANEL).cast::<v128>();
-            (v128_load(w), v128_load(w.add(1)))
-        };
-        let w = [
-            i16x8_extend_low_i8x16(w0),
-            i16x8_extend_high_i8x16(w0),
-            i16x8_extend_low_i8x16(w1),
-            i16x8_extend_high_i8x16(w1),
-        ];
-        for (r, acc) in acc.iter_mut().enumerate() {
-            // SAFETY: as above.
-            let x = unsafe { v128_load32_splat(a.as_ptr().add(r * stride + group * 4).cast()) };
-            let x = i16x8_extend_low_u8x16(x);
-            for (acc, w) in acc.iter_mut().zip(w) {
-                *acc = i32x4_add(*acc, i32x4_dot_i16x8(x, w));
+fn two_rows<const R: usize>(
+    rows: &Rows<'_>,
+    starts: &[usize; R],
+    panel: &Panel<'_>,
+    wide: &[i16],
+) -> [I32x8; R] {
+    check_tile(rows, starts, panel);
+    assert_eq!(wide.len(), panel.weights.len(), "the panel was widened");
+    let mut acc = [[i32x4_splat(0); 4]; R];
+    let mut w = wide.as_ptr().cast::<v128>();
+    for run in 0..panel.runs {
+        // SAFETY: `check_tile` holds that each row can be read for all groups of each run.
+        let mut x = starts.map(|start| unsafe { rows.levels.as_ptr().add(start + run * rows.run_step) });
+        for _ in 0..panel.groups {
+            // SAFETY: a widened group is 64 bytes, and there are as many as the loops have steps.
+            let weights: [v128; 4] = std::array::from_fn(|i| unsafe { v128_load(w.add(i)) });
+            for (x, acc) in x.iter_mut().zip(&mut acc) {
+                // SAFETY: as above.
+                let levels = i16x8_extend_low_u8x16(unsafe { v128_load32_splat(x.cast()) });
+                for (acc, w) in acc.iter_mut().zip(weights) {
+                    *acc = i32x4_add(*acc, i32x4_dot_i16x8(levels, w));
+                }
+                // SAFETY: to the next group, or to the end of the run.
+                *x = unsafe { x.add(GROUP) };
             }
+            // SAFETY: to the next group, or to the end of the panel.
+            w = unsafe { w.add(2 * GROUP_BYTES / 16) };
         }
     }
-    for (acc, out) in acc.iter().zip(out) {
-        for half in 0..2 {
-            let even = i32x4_shuffle::<0, 2, 4, 6>(acc[2 * half], acc[2 * half + 1]);
-            let odd = i32x4_shuffle::<1, 3, 5, 7>(acc[2 * half], acc[2 * half + 1]);
-            // SAFETY: four of the eight sums, unaligned as wasm allows.
-            unsafe { v128_store(out.as_mut_ptr().add(4 * half).cast(), i32x4_add(even, odd)) };
-        }
-    }
+    acc.map(|[a, b, c, d]| {
+        let low = i32x4_add(i32x4_shuffle::<0, 2, 4, 6>(a, b), i32x4_shuffle::<1, 3, 5, 7>(a, b));
+        let high = i32x4_add(i32x4_shuffle::<0, 2, 4, 6>(c, d), i32x4_shuffle::<1, 3, 5, 7>(c, d));
+        I32x8::from_halves(low, high)
+    })
 }

@@ -1,79 +1,187 @@
-//! x86-64: AVX2 (`vpmaddubsw` then `vpmaddwd`) and AVX-512 VNNI (`vpdpbusd`), found at run time.
+//! x86-64: AVX2 and AVX-512 VNNI, found at run time. The whole loop over tiles is compiled with their features, so that
+//! what follows the sums uses them too.
 //!
-//! `vpmaddubsw` saturates at 16 bits, but two products of a 7-bit activation with a weight never get there.
+//! - [`Avx2`] multiplies bytes and adds neighbours in 16 bits (`vpmaddubsw`), adds two groups there (the weights are packed
+//!   so that this cannot overflow; see [`super::PackedMatrix`]), then widens (`vpmaddwd`): 5 instructions for 64 products.
+//! - [`Avx512Vnni`] has one instruction for 32 products (`vpdpbusd`).
 #![allow(unsafe_code)]
 
 use core::arch::x86_64::*;
 
-use super::{PANEL, Tile, check_tile};
+use super::{
+    PackedMatrix,
+    gemm::{self, Kernel, Room, Rows, Sink, check_tile},
+    lanes::I32x8,
+    packed::{GROUP, GROUP_BYTES, Panel},
+};
 
-/// Whether [`tile_avx2`] may run.
+/// See [`super::InstructionSet::Avx2`].
+pub struct Avx2;
+
+/// See [`super::InstructionSet::Avx512Vnni`].
+pub struct Avx512Vnni;
+
+/// Whether [`run_avx2`] may run.
 pub fn has_avx2() -> bool {
     is_x86_feature_detected!("avx2")
 }
 
-/// Whether [`tile_avx512_vnni`] may run.
+/// Whether [`run_avx512_vnni`] may run.
 pub fn has_avx512_vnni() -> bool {
     is_x86_feature_detected!("avx2")
         && is_x86_feature_detected!("avx512vnni")
         && is_x86_feature_detected!("avx512vl")
 }
 
-/// See [`super::InstructionSet::tile`].
-pub fn tile_avx2<const ROWS: usize>(a: &[u8], stride: usize, panel: &[i8], out: &mut Tile) {
-    check_tile(a, stride, ROWS, panel);
+/// The product with AVX2.
+pub fn run_avx2(rows: &Rows<'_>, weights: &PackedMatrix, room: &mut Room, sink: &mut impl Sink) {
+    #[target_feature(enable = "avx2")]
+    fn with_features(rows: &Rows<'_>, weights: &PackedMatrix, room: &mut Room, sink: &mut impl Sink) {
+        gemm::run::<Avx2>(rows, weights, room, sink);
+    }
     assert!(has_avx2(), "AVX2 was not detected");
-    // SAFETY: the features were detected and the lengths checked.
-    unsafe { avx2::<ROWS>(a.as_ptr(), stride, panel, out) }
+    // SAFETY: it was.
+    unsafe { with_features(rows, weights, room, sink) }
 }
 
-/// See [`super::InstructionSet::tile`].
-pub fn tile_avx512_vnni<const ROWS: usize>(a: &[u8], stride: usize, panel: &[i8], out: &mut Tile) {
-    check_tile(a, stride, ROWS, panel);
+/// The product with AVX-512 VNNI.
+pub fn run_avx512_vnni(rows: &Rows<'_>, weights: &PackedMatrix, room: &mut Room, sink: &mut impl Sink) {
+    #[target_feature(enable = "avx2,avx512vnni,avx512vl")]
+    fn with_features(rows: &Rows<'_>, weights: &PackedMatrix, room: &mut Room, sink: &mut impl Sink) {
+        gemm::run::<Avx512Vnni>(rows, weights, room, sink);
+    }
     assert!(has_avx512_vnni(), "AVX-512 VNNI was not detected");
-    // SAFETY: the features were detected and the lengths checked.
-    unsafe { avx512_vnni::<ROWS>(a.as_ptr(), stride, panel, out) }
+    // SAFETY: it was.
+    unsafe { with_features(rows, weights, room, sink) }
+}
+
+impl Kernel for Avx2 {
+    const ROWS: usize = 4;
+
+    #[inline(always)]
+    fn tile<const R: usize>(
+        rows: &Rows<'_>,
+        starts: &[usize; R],
+        panel: &Panel<'_>,
+        _: &[i16],
+    ) -> [I32x8; R] {
+        check_tile(rows, starts, panel);
+        // SAFETY: this kernel is only run by `run_avx2`; the lengths were checked.
+        unsafe { avx2(rows, starts, panel) }
+    }
+}
+
+impl Kernel for Avx512Vnni {
+    const ROWS: usize = 8;
+
+    #[inline(always)]
+    fn tile<const R: usize>(
+        rows: &Rows<'_>,
+        starts: &[usize; R],
+        panel: &Panel<'_>,
+        _: &[i16],
+    ) -> [I32x8; R] {
+        check_tile(rows, starts, panel);
+        // SAFETY: this kernel is only run by `run_avx512_vnni`; the lengths were checked.
+        unsafe { avx512_vnni(rows, starts, panel) }
+    }
 }
 
 /// # Safety
-/// AVX2 must be there; `ROWS` rows `stride` apart must be readable at `a` for `panel.len() / 8` bytes each.
+/// AVX2 must be there and [`check_tile`] must hold.
+#[inline]
 #[target_feature(enable = "avx2")]
-unsafe fn avx2<const ROWS: usize>(a: *const u8, stride: usize, panel: &[i8], out: &mut Tile) {
+unsafe fn avx2<const R: usize>(rows: &Rows<'_>, starts: &[usize; R], panel: &Panel<'_>) -> [I32x8; R] {
     let ones = _mm256_set1_epi16(1);
-    let mut acc = [_mm256_setzero_si256(); ROWS];
-    for (group, w) in panel.chunks_exact(4 * PANEL).enumerate() {
-        // SAFETY: a group is 32 bytes; four bytes of each row stand at `group * 4`, as the caller holds.
-        let w = unsafe { _mm256_loadu_si256(w.as_ptr().cast()) };
-        for (r, acc) in acc.iter_mut().enumerate() {
-            // SAFETY: as above.
-            let x =
-                _mm256_set1_epi32(unsafe { a.add(r * stride + group * 4).cast::<i32>().read_unaligned() });
-            *acc = _mm256_add_epi32(*acc, _mm256_madd_epi16(_mm256_maddubs_epi16(x, w), ones));
+    let mut acc = [_mm256_setzero_si256(); R];
+    let mut w = panel.weights.as_ptr();
+    for run in 0..panel.runs {
+        // SAFETY: each row can be read for all groups of each run, and the panel holds 32 bytes for each of them.
+        unsafe {
+            let mut x = starts.map(|start| rows.levels.as_ptr().add(start + run * rows.run_step));
+            for _ in 0..panel.groups / 2 {
+                let (first, second) = (load(w), load(w.add(GROUP_BYTES)));
+                for (x, acc) in x.iter_mut().zip(&mut acc) {
+                    let products = _mm256_add_epi16(
+                        _mm256_maddubs_epi16(broadcast(*x), first),
+                        _mm256_maddubs_epi16(broadcast(x.add(GROUP)), second),
+                    );
+                    *acc = _mm256_add_epi32(*acc, _mm256_madd_epi16(products, ones));
+                    *x = x.add(2 * GROUP);
+                }
+                w = w.add(2 * GROUP_BYTES);
+            }
+            if panel.groups % 2 == 1 {
+                let weights = load(w);
+                for (x, acc) in x.iter().zip(&mut acc) {
+                    let products = _mm256_maddubs_epi16(broadcast(*x), weights);
+                    *acc = _mm256_add_epi32(*acc, _mm256_madd_epi16(products, ones));
+                }
+                w = w.add(GROUP_BYTES);
+            }
         }
     }
-    for (acc, out) in acc.iter().zip(out) {
-        // SAFETY: eight sums are 32 bytes.
-        unsafe { _mm256_storeu_si256(out.as_mut_ptr().cast(), *acc) };
+    for extra in panel.extras {
+        let at = extra.run * rows.run_step + extra.group * GROUP;
+        // SAFETY: an extra group lies within the runs and groups of the panel.
+        unsafe {
+            let weights = load(extra.weights.as_ptr());
+            for (&start, acc) in starts.iter().zip(&mut acc) {
+                let products = _mm256_maddubs_epi16(broadcast(rows.levels.as_ptr().add(start + at)), weights);
+                *acc = _mm256_add_epi32(*acc, _mm256_madd_epi16(products, ones));
+            }
+        }
     }
+    acc.map(|acc| sums(acc))
 }
 
 /// # Safety
-/// AVX-512 VNNI and VL must be there; `a` as for [`avx2`].
+/// AVX-512 VNNI and VL must be there and [`check_tile`] must hold.
+#[inline]
 #[target_feature(enable = "avx2,avx512vnni,avx512vl")]
-unsafe fn avx512_vnni<const ROWS: usize>(a: *const u8, stride: usize, panel: &[i8], out: &mut Tile) {
-    let mut acc = [_mm256_setzero_si256(); ROWS];
-    for (group, w) in panel.chunks_exact(4 * PANEL).enumerate() {
-        // SAFETY: a group is 32 bytes; four bytes of each row stand at `group * 4`, as the caller holds.
-        let w = unsafe { _mm256_loadu_si256(w.as_ptr().cast()) };
-        for (r, acc) in acc.iter_mut().enumerate() {
-            // SAFETY: as above.
-            let x =
-                _mm256_set1_epi32(unsafe { a.add(r * stride + group * 4).cast::<i32>().read_unaligned() });
-            *acc = _mm256_dpbusd_epi32(*acc, x, w);
+unsafe fn avx512_vnni<const R: usize>(rows: &Rows<'_>, starts: &[usize; R], panel: &Panel<'_>) -> [I32x8; R] {
+    let mut acc = [_mm256_setzero_si256(); R];
+    let mut w = panel.weights.as_ptr();
+    for run in 0..panel.runs {
+        // SAFETY: each row can be read for all groups of each run, and the panel holds 32 bytes for each of them.
+        unsafe {
+            let mut x = starts.map(|start| rows.levels.as_ptr().add(start + run * rows.run_step));
+            for _ in 0..panel.groups {
+                let weights = load(w);
+                for (x, acc) in x.iter_mut().zip(&mut acc) {
+                    *acc = _mm256_dpbusd_epi32(*acc, broadcast(*x), weights);
+                    *x = x.add(GROUP);
+                }
+                w = w.add(GROUP_BYTES);
+            }
         }
     }
-    for (acc, out) in acc.iter().zip(out) {
-        // SAFETY: eight sums are 32 bytes.
-        unsafe { _mm256_storeu_si256(out.as_mut_ptr().cast(), *acc) };
-    }
+    acc.map(|acc| sums(acc))
+}
+
+/// # Safety
+/// 32 bytes must be readable.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn load(weights: *const i8) -> __m256i {
+    // SAFETY: the caller's.
+    unsafe { _mm256_loadu_si256(weights.cast()) }
+}
+
+/// # Safety
+/// Four bytes must be readable.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn broadcast(levels: *const u8) -> __m256i {
+    // SAFETY: the caller's.
+    _mm256_set1_epi32(unsafe { levels.cast::<i32>().read_unaligned() })
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn sums(acc: __m256i) -> I32x8 {
+    let mut sums = [0; 8];
+    // SAFETY: eight sums are 32 bytes.
+    unsafe { _mm256_storeu_si256(sums.as_mut_ptr().cast(), acc) };
+    I32x8::from_array(&sums)
 }

@@ -6,9 +6,10 @@ use crate::{
     bundle::{Bundle, BundleError},
     kernels::{
         attention::Attention,
+        lanes::F32x8,
         layer_norm::LayerNorm,
         linear::Linear,
-        math::{gelu, gelu_new, max},
+        math::{gelu_near, gelu_new, max},
         quantize::QuantizedRows,
     },
 };
@@ -152,22 +153,23 @@ impl Layer {
         b.inner.resize(tokens * self.intermediate.outputs(), 0.0);
 
         b.rows.quantize(&b.hidden, width);
-        self.query_key_value.forward(&b.rows, &mut b.query_key_value);
+        self.query_key_value.forward(&mut b.rows, &mut b.query_key_value);
         b.attention.attend(&b.query_key_value, width, heads, &mut b.next);
         b.rows.quantize(&b.next, width);
-        self.attention_output.forward(&b.rows, &mut b.next);
+        self.attention_output.forward(&mut b.rows, &mut b.next);
         self.attention_norm.forward_sum(&mut b.next, &b.hidden);
         std::mem::swap(&mut b.hidden, &mut b.next);
 
         b.rows.quantize(&b.hidden, width);
-        self.intermediate.forward(&b.rows, &mut b.inner);
         match activation {
-            Activation::Gelu => b.inner.iter_mut().for_each(|x| *x = gelu(*x)),
-            Activation::GeluNew => b.inner.iter_mut().for_each(|x| *x = gelu_new(*x)),
-            Activation::Relu => b.inner.iter_mut().for_each(|x| *x = max(*x, 0.0)),
+            Activation::Gelu => self.intermediate.forward_then(&mut b.rows, &mut b.inner, gelu_near),
+            Activation::GeluNew => self.intermediate.forward_then(&mut b.rows, &mut b.inner, gelu_new),
+            Activation::Relu => {
+                self.intermediate.forward_then(&mut b.rows, &mut b.inner, |x| max(x, F32x8::splat(0.0)));
+            }
         }
         b.rows.quantize(&b.inner, self.output.inputs());
-        self.output.forward(&b.rows, &mut b.next);
+        self.output.forward(&mut b.rows, &mut b.next);
         self.output_norm.forward_sum(&mut b.next, &b.hidden);
         std::mem::swap(&mut b.hidden, &mut b.next);
     }
