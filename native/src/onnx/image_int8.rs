@@ -19,7 +19,7 @@ use super::{
     image::{self, Image},
 };
 
-/// A convolution's bias is an int32 multiple of its input's scale times its weights', at most this large.
+/// Runtimes make of a bias an int32 multiple of its input's scale times its weights'; it must not be larger than this.
 const LARGEST_BIAS: f32 = (1u32 << 30) as f32;
 
 /// A grid of levels.
@@ -82,13 +82,13 @@ impl Encoder<'_> {
 
     /// A convolution with its own activation, as levels.
     fn conv(&mut self, spec: &ConvSpec, x: &Levels) -> Result<Levels> {
-        let sums = self.sums(spec, x, true)?;
+        let sums = self.sums(spec, x)?;
         self.output(&spec.name, &sums, spec.activation, spec.output_size(x.side))
     }
 
     /// The convolution whose output is the last grid, in real numbers.
     fn last_conv(&mut self, spec: &ConvSpec, x: &Levels) -> Result<Value> {
-        let sums = self.sums(spec, x, false)?;
+        let sums = self.sums(spec, x)?;
         Ok(image::activate(self.graph, &format!("image.{}", spec.name), &sums, spec.activation))
     }
 
@@ -123,7 +123,7 @@ impl Encoder<'_> {
             if i + 1 < block.convs.len() {
                 x = self.conv(spec, &x)?;
             } else {
-                sum = Some(self.sums(spec, &x, false)?);
+                sum = Some(self.sums(spec, &x)?);
             }
         }
         let name = format!("image.{}", block.name);
@@ -173,11 +173,11 @@ impl Encoder<'_> {
         self.graph.uint8(&format!("level.{level}"), &[], &[level])
     }
 
-    /// A convolution with its bias. A bias in integers is what runtimes ask for where the output becomes levels.
-    fn sums(&mut self, spec: &ConvSpec, x: &Levels, becomes_levels: bool) -> Result<Value, BundleError> {
+    /// A convolution with its bias.
+    fn sums(&mut self, spec: &ConvSpec, x: &Levels) -> Result<Value, BundleError> {
         let name = format!("image.{}", spec.name);
         let mut weights = ConvWeights::read(self.bundle, &name, spec)?;
-        let integers = becomes_levels.then(|| weights.integer_bias(x.scale.0));
+        weights.leave_room_for_bias(x.scale.0);
         let input = self.reals(&format!("{name}.input"), x);
         let dims = spec.weight_shape();
         let graph = &mut *self.graph;
@@ -193,18 +193,9 @@ impl Encoder<'_> {
             let zeros_of = vec![0; spec.out_channels];
             (graph.int8(&levels, &dims, &weights.levels), graph.int8(&zeros, &[spec.out_channels], &zeros_of))
         };
-        let axis = || vec![int("axis", 0)];
-        let reals = format!("{name}.weight.reals");
-        let weight = graph.op_with("DequantizeLinear", &reals, &[&levels, &scale, &zeros], axis());
-        let bias = match integers {
-            None => graph.floats(&format!("{name}.bias"), &[spec.out_channels], &weights.bias),
-            Some((integers, scale)) => {
-                let integers = graph.int32(&format!("{name}.bias"), &integers);
-                let scale = graph.floats(&format!("{name}.bias.scale"), &[spec.out_channels], &scale);
-                let reals = format!("{name}.bias.reals");
-                graph.op_with("DequantizeLinear", &reals, &[&integers, &scale], axis())
-            }
-        };
+        let (reals, axis) = (format!("{name}.weight.reals"), vec![int("axis", 0)]);
+        let weight = graph.op_with("DequantizeLinear", &reals, &[&levels, &scale, &zeros], axis);
+        let bias = graph.floats(&format!("{name}.bias"), &[spec.out_channels], &weights.bias);
         let settings = image::conv_settings(spec, x.side);
         Ok(graph.op_with("Conv", &format!("{name}.sums"), &[&input, &weight, &bias], settings))
     }
@@ -232,24 +223,21 @@ impl ConvWeights {
         })
     }
 
-    /// The bias in multiples of `input` times the weights' scales, and these multiples. Where weights are so small that
-    /// their bias would be out of bounds, they get a coarser scale: they weigh next to nothing beside that bias.
-    fn integer_bias(&mut self, input: f32) -> (Vec<i32>, Vec<f32>) {
+    /// Coarser scales where the bias would be too large a multiple of `input` times the scale: weights that small weigh
+    /// nothing beside their bias. Weights of zero have any scale, and get the finest.
+    fn leave_room_for_bias(&mut self, input: f32) {
         let width = self.levels.len() / self.scale.len().max(1);
         let kernels = self.levels.chunks_exact_mut(width.max(1));
         for ((scale, bias), levels) in self.scale.iter_mut().zip(&self.bias).zip(kernels) {
-            let least = bias.abs() / LARGEST_BIAS / input;
+            let least = (bias.abs() / LARGEST_BIAS / input).max(f32::MIN_POSITIVE);
             if *scale < least {
-                levels
-                    .iter_mut()
-                    .for_each(|level| *level = (f32::from(*level) * (*scale / least)).round() as i8);
+                let factor = *scale / least;
+                levels.iter_mut().for_each(|level| *level = (f32::from(*level) * factor).round() as i8);
+            }
+            if *scale < least || levels.iter().all(|&level| level == 0) {
                 *scale = least;
             }
         }
-        let steps: Vec<f32> = self.scale.iter().map(|scale| scale * input).collect();
-        let integers =
-            self.bias.iter().zip(&steps).map(|(bias, step)| (bias / step).round_ties_even() as i32);
-        (integers.collect(), steps)
     }
 }
 
@@ -258,12 +246,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bias_too_large_for_its_weights_keeps_its_value() {
-        let mut weights =
-            ConvWeights { levels: vec![127, -3, 127, -127], scale: vec![0.01, 1e-20], bias: vec![0.5, -2.0] };
-        let (integers, steps) = weights.integer_bias(0.02);
-        assert_eq!(weights.levels, [127, -3, 0, 0]);
-        assert_eq!((weights.scale[0], integers[0]), (0.01, 2500));
-        assert!((integers[1] as f32 * steps[1] + 2.0).abs() < 1e-6, "{integers:?} times {steps:?}");
+    fn weights_leave_room_for_their_bias() {
+        let levels = vec![127, -3, 127, -127, 0, 0];
+        let mut weights = ConvWeights { levels, scale: vec![0.01, 1e-20, 1.0], bias: vec![0.5, -2.0, 0.3] };
+        weights.leave_room_for_bias(0.02);
+        assert_eq!(weights.levels, [127, -3, 0, 0, 0, 0]);
+        assert_eq!(weights.scale[0], 0.01);
+        for (scale, bias) in weights.scale.iter().zip(&weights.bias) {
+            let multiple = bias.abs() / (scale * 0.02);
+            assert!(multiple <= 1.001 * LARGEST_BIAS, "{multiple}");
+        }
+        assert!(weights.scale[2] < 1e-6, "a bias of its own is told exactly");
     }
 }

@@ -41,7 +41,7 @@ pub struct Args {
     #[command(flatten)]
     source: Source,
     /// Write the bundle's integers: the file is about as large as the bundle, and says what the int8 model says.
-    #[arg(long, requires = "bundle")]
+    #[arg(long, conflicts_with = "checkpoint")]
     int8: bool,
     /// The file to write; by default `model.onnx` (or `text.onnx`, `image.onnx`; with --int8 `model-int8.onnx`, ...) in the
     /// checkpoint's folder or beside the bundle.
