@@ -1,6 +1,8 @@
 //! Depthwise convolution: each channel with its own kernel. Far too little arithmetic a byte for a matrix product, so it
 //! is done directly, eight channels at a time, two taps in one step: their products are exact in 32 bits
-//! (`dot_i16x8`, `pmaddwd`). A 3x3 costs 9 loads, 5 interleavings and 5 pairs of dots for 72 products.
+//! (`dot_i16x8`, `pmaddwd`). A 3x3 costs 9 loads, 10 interleavings, 10 dots and 10 sums for 72 products, and four windows share
+//! the loads of the weights.
+#![allow(unsafe_code)]
 
 use super::{
     PANEL, Sink,
@@ -69,13 +71,13 @@ impl DepthwiseKernels {
         );
         let input = Scratch::pad(scratch.padded(), input, windows, zero_point);
         match self.kernel {
-            3 => self.cells::<3, 9>(input, windows, sink),
-            _ => self.cells::<5, 25>(input, windows, sink),
+            3 => self.cells::<3, 5>(input, windows, sink),
+            _ => self.cells::<5, 13>(input, windows, sink),
         }
     }
 
     /// Line by line, so that the kernel's rows of the input stay in the first cache while the channels pass.
-    fn cells<const KERNEL: usize, const TAPS: usize>(
+    fn cells<const KERNEL: usize, const STEPS: usize>(
         &self,
         input: &[u8],
         windows: &Windows,
@@ -84,34 +86,58 @@ impl DepthwiseKernels {
         let Windows { channels, stride, .. } = *windows;
         let (height, width) = (windows.output_height(), windows.output_width());
         let input_row = windows.padded_width() * channels;
-        // From a window's corner to each of its taps; an odd one out is paired with the last.
-        let taps: [usize; TAPS] =
-            std::array::from_fn(|tap| tap / KERNEL * input_row + tap % KERNEL * channels);
+        // From a window's corner to the two taps of each step; the odd one out is paired with itself.
+        let taps: [[usize; 2]; STEPS] = std::array::from_fn(|step| {
+            [2 * step, 2 * step + 1].map(|tap| {
+                let tap = tap.min(KERNEL * KERNEL - 1);
+                tap / KERNEL * input_row + tap % KERNEL * channels
+            })
+        });
         for y in 0..height {
             let line = &input[y * stride * input_row..];
-            for (block, pairs) in self.pairs.chunks_exact(TAPS.div_ceil(2)).enumerate() {
+            for (block, pairs) in self.pairs.chunks_exact(STEPS).enumerate() {
                 let channel = block * PANEL;
-                for x in 0..width {
-                    let corner = &line[x * stride * channels + channel..];
-                    let sums = window(corner, &taps, pairs);
-                    sink.tile(y * width + x, channel, [sums]);
+                let mut x = 0;
+                while x < width {
+                    let at = (y * width + x, channel);
+                    let corners = |i: usize| &line[(x + i) * stride * channels + channel..];
+                    x += match width - x {
+                        4.. => tile::<4, STEPS>(at, corners, &taps, pairs, sink),
+                        2.. => tile::<2, STEPS>(at, corners, &taps, pairs, sink),
+                        _ => tile::<1, STEPS>(at, corners, &taps, pairs, sink),
+                    };
                 }
             }
         }
     }
 }
 
-/// The sums of one window in eight channels.
+/// Hands the sums of `R` neighbouring windows, which begin at `corners`, to `sink`, and returns how many that are. The
+/// steps' `taps` grow.
 #[inline(always)]
-fn window<const TAPS: usize>(corner: &[u8], taps: &[usize; TAPS], pairs: &[Pair]) -> I32x8 {
-    let levels =
-        |tap: usize| I16x8::of_levels(corner[taps[tap]..].first_chunk().expect("a window fits the grid"));
-    let mut sums = I32x8::splat(0);
-    for (step, weights) in pairs.iter().enumerate() {
-        let (a, b) = (2 * step, (2 * step + 1).min(TAPS - 1));
-        sums = sums + levels(a).dot_pairs(levels(b), weights);
+fn tile<'a, const R: usize, const STEPS: usize>(
+    (cell, channel): (usize, usize),
+    corners: impl Fn(usize) -> &'a [u8],
+    taps: &[[usize; 2]; STEPS],
+    pairs: &[Pair],
+    sink: &mut impl Sink,
+) -> usize {
+    let corners: [&[u8]; R] = std::array::from_fn(corners);
+    let reach = taps[STEPS - 1][1] + PANEL;
+    assert!(corners.iter().all(|corner| reach <= corner.len()), "a window fits the grid");
+    let mut sums = [I32x8::splat(0); R];
+    for (taps, weights) in taps.iter().zip(pairs) {
+        for (sums, corner) in sums.iter_mut().zip(corners) {
+            let [a, b] = taps.map(|tap| {
+                // SAFETY: the last tap is the farthest, and its eight levels were checked to be there.
+                let levels = unsafe { corner.get_unchecked(tap..).first_chunk().unwrap_unchecked() };
+                I16x8::of_levels(levels)
+            });
+            *sums = *sums + a.dot_pairs(b, weights);
+        }
     }
-    sums
+    sink.tile(cell, channel, sums);
+    R
 }
 
 #[cfg(test)]
