@@ -28,6 +28,7 @@ pub mod requantize;
 
 mod gemm;
 mod packed;
+mod peak;
 #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
 mod relaxed;
 mod scalar;
@@ -39,6 +40,7 @@ mod x86;
 
 pub use gemm::{gemm, gemm_with};
 pub use packed::{MAX_DEPTH, PANEL, PackedMatrix, padded_depth};
+pub use peak::{Peak, peak};
 pub use self_test::{Mismatch, self_test, self_test_of};
 
 /// Sums of one tile: up to [`MAX_ROWS`] rows of [`PANEL`] columns.
