@@ -8,7 +8,8 @@ use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use common::{run, world::World};
 use mixed_feelings::{
-    bundle::tiny_config,
+    Bundle,
+    bundle::{dequantize, random_bundle, tiny_config, tiny_tokenizer},
     config::ModelConfig,
     fusion::{FusionKind, float::Outputs},
     image::Architecture,
@@ -86,9 +87,10 @@ fn assert_close(candle: &Tensor, rten: &[f32], what: &str) {
     }
 }
 
-fn export(world: &World, part: &str) -> rten::Model {
-    let (checkpoint, out) = (world.path("checkpoint"), world.path(&format!("{part}.onnx")));
-    let arguments = ["export-onnx".into(), "--checkpoint".into(), checkpoint.into_os_string()];
+/// Exports a part of the world's `checkpoint` or `bundle`.
+fn export(world: &World, source: &str, part: &str) -> rten::Model {
+    let (path, out) = (world.path(source), world.path(&format!("{part}.onnx")));
+    let arguments = ["export-onnx".into(), format!("--{source}").into(), path.into_os_string()];
     let rest = ["--part".into(), part.into(), "--out".into(), out.clone().into_os_string()];
     let told = run(arguments.into_iter().chain(rest)).ok();
     assert!(told.contains("opset 17"), "{told}");
@@ -109,7 +111,7 @@ fn every_kind_of_model_says_the_same_in_another_runtime() {
         let tensors: HashMap<_, _> = candle_core::safetensors::load(weights, &Device::Cpu).expect("weights");
         let builder = VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu);
         let model = Model::load(builder, &config).expect("a model");
-        let file = export(&world, "model");
+        let file = export(&world, "checkpoint", "model");
         for (has_text, has_image) in
             [([1.0, 1.0], [1.0, 1.0]), ([1.0, 0.0], [1.0, 1.0]), ([1.0; 2], [0.0, 1.0])]
         {
@@ -140,9 +142,25 @@ fn each_encoder_can_be_had_alone() {
     let said = posts.ask_candle(&model).expect("candle runs");
     for (part, logits) in [("text", said.text), ("image", said.image)] {
         let output = format!("{part}_logits");
-        let rten = posts.ask_rten(&export(&world, part), &output);
+        let rten = posts.ask_rten(&export(&world, "checkpoint", part), &output);
         assert_close(&logits.expect("both sides"), &rten, &output);
     }
+}
+
+#[test]
+fn a_bundle_is_written_as_the_floats_it_stands_for() {
+    let config = config(FusionKind::Pooled, Architecture::Resnet18, Activation::Gelu);
+    let world = World::new();
+    let bytes = random_bundle(&config, &tiny_tokenizer(), 5).expect("a bundle");
+    world.write("bundle", &bytes);
+    let tensors = Bundle::parse(bytes).map_err(mixed_feelings::Error::from).and_then(|b| dequantize(&b));
+    let builder = VarBuilder::from_tensors(tensors.expect("weights"), DType::F32, &Device::Cpu);
+    let model = Model::load(builder, &config).expect("a model");
+    let posts = Posts::new(config.preprocess.input_size, [1.0, 0.0], [1.0; 2]);
+    let said = posts.ask_candle(&model).expect("candle runs");
+    let file = export(&world, "bundle", "model");
+    assert_close(&said.fused, &posts.ask_rten(&file, "fused_logits"), "fused_logits");
+    assert_close(&said.image.expect("both"), &posts.ask_rten(&file, "image_logits"), "image_logits");
 }
 
 #[test]
@@ -152,4 +170,34 @@ fn what_is_no_checkpoint_is_refused() {
     run(["export-onnx".as_ref(), "--checkpoint".as_ref(), path.as_os_str()])
         .refused(&["nowhere", "no such folder"]);
     assert!(world.listing().is_empty());
+}
+
+#[test]
+fn a_source_is_named_once() {
+    for (arguments, word) in [
+        (&["--checkpoint", "a", "--bundle", "b"][..], "cannot be used with"),
+        (&[], "<--checkpoint <DIR>|--bundle <FILE>>"),
+    ] {
+        let run = run(["export-onnx"].iter().chain(arguments));
+        assert_eq!(run.code, Some(2), "{run:?}");
+        assert!(run.err.contains(word), "{run:?}");
+    }
+}
+
+#[test]
+fn a_broken_bundle_is_refused() {
+    let world = World::new();
+    let whole = random_bundle(&tiny_config(), &tiny_tokenizer(), 5).expect("a bundle");
+    world.write("cut.safetensors", &whole[..whole.len() - 1]);
+    world.write("other.safetensors", b"no bundle at all");
+    let before = world.listing();
+    for (name, words) in [
+        ("cut.safetensors", &["cut.safetensors", "cut off"]),
+        ("other.safetensors", &["other.safetensors", "not a mixed-feelings bundle"]),
+        ("none.safetensors", &["none.safetensors", "no such file"]),
+    ] {
+        let path = world.path(name);
+        run(["export-onnx".as_ref(), "--bundle".as_ref(), path.as_os_str()]).refused(words);
+    }
+    assert_eq!(world.listing(), before);
 }

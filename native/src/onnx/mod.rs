@@ -1,4 +1,4 @@
-//! `mixed-feelings export-onnx`: a checkpoint as an ONNX file, for the runtimes that read those.
+//! `mixed-feelings export-onnx`: a model as an ONNX file, for the runtimes that read those.
 
 mod fusion;
 mod graph;
@@ -7,18 +7,21 @@ mod layers;
 mod proto;
 mod text;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use candle_core::Device;
 use clap::ValueEnum;
 use graph::{Axis, GraphBuilder};
 use layers::Layers;
-use mixed_feelings::{Sentiment, config::ModelConfig, fusion::Temperatures, image::cnn::Cnn};
+use mixed_feelings::{Bundle, Sentiment, bundle::dequantize, config::ModelConfig, fusion::Temperatures};
 use prost::Message;
 use proto::{Entry, IR_VERSION, Model, OPSET, OperatorSet};
 
-use crate::{atomic, checkpoint::Checkpoint};
+use crate::{atomic, bundle, checkpoint::Checkpoint};
+
+/// What a protobuf message can hold: no runtime reads a longer file.
+const MOST_BYTES: usize = i32::MAX as usize;
 
 /// Writes the float model as an ONNX file.
 ///
@@ -30,10 +33,10 @@ use crate::{atomic, checkpoint::Checkpoint};
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// The float checkpoint: a folder.
-    #[arg(short, long, value_name = "DIR")]
-    checkpoint: PathBuf,
-    /// The file to write; by default `model.onnx` (or `text.onnx`, `image.onnx`) in the checkpoint's folder.
+    #[command(flatten)]
+    source: Source,
+    /// The file to write; by default `model.onnx` (or `text.onnx`, `image.onnx`) in the checkpoint's folder or beside the
+    /// bundle.
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// The whole model, or one of its encoders with its own head alone.
@@ -41,9 +44,22 @@ pub struct Args {
     part: Part,
 }
 
+/// Where the weights are.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct Source {
+    /// The float checkpoint: a folder.
+    #[arg(short, long, value_name = "DIR")]
+    checkpoint: Option<PathBuf>,
+    /// A bundle: its int8 weights as the floats that they stand for, BatchNorm folded.
+    #[arg(short, long, value_name = "FILE")]
+    bundle: Option<PathBuf>,
+}
+
 const EXAMPLES: &str = "Examples:
   mixed-feelings export-onnx --checkpoint runs/small/checkpoint
-  mixed-feelings export-onnx --checkpoint runs/small/checkpoint --part text --out text.onnx";
+  mixed-feelings export-onnx --checkpoint runs/small/checkpoint --part text --out text.onnx
+  mixed-feelings export-onnx --bundle pkg/mixed-feelings-small.safetensors --out model.onnx";
 
 /// What is written.
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
@@ -60,28 +76,66 @@ enum Part {
 /// Runs the subcommand.
 ///
 /// # Errors
-/// When the checkpoint cannot be read or the file cannot be written.
+/// When the checkpoint or bundle cannot be read, is too large for the format, or the file cannot be written.
 pub fn run(args: Args) -> Result<()> {
-    let checkpoint = Checkpoint::load(&args.checkpoint, &Device::Cpu)?;
-    let model = model(&checkpoint, args.part)
-        .with_context(|| format!("checkpoint {} as ONNX", args.checkpoint.display()))?;
+    let (named, folder, checkpoint) = args.source.open()?;
+    let model = model(&checkpoint, args.part).with_context(|| format!("{named} as ONNX"))?;
+    drop(checkpoint);
+    check_size(model.encoded_len()).with_context(|| format!("{named} as ONNX"))?;
     let name = args.part.to_possible_value().map_or_else(String::new, |part| part.get_name().to_owned());
-    let out = args.out.unwrap_or_else(|| args.checkpoint.join(format!("{name}.onnx")));
+    let out = args.out.unwrap_or_else(|| folder.join(format!("{name}.onnx")));
     let bytes = model.encode_to_vec();
     atomic::write(&out, &bytes)?;
     println!("{}: {:.2} MB, ONNX opset {OPSET}", out.display(), bytes.len() as f64 / 1e6);
     Ok(())
 }
 
+impl Source {
+    /// What to call it, its folder, and the float model.
+    fn open(&self) -> Result<(String, PathBuf, Checkpoint)> {
+        match (&self.checkpoint, &self.bundle) {
+            (Some(dir), _) => {
+                let named = format!("checkpoint {}", dir.display());
+                Ok((named, dir.clone(), Checkpoint::load(dir, &Device::Cpu)?))
+            }
+            (None, file) => {
+                let (path, bytes) = bundle::read(file.as_deref())?;
+                let named = format!("bundle {}", path.display());
+                let checkpoint = dequantized(bytes).with_context(|| named.clone())?;
+                let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+                Ok((named, folder, checkpoint))
+            }
+        }
+    }
+}
+
+/// The float model of a bundle's bytes.
+fn dequantized(bytes: Vec<u8>) -> mixed_feelings::Result<Checkpoint> {
+    let bundle = Bundle::parse(bytes)?;
+    let tensors = dequantize(&bundle)?;
+    bundle.check_all_read()?;
+    let (config, tokenizer) = (bundle.config().clone(), bundle.tokenizer_json().to_owned());
+    Ok(Checkpoint { config, tokenizer, tensors })
+}
+
+fn check_size(bytes: usize) -> Result<()> {
+    ensure!(
+        bytes <= MOST_BYTES,
+        "{:.2} GB, and an ONNX file holds 2.14 GB at most: write its encoders apart, with --part text and --part image",
+        bytes as f64 / 1e9
+    );
+    Ok(())
+}
+
 fn model(checkpoint: &Checkpoint, part: Part) -> Result<Model> {
-    let ModelConfig { text, image, preprocess, fusion, .. } = &checkpoint.config;
-    let builder = checkpoint.var_builder(&Device::Cpu);
+    let ModelConfig { text, preprocess, fusion, .. } = &checkpoint.config;
+    // Holds every tensor to the shape that the config says.
+    let float = checkpoint.model(&Device::Cpu)?;
     let mut layers = Layers { graph: GraphBuilder::new("mixed-feelings"), tensors: &checkpoint.tensors };
-    let cnn = || Cnn::load(builder.pp("image"), image.architecture);
     match part {
         Part::Model => {
             let said = text::encode(&mut layers, text)?;
-            let seen = image::encode(&mut layers, &cnn()?, preprocess.input_size)?;
+            let seen = image::encode(&mut layers, &float.image, preprocess.input_size)?;
             fusion::join(&mut layers, fusion.kind, (fusion.width, fusion.heads), said, &seen)?;
         }
         Part::Text => {
@@ -90,10 +144,9 @@ fn model(checkpoint: &Checkpoint, part: Part) -> Result<Model> {
             encoder_outputs(&mut layers.graph, ("text_logits", &logits), &pooled, text.hidden_size);
         }
         Part::Image => {
-            let cnn = cnn()?;
-            let pooled = image::encode(&mut layers, &cnn, preprocess.input_size)?.pooled;
+            let pooled = image::encode(&mut layers, &float.image, preprocess.input_size)?.pooled;
             let logits = layers.linear("heads.image", &pooled)?;
-            let channels = cnn.network().channels;
+            let channels = float.image.network().channels;
             encoder_outputs(&mut layers.graph, ("image_logits", &logits), &pooled, channels);
         }
     }
@@ -103,7 +156,7 @@ fn model(checkpoint: &Checkpoint, part: Part) -> Result<Model> {
         producer_version: env!("CARGO_PKG_VERSION").into(),
         graph: Some(layers.graph.finish()),
         opset_import: vec![OperatorSet { domain: String::new(), version: Some(OPSET) }],
-        metadata_props: metadata(checkpoint)?,
+        metadata_props: metadata(checkpoint, float.temperatures)?,
     })
 }
 
@@ -113,8 +166,7 @@ fn encoder_outputs(graph: &mut GraphBuilder, logits: (&str, &String), pooled: &S
     graph.output("pooled", pooled, &[batch, Axis::Fixed(features)]);
 }
 
-fn metadata(checkpoint: &Checkpoint) -> Result<Vec<Entry>> {
-    let temperatures = Temperatures::of_checkpoint(&checkpoint.var_builder(&Device::Cpu))?;
+fn metadata(checkpoint: &Checkpoint, temperatures: Temperatures) -> Result<Vec<Entry>> {
     let entries = [
         ("labels", serde_json::to_string(&Sentiment::ALL.map(|class| class.name()))?),
         ("temperatures", serde_json::to_string(&temperatures)?),
@@ -122,4 +174,16 @@ fn metadata(checkpoint: &Checkpoint) -> Result<Vec<Entry>> {
         ("tokenizer", checkpoint.tokenizer.clone()),
     ];
     Ok(entries.into_iter().map(|(key, value)| Entry { key: key.into(), value }).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_runtime_could_read_is_refused() {
+        assert!(check_size(MOST_BYTES).is_ok());
+        let told = check_size(MOST_BYTES + 1).map_err(|error| error.to_string());
+        assert!(told.is_err_and(|told| told.contains("2.15 GB") && told.contains("--part")));
+    }
 }
