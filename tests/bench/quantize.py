@@ -15,6 +15,8 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from onnxruntime.transformers import optimizer
 
+from attention import fuse_attention
+
 
 class RandomInputs(CalibrationDataReader):
     """Smooth random pictures: the ranges decide about the answer, not about the time."""
@@ -87,10 +89,15 @@ def static(source, form, nodes=None):
 
 def fuse(source, heads, hidden):
     def make(path):
+        model = onnx.load(source)
+        attentions = fuse_attention(model, heads)
+        onnx.save(model, path)
+        # Level 0: only the fusions of transformers; the others happen when a session opens the file.
         fused = optimizer.optimize_model(
-            str(source), model_type="bert", num_heads=heads, hidden_size=hidden, opt_level=0, use_gpu=False
+            str(path), model_type="bert", num_heads=heads, hidden_size=hidden, opt_level=0, use_gpu=False
         )
-        print(f"  fused: {fused.get_fused_operator_statistics()}", flush=True)
+        others = {name: count for name, count in fused.get_fused_operator_statistics().items() if count}
+        print(f"  fused: {attentions} of attention, {others}", flush=True)
         fused.save_model_to_file(str(path))
 
     return make
@@ -113,25 +120,19 @@ def image(variants, source):
 
 
 def whole(variants, source, arguments):
-    """Both ways in one graph: the nodes of the picture first, then the matrix products of the rest."""
+    """Both ways in one graph: the matrix products of the text first, then the nodes of the picture, or those not at all."""
     fused = variants.attempt("f32", "fused", "fused", fuse(variants.source, arguments.heads, arguments.hidden))
     bases = [("", "", source)] + ([("fused, ", "fused-", fused)] if fused else [])
     for said, short, base in bases:
-        graph = onnx.load(base).graph
-        of_picture = [n.name for n in graph.node if n.name.startswith("image.")]
-        for form in (QuantFormat.QOperator, QuantFormat.QDQ):
-            half = variants.path(f"{short}half-{form.name}")
-            try:
-                static(base, form, of_picture)(half)
-            except Exception as error:
-                print(f"  not {form.name}: {type(error).__name__}: {str(error)[:200]}", flush=True)
-                continue
-            rest = [n.name for n in onnx.load(half).graph.node if n.op_type in ("MatMul", "Gemm", "Attention", "Gather")]
-            rest = [name for name in rest if not name.startswith("image.")]
-            variants.attempt(
-                "int8", f"{said}static {form.name} and dynamic", f"{short}{form.name}", dynamic(half, True, rest)
-            )
-            half.unlink()
+        nodes = onnx.load(base).graph.node
+        of_picture = [node.name for node in nodes if node.name.startswith("image.")]
+        rest = [node.name for node in nodes if not node.name.startswith("image.")]
+        half = variants.attempt(
+            "int8", f"{said}dynamic text, float picture", f"{short}half", dynamic(base, True, rest)
+        )
+        for form in (QuantFormat.QOperator, QuantFormat.QDQ) if half else ():
+            name = f"{said}dynamic text, static {form.name} picture"
+            variants.attempt("int8", name, f"{short}{form.name}", static(half, form, of_picture))
 
 
 def main():
