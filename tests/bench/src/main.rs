@@ -8,12 +8,14 @@ mod machine;
 mod macs;
 mod measured;
 mod models;
+mod native;
 mod options;
 mod prepare;
 mod questions;
 mod stats;
 mod table;
 mod tools;
+mod turns;
 
 use std::fs;
 
@@ -47,6 +49,9 @@ fn measure(places: &Places, options: &Options) -> Result<Vec<Engine>> {
                 browser.name().to_uppercase()
             ),
         }
+    }
+    if options.native {
+        engines.push(native::measure(places, options)?);
     }
     Ok(engines)
 }
