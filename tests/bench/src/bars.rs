@@ -72,12 +72,8 @@ mod tests {
     use super::*;
     use crate::measured::{
         Raw,
-        tests::{outcome, raw},
+        tests::{engine, outcome, raw},
     };
-
-    fn engine(name: &str, outcomes: Vec<Outcome>) -> Engine {
-        Engine { name: name.into(), version: "1".into(), outcomes, soak: None, load: None }
-    }
 
     #[test]
     fn promises_of_the_browser() {

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::{
     cases::{Case, Input, Part},
+    facade::{self, Load, Soak},
     measured::{Engine, Failure, Outcome, Raw},
     models::SIDE,
     options::Options,
@@ -83,8 +84,8 @@ struct Results {
     #[serde(default)]
     version: String,
     cases: Vec<CaseResult>,
-    soak: Option<Value>,
-    load: Option<Value>,
+    soak: Option<Soak>,
+    load: Option<Load>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -105,7 +106,7 @@ pub fn measure(places: &Places, options: &Options, browser: Browser, program: &P
     for case in &options.cases {
         jobs.push(job(places, options, case).with_context(|| case.id.to_owned())?);
     }
-    let (soak, load) = crate::facade::jobs(options);
+    let (soak, load) = facade::jobs(options);
     let whole = json!({
         "browser": browser.name(), "program": program, "root": places.root, "made": places.made, "cases": jobs,
         "soak": soak, "load": load

@@ -3,6 +3,7 @@
 mod bars;
 mod browser;
 mod cases;
+mod chart;
 mod facade;
 mod machine;
 mod macs;
@@ -64,6 +65,12 @@ fn report(places: &Places, options: &Options, machine: &Machine, engines: &[Engi
         if !engine.outcomes.is_empty() {
             println!("{}\n{}", table::of_engine(engine), table::peaks(engine));
         }
+        if let Some(soak) = &engine.soak {
+            println!("{}", facade::of_soak(soak));
+        }
+        if let Some(load) = &engine.load {
+            println!("{}", facade::of_load(load));
+        }
     }
     if !bars.is_empty() {
         println!("{}", table::of_bars(&bars));
@@ -71,6 +78,8 @@ fn report(places: &Places, options: &Options, machine: &Machine, engines: &[Engi
     let json = options.json.clone().unwrap_or_else(|| places.made.join("report.json"));
     let all = json!({ "machine": machine, "engines": engines, "bars": bars });
     fs::write(&json, serde_json::to_string_pretty(&all)?).with_context(|| json.display().to_string())?;
-    eprintln!("{}", json.display());
+    let svg = options.svg.clone().unwrap_or_else(|| places.made.join("report.svg"));
+    fs::write(&svg, chart::svg(machine, engines)).with_context(|| svg.display().to_string())?;
+    eprintln!("{}\n{}", json.display(), svg.display());
     Ok(())
 }

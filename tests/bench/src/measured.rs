@@ -2,7 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{cases::Case, stats::Summary};
+use crate::{
+    cases::Case,
+    facade::{Load, Soak},
+    stats::Summary,
+};
 
 /// The contenders whose names the report needs to know.
 pub mod names {
@@ -168,10 +172,10 @@ pub struct Engine {
     pub version: String,
     /// The cases.
     pub outcomes: Vec<Outcome>,
-    /// Long use; see [`crate::facade`].
-    pub soak: Option<serde_json::Value>,
-    /// The way to the first answer; see [`crate::facade`].
-    pub load: Option<serde_json::Value>,
+    /// Long use.
+    pub soak: Option<Soak>,
+    /// The way to the first answer.
+    pub load: Option<Load>,
 }
 
 #[cfg(test)]
@@ -202,6 +206,11 @@ pub mod tests {
             raw("ort int8", &[(30.0, true)], [0.3, 0.3, 0.4]),
         ];
         Outcome::of(case, &all, vec![])
+    }
+
+    /// An engine in which this was measured.
+    pub fn engine(name: &str, outcomes: Vec<Outcome>) -> Engine {
+        Engine { name: name.into(), version: "1".into(), outcomes, soak: None, load: None }
     }
 
     #[test]

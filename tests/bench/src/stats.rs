@@ -28,11 +28,6 @@ impl Summary {
         let [lower, median, upper] = [0.25, 0.5, 0.75].map(|share| quantile(&sorted, share));
         Some(Summary { median, lower, upper, least, most, count: sorted.len() })
     }
-
-    /// Half the distance between the quartiles, of the median: 0.02 is a quiet machine.
-    pub fn spread(&self) -> f64 {
-        (self.upper - self.lower) / 2.0 / self.median
-    }
 }
 
 /// Between the two nearest, in proportion.
@@ -52,13 +47,12 @@ mod tests {
         let summary = Summary::of(&[4.0, 1.0, 3.0, 2.0]).unwrap();
         assert_eq!((summary.lower, summary.median, summary.upper), (1.75, 2.5, 3.25));
         assert_eq!((summary.least, summary.most, summary.count), (1.0, 4.0, 4));
-        assert!((summary.spread() - 0.3).abs() < 1e-12);
     }
 
     #[test]
     fn one_is_its_own_median_and_none_has_none() {
         let one = Summary::of(&[7.0]).unwrap();
-        assert_eq!((one.lower, one.median, one.upper, one.spread()), (7.0, 7.0, 7.0, 0.0));
+        assert_eq!((one.lower, one.median, one.upper), (7.0, 7.0, 7.0));
         assert_eq!(Summary::of(&[]), None);
     }
 }

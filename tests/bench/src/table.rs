@@ -106,7 +106,7 @@ pub fn of_bars(bars: &[Bar]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measured::tests::outcome;
+    use crate::measured::tests::{engine, outcome};
 
     #[test]
     fn columns_are_aligned() {
@@ -117,13 +117,7 @@ mod tests {
 
     #[test]
     fn a_case_is_a_line() {
-        let engine = Engine {
-            name: "chromium".into(),
-            version: "1".into(),
-            outcomes: vec![outcome("lite0")],
-            soak: None,
-            load: None,
-        };
+        let engine = engine("chromium", vec![outcome("lite0")]);
         let shown = of_engine(&engine);
         let cells = ["10.0 ± 0.0", "30.0 ± 0.0", "3.00", "100.0", "80 %", "0.050", "1 of 6"];
         assert!(cells.iter().all(|cell| shown.contains(cell)), "{shown}");

@@ -24,7 +24,8 @@ try {
   if (job.load) result.load = await measureLoad(job.load);
   if (job.soak) {
     console.error(`[${job.browser}] ${job.soak.analyses} analyses`);
-    result.soak = await inPage('facade.html', 'soak', job.soak);
+    const soak = await inPage('facade.html', 'soak', job.soak);
+    if (!soak.failures) result.soak = soak;
   }
   await save();
 } finally {
@@ -90,7 +91,7 @@ async function measureLoad({ pages, ...post }) {
     for (let number = 0; number <= pages; number++) {
       console.error(`[${job.browser}] loading, page ${number} of ${pages}`);
       const tab = await browser.newPage();
-      visits.push(await call(tab, 'facade.html', 'load', post));
+      visits.push(await call(tab, 'facade.html', 'firstAnswer', post));
       await tab.close();
     }
   } finally {
