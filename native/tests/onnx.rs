@@ -2,73 +2,70 @@
 
 mod common;
 
-use std::{collections::HashMap, fs};
+use std::{fs, path::Path};
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Device};
 use candle_nn::VarBuilder;
-use common::{run, world::World};
+use common::{
+    posts::{Answers, Batch, dequantized, two_pictures},
+    run,
+    world::World,
+};
 use mixed_feelings::{
     Bundle,
-    bundle::{dequantize, random_bundle, tiny_config, tiny_tokenizer},
+    bundle::{random_bundle, tiny_config, tiny_tokenizer},
     config::ModelConfig,
-    fusion::{FusionKind, float::Outputs},
-    image::Architecture,
-    layers::Mode,
+    fusion::FusionKind,
+    image::{Architecture, Preprocess},
     model::Model,
     text::Activation,
 };
 use rten_tensor::{NdTensor, prelude::*};
 
-/// Two posts: the second lacks its last token and, by turns, one of its sides.
-struct Posts {
-    ids: [[u32; 4]; 2],
-    mask: [[f32; 4]; 2],
-    pixels: Tensor,
-    has_text: [f32; 2],
-    has_image: [f32; 2],
+/// What rten says, of the inputs that the file has.
+fn ask_rten(batch: &Batch, preprocess: &Preprocess, file: &rten::Model, output: &str) -> Vec<f32> {
+    let (shape, ids, mask) = batch.ids_and_mask();
+    let (pixels_shape, pixels) = batch.pixels(preprocess);
+    let [has_text, has_image] = batch.sides();
+    let integers = |values: Vec<u32>| {
+        NdTensor::from_data(shape, values.into_iter().map(|v| v as i32).collect::<Vec<_>>())
+    };
+    let posts = [batch.posts.len()];
+    let all: [(&str, rten::Value); 5] = [
+        ("input_ids", integers(ids).into_dyn().into()),
+        ("attention_mask", integers(mask).into_dyn().into()),
+        ("pixel_values", NdTensor::from_data(pixels_shape, pixels).into_dyn().into()),
+        ("has_text", NdTensor::from_data(posts, has_text).into_dyn().into()),
+        ("has_image", NdTensor::from_data(posts, has_image).into_dyn().into()),
+    ];
+    let inputs =
+        all.into_iter().filter_map(|(name, value)| Some((file.find_node(name)?, value.into()))).collect();
+    let node = file.node_id(output).expect("an output");
+    let [said] = file.run_n(inputs, [node], None).expect("it runs");
+    said.into_tensor::<f32>().expect("floats").to_vec()
 }
 
-impl Posts {
-    fn new(side: usize, has_text: [f32; 2], has_image: [f32; 2]) -> Self {
-        let values: Vec<f32> =
-            (0..2 * 3 * side * side).map(|i| ((i * 37 % 101) as f32 - 50.0) / 40.0).collect();
-        Posts {
-            ids: [[2, 5, 7, 3], [2, 9, 3, 0]],
-            mask: [[1.0; 4], [1.0, 1.0, 1.0, 0.0]],
-            pixels: Tensor::from_vec(values, (2, 3, side, side), &Device::Cpu).expect("fits"),
-            has_text,
-            has_image,
+/// Holds rten's answers to `expected` ones.
+fn assert_agrees(batch: &Batch, expected: &Answers, config: &ModelConfig, file: &rten::Model, bound: f32) {
+    for (&output, expected) in expected {
+        let said = ask_rten(batch, &config.preprocess, file, output);
+        assert_eq!(expected.len(), said.len(), "{output} of {}", batch.what);
+        for (a, b) in expected.iter().zip(said) {
+            let Some(a) = *a else { continue };
+            let what = format!("{output} of {}, {:?}", batch.what, config.fusion.kind);
+            assert!((a - b).abs() < bound * a.abs().max(1.0), "{what}: expected {a}, rten {b}");
         }
     }
+}
 
-    /// What candle says.
-    fn ask_candle(&self, model: &Model) -> candle_core::Result<Outputs> {
-        let here = |values: &[f32; 2]| Tensor::new(values, &Device::Cpu);
-        let (ids, mask) = (Tensor::new(&self.ids, &Device::Cpu)?, Tensor::new(&self.mask, &Device::Cpu)?);
-        let text = model.text_features(&ids, &mask, Mode::Infer)?;
-        let image = model.image_features(&self.pixels, Mode::Infer)?;
-        let (has_text, has_image) = (here(&self.has_text)?, here(&self.has_image)?);
-        model.fusion.forward(Some(&text), Some(&image), &has_text, &has_image, Mode::Infer)
-    }
+fn batches(config: &ModelConfig) -> Vec<Batch> {
+    Batch::all([&[2, 5, 7, 3], &[2, 9, 3]], two_pictures(config))
+}
 
-    /// What rten says of the inputs that the file has.
-    fn ask_rten(&self, file: &rten::Model, output: &str) -> Vec<f32> {
-        let side = self.pixels.dims()[2];
-        let integers = |values: [[i32; 4]; 2]| NdTensor::from_data([2, 4], values.concat()).into_dyn();
-        let pixels: Vec<f32> = self.pixels.flatten_all().and_then(|p| p.to_vec1()).expect("floats");
-        let all: [(&str, rten::Value); 5] = [
-            ("input_ids", integers(self.ids.map(|row| row.map(|id| id as i32))).into()),
-            ("attention_mask", integers(self.mask.map(|row| row.map(|m| m as i32))).into()),
-            ("pixel_values", NdTensor::from_data([2, 3, side, side], pixels).into_dyn().into()),
-            ("has_text", NdTensor::from_data([2], self.has_text.to_vec()).into_dyn().into()),
-            ("has_image", NdTensor::from_data([2], self.has_image.to_vec()).into_dyn().into()),
-        ];
-        let inputs =
-            all.into_iter().filter_map(|(name, value)| Some((file.find_node(name)?, value.into()))).collect();
-        let node = file.node_id(output).expect("an output");
-        let [said] = file.run_n(inputs, [node], None).expect("it runs");
-        said.into_tensor::<f32>().expect("floats").to_vec()
-    }
+fn load_checkpoint(world: &World, config: &ModelConfig) -> Model {
+    let tensors = candle_core::safetensors::load(world.path("checkpoint/model.safetensors"), &Device::Cpu);
+    let builder = VarBuilder::from_tensors(tensors.expect("weights"), DType::F32, &Device::Cpu);
+    Model::load(builder, config).expect("a model")
 }
 
 fn config(kind: FusionKind, architecture: Architecture, activation: Activation) -> ModelConfig {
@@ -77,14 +74,6 @@ fn config(kind: FusionKind, architecture: Architecture, activation: Activation) 
     config.image.architecture = architecture;
     config.text.hidden_act = activation;
     config
-}
-
-fn assert_close(candle: &Tensor, rten: &[f32], what: &str) {
-    let candle: Vec<f32> = candle.flatten_all().and_then(|t| t.to_vec1()).expect("floats");
-    assert_eq!(candle.len(), rten.len(), "{what}");
-    for (a, b) in candle.iter().zip(rten) {
-        assert!((a - b).abs() < 1e-4 * a.abs().max(1.0), "{what}: candle {a}, rten {b}");
-    }
 }
 
 /// Exports a part of the world's `checkpoint` or `bundle`.
@@ -107,26 +96,11 @@ fn every_kind_of_model_says_the_same_in_another_runtime() {
     ];
     for config in kinds {
         let world = World::new().with_checkpoint_of(&config);
-        let weights = world.path("checkpoint/model.safetensors");
-        let tensors: HashMap<_, _> = candle_core::safetensors::load(weights, &Device::Cpu).expect("weights");
-        let builder = VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu);
-        let model = Model::load(builder, &config).expect("a model");
+        let model = load_checkpoint(&world, &config);
         let file = export(&world, "checkpoint", "model");
-        for (has_text, has_image) in
-            [([1.0, 1.0], [1.0, 1.0]), ([1.0, 0.0], [1.0, 1.0]), ([1.0; 2], [0.0, 1.0])]
-        {
-            let posts = Posts::new(config.preprocess.input_size, has_text, has_image);
-            let said = posts.ask_candle(&model).expect("candle runs");
-            let what =
-                |output: &str| format!("{output} of {:?}, {has_text:?} {has_image:?}", config.fusion.kind);
-            for (output, candle) in [
-                ("text_logits", said.text.as_ref()),
-                ("image_logits", said.image.as_ref()),
-                ("fused_logits", Some(&said.fused)),
-                ("contradiction_logit", said.contradiction.as_ref()),
-            ] {
-                assert_close(candle.expect("both sides"), &posts.ask_rten(&file, output), &what(output));
-            }
+        for batch in batches(&config) {
+            let expected = batch.ask_candle(&model, &config.preprocess).expect("candle runs");
+            assert_agrees(&batch, &expected, &config, &file, 1e-4);
         }
     }
 }
@@ -135,15 +109,13 @@ fn every_kind_of_model_says_the_same_in_another_runtime() {
 fn each_encoder_can_be_had_alone() {
     let config = config(FusionKind::Pooled, Architecture::EfficientnetLite0, Activation::Gelu);
     let world = World::new().with_checkpoint_of(&config);
-    let tensors = candle_core::safetensors::load(world.path("checkpoint/model.safetensors"), &Device::Cpu);
-    let builder = VarBuilder::from_tensors(tensors.expect("weights"), DType::F32, &Device::Cpu);
-    let model = Model::load(builder, &config).expect("a model");
-    let posts = Posts::new(config.preprocess.input_size, [1.0; 2], [1.0; 2]);
-    let said = posts.ask_candle(&model).expect("candle runs");
-    for (part, logits) in [("text", said.text), ("image", said.image)] {
+    let model = load_checkpoint(&world, &config);
+    let batch = &batches(&config)[1];
+    let expected = batch.ask_candle(&model, &config.preprocess).expect("candle runs");
+    for part in ["text", "image"] {
         let output = format!("{part}_logits");
-        let rten = posts.ask_rten(&export(&world, "checkpoint", part), &output);
-        assert_close(&logits.expect("both sides"), &rten, &output);
+        let expected = expected.clone().into_iter().filter(|(name, _)| *name == output).collect();
+        assert_agrees(batch, &expected, &config, &export(&world, "checkpoint", part), 1e-4);
     }
 }
 
@@ -151,16 +123,17 @@ fn each_encoder_can_be_had_alone() {
 fn a_bundle_is_written_as_the_floats_it_stands_for() {
     let config = config(FusionKind::Pooled, Architecture::Resnet18, Activation::Gelu);
     let world = World::new();
-    let bytes = random_bundle(&config, &tiny_tokenizer(), 5).expect("a bundle");
-    world.write("bundle", &bytes);
-    let tensors = Bundle::parse(bytes).map_err(mixed_feelings::Error::from).and_then(|b| dequantize(&b));
-    let builder = VarBuilder::from_tensors(tensors.expect("weights"), DType::F32, &Device::Cpu);
-    let model = Model::load(builder, &config).expect("a model");
-    let posts = Posts::new(config.preprocess.input_size, [1.0, 0.0], [1.0; 2]);
-    let said = posts.ask_candle(&model).expect("candle runs");
+    let bundle = world.write("bundle", random_bundle(&config, &tiny_tokenizer(), 5).expect("a bundle"));
+    let model = dequantized(&parse(&bundle)).expect("a model");
     let file = export(&world, "bundle", "model");
-    assert_close(&said.fused, &posts.ask_rten(&file, "fused_logits"), "fused_logits");
-    assert_close(&said.image.expect("both"), &posts.ask_rten(&file, "image_logits"), "image_logits");
+    for batch in batches(&config) {
+        let expected = batch.ask_candle(&model, &config.preprocess).expect("candle runs");
+        assert_agrees(&batch, &expected, &config, &file, 1e-4);
+    }
+}
+
+fn parse(bundle: &Path) -> Bundle {
+    Bundle::parse(fs::read(bundle).expect("written")).expect("a bundle")
 }
 
 #[test]

@@ -62,6 +62,11 @@ impl GraphBuilder {
         self.constant(name, ElementType::Float, &[], (value as f32).to_le_bytes().into())
     }
 
+    /// A constant integer without axes.
+    pub fn integer(&mut self, name: &str, value: i64) -> Value {
+        self.constant(name, ElementType::Int64, &[], value.to_le_bytes().into())
+    }
+
     /// A constant list of integers: a shape, axes, or places.
     pub fn integers(&mut self, name: &str, values: &[i64]) -> Value {
         let raw = values.iter().flat_map(|v| v.to_le_bytes()).collect();

@@ -99,14 +99,15 @@ impl Layers<'_> {
     }
 
     /// What [`attend`](Self::attend) adds to its scores for a mask `[batch, items]` of 1 and 0: 0 and -1e9, `[batch, 1, 1,
-    /// items]`.
+    /// items]`. In the steps by which exporters of BERT write it, because optimizers of attention look for them.
     pub fn key_bias(&mut self, name: &str, mask: &Value) -> Value {
         let graph = &mut self.graph;
-        let (one, large) = (graph.scalar("one", 1.0), graph.scalar("large", 1e9));
-        let hidden = graph.op("Sub", &format!("{name}.hidden"), &[mask, &one]);
-        let scaled = graph.op("Mul", &format!("{name}.scaled"), &[&hidden, &large]);
-        let axes = graph.integers("axes.1.2", &[1, 2]);
-        graph.op("Unsqueeze", name, &[&scaled, &axes])
+        let (one, large) = (graph.scalar("one", 1.0), graph.scalar("large", -1e9));
+        let (heads, queries) = (graph.integers("axes.1", &[1]), graph.integers("axes.2", &[2]));
+        let mask = graph.op("Unsqueeze", &format!("{name}.heads"), &[mask, &heads]);
+        let mask = graph.op("Unsqueeze", &format!("{name}.queries"), &[&mask, &queries]);
+        let hidden = graph.op("Sub", &format!("{name}.hidden"), &[&one, &mask]);
+        graph.op("Mul", name, &[&hidden, &large])
     }
 
     /// The mean of `[batch, items, width]` over the items that the mask `[batch, items]` marks with 1.

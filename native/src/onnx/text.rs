@@ -4,7 +4,7 @@ use anyhow::Result;
 use mixed_feelings::text::{Activation, BertConfig};
 
 use super::{
-    graph::{Axis, Value, int},
+    graph::{Axis, GraphBuilder, Value, int},
     layers::Layers,
     proto::ElementType,
 };
@@ -48,13 +48,20 @@ fn embed(layers: &mut Layers<'_>, config: &BertConfig, ids: &Value) -> Result<Va
     let types = layers.graph.tensor(&name("token_type_embeddings.weight.0"), &types)?;
     let graph = &mut layers.graph;
     let words = graph.op("Gather", &name("words"), &[&words, ids]);
-    let (start, axis) = (graph.integers("start", &[0]), graph.integers("axes.0", &[0]));
-    let length = vec![int("start", 1), int("end", 2)];
-    let tokens = graph.op_with("Shape", &name("tokens"), &[ids], length);
-    let positions = graph.op("Slice", &name("positions"), &[&positions, &start, &tokens, &axis]);
+    let places = places(graph, ids);
+    let positions = graph.op("Gather", &name("positions"), &[&positions, &places]);
     let sum = graph.op("Add", &name("placed"), &[&words, &positions]);
     let sum = graph.op("Add", &name("typed"), &[&sum, &types]);
     layers.layer_norm(&name("LayerNorm"), &sum, config.layer_norm_eps)
+}
+
+/// 0, 1, 2, ... for the tokens of each row. Counted, so that their shape is known to be that of `ids`: a slice of the table
+/// has axes of its own, and runtimes join a sum with a LayerNorm where they know that its sides are of one shape.
+fn places(graph: &mut GraphBuilder, ids: &Value) -> Value {
+    let (zero, one) = (graph.integer("id.0", 0), graph.integer("id.1", 1));
+    let zeros = graph.op("Mul", "text.zeros", &[ids, &zero]);
+    let ones = graph.op("Add", "text.ones", &[&zeros, &one]);
+    graph.op_with("CumSum", "text.places", &[&ones, &one], vec![int("exclusive", 1)])
 }
 
 fn layer(layers: &mut Layers<'_>, config: &BertConfig, name: &str, x: &Value, bias: &Value) -> Result<Value> {

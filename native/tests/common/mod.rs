@@ -1,6 +1,7 @@
 //! What the tests of the program share: running it, and a tiny world to run it in.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub mod posts;
 pub mod world;
 
 use std::{

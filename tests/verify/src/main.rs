@@ -1,8 +1,8 @@
 //! `cargo verify`: every check of the project, one after the other, the cheap ones first, each after what it relies on.
 //!
 //! It stops at the first step that fails, with the command that runs this step alone, and ends with a line that counts
-//! the steps. What a step needs and can be installed without asking (the wasm target, npm packages, Chromium when run
-//! as root) is installed; otherwise the error says what to install.
+//! the steps. What a step needs and can be installed without asking (the wasm target, npm and Python packages, Chromium
+//! and Python's venv when run as root) is installed; otherwise the error says what to install.
 
 mod steps;
 mod tools;
@@ -20,7 +20,7 @@ use anyhow::{Context, Result, bail};
 use steps::{STEPS, Step};
 
 const HELP: &str = "\
-Runs every check of the project: format, lints, the npm package, Rust tests, a real browser.
+Runs every check of the project: format, lints, the npm package, Rust tests, ONNX runtimes, a real browser.
 
 Usage: cargo verify [--only STEP]... [--list]
 

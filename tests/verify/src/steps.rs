@@ -27,6 +27,7 @@ pub const STEPS: &[Step] = &[
     Step { name: "lints-wasm", about: "clippy on the browser build", run: lints_wasm },
     Step { name: "pack", about: "build the npm package", run: pack },
     Step { name: "rust", about: "Rust tests", run: rust },
+    Step { name: "onnx", about: "the ONNX files in onnxruntime and onnxruntime-web", run: onnx },
     Step { name: "types", about: "TypeScript types and the package's own tests", run: types },
     Step { name: "browser", about: "the demo page and the package in headless Chromium", run: browser },
 ];
@@ -54,6 +55,15 @@ fn pack(root: &Path) -> Result<()> {
 
 fn rust(root: &Path) -> Result<()> {
     cargo(root, &["test", "--locked", "--workspace"]).run()
+}
+
+fn onnx(root: &Path) -> Result<()> {
+    tools::require_node()?;
+    npm(&root.join("tests/onnx"), &["ci"]).run()?;
+    let python =
+        tools::require_python(root, "tests/onnx/requirements.txt", &root.join("target/onnx-python"))?;
+    let tests = ["test", "--locked", "--package", "mixed-feelings-native", "--test", "onnx_runtimes"];
+    cargo(root, &tests).args(&["--", "--ignored", "--nocapture"]).env("ONNX_PYTHON", python).run()
 }
 
 fn types(root: &Path) -> Result<()> {

@@ -137,11 +137,7 @@ pub fn require_chromium() -> Result<PathBuf> {
     if !can_install() {
         bail!("Chromium is needed: install it (on Debian: apt-get install chromium) or set CHROMIUM to one");
     }
-    let here = Path::new(".");
-    Tool::new("apt-get", here, &["update"]).run()?;
-    Tool::new("apt-get", here, &["install", "-y", "chromium"])
-        .env("DEBIAN_FRONTEND", "noninteractive")
-        .run()?;
+    apt_install("chromium")?;
     find_chromium().context("apt installed Chromium, yet it is not on the PATH")
 }
 
@@ -157,6 +153,45 @@ fn on_path(name: &str) -> Option<PathBuf> {
 fn can_install() -> bool {
     let id = Command::new("id").arg("-u").output();
     on_path("apt-get").is_some() && id.is_ok_and(|out| out.stdout.trim_ascii() == b"0")
+}
+
+fn apt_install(package: &str) -> Result<()> {
+    let here = Path::new(".");
+    Tool::new("apt-get", here, &["update"]).run()?;
+    Tool::new("apt-get", here, &["install", "-y", package]).env("DEBIAN_FRONTEND", "noninteractive").run()
+}
+
+/// A Python with the packages that the file `requirements` pins, in the virtual environment `folder`, which is made unless
+/// it is there.
+///
+/// # Errors
+/// When there is no Python that makes virtual environments and it cannot be installed, or a package cannot be fetched.
+pub fn require_python(root: &Path, requirements: &str, folder: &Path) -> Result<PathBuf> {
+    let python = folder.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
+    // The last thing that comes into a virtual environment is pip: without it, the environment was not finished.
+    if !python.with_file_name(if cfg!(windows) { "pip.exe" } else { "pip" }).is_file() {
+        if !makes_environments() {
+            if !can_install() {
+                bail!(
+                    "Python 3 with its module venv is needed: install it (on Debian: apt-get install python3-venv)"
+                );
+            }
+            apt_install("python3-venv")?;
+        }
+        let folder = folder.to_str().context("the path of the repository is not UTF-8")?;
+        Tool::new(PYTHON, root, &["-m", "venv", "--clear", folder]).run()?;
+    }
+    let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"];
+    Tool::new(&python, root, &install).args(&[requirements]).run()?;
+    Ok(python)
+}
+
+const PYTHON: &str = if cfg!(windows) { "python" } else { "python3" };
+
+/// Whether there is a Python that makes virtual environments: Debian's cannot without its package `python3-venv`.
+fn makes_environments() -> bool {
+    let out = Command::new(PYTHON).args(["-c", "import ensurepip, venv"]).stderr(Stdio::null()).status();
+    out.is_ok_and(|status| status.success())
 }
 
 /// Builds the native program as the Rust tests did and returns where it is.
