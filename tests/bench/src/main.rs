@@ -63,7 +63,7 @@ fn report(places: &Places, options: &Options, machine: &Machine, engines: &[Engi
     for engine in engines {
         println!("{} ({}), one thread\n", engine.name, engine.version);
         if !engine.outcomes.is_empty() {
-            println!("{}\n{}", table::of_engine(engine), table::peaks(engine));
+            println!("{}\n{}{}", table::of_engine(engine), table::peaks(engine), table::agreement(engine));
         }
         if let Some(soak) = &engine.soak {
             println!("{}", facade::of_soak(soak));

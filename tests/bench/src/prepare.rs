@@ -176,7 +176,7 @@ pub fn onnx(places: &Places, python: &Path, prepared: &Prepared, part: Part) -> 
 /// What the ONNX files are made by: when it changes, they are made again.
 fn sources_of_onnx(places: &Places) -> Result<Vec<u8>> {
     let mut all = Vec::new();
-    for path in ["attention.py", "quantize.py", "requirements.txt"] {
+    for path in ["quantize.py", "requirements.txt"] {
         all.extend(fs::read(places.bench.join(path))?);
     }
     let folder = places.root.join("native/src/onnx");

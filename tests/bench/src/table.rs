@@ -90,6 +90,18 @@ pub fn peaks(engine: &Engine) -> String {
     format!("Peak of the int8 tile, GMAC/s: {}.\n", lines.join(", "))
 }
 
+/// Whether the same weights were measured everywhere: the float models must agree, and ours nearly.
+pub fn agreement(engine: &Engine) -> String {
+    let largest = |name: &str| {
+        let all = engine.outcomes.iter().filter_map(|o| Some((o.difference(o.contender(name)?)?, &o.title)));
+        all.max_by(|a, b| a.0.total_cmp(&b.0))
+    };
+    let lines = ["candle f32", "ours relaxed-simd", "ours simd128", "ours native", "ort int8", "rten f32"]
+        .into_iter()
+        .filter_map(|name| largest(name).map(|(most, title)| format!("{name} {most:.4} ({title})")));
+    format!("Largest difference of a probability from ort f32: {}.\n", lines.collect::<Vec<_>>().join(", "))
+}
+
 /// Every promise.
 pub fn of_bars(bars: &[Bar]) -> String {
     let rows: Vec<Vec<String>> = bars
@@ -122,6 +134,8 @@ mod tests {
         let cells = ["10.0 ± 0.0", "30.0 ± 0.0", "3.00", "100.0", "80 %", "0.050", "1 of 6"];
         assert!(cells.iter().all(|cell| shown.contains(cell)), "{shown}");
         assert!(!shown.contains("rten"), "{shown}");
+        let expected = "ours relaxed-simd 0.0500 (EfficientNet-Lite0), ours simd128 0.0500";
+        assert!(agreement(&engine).contains(expected), "{}", agreement(&engine));
         assert_eq!(peaks(&engine), "Peak of the int8 tile, GMAC/s: relaxed-simd 125.0.\n");
     }
 }
