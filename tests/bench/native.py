@@ -1,6 +1,7 @@
 """onnxruntime for the native half of the benchmark: reads one JSON request a line, writes one JSON answer a line.
 
-{"inputs": {"ids": [[...]], "side": 224 or null}}   what the models will be asked; answers {}
+{"inputs": {"ids": [[...]], "picture": null or {"file": "RGB of all pictures", "side": 224, "mean": [...], "std": [...]}}}
+                                                    what the models will be asked; answers {}
 {"open": "FILE.onnx", "output": "text_logits"}      answers {"model": N}
 {"run": N, "question": I}                           answers {"ms": T, "logits": [...]}
 {"close": N}                                        answers {}
@@ -24,15 +25,24 @@ def options():
     return chosen
 
 
-def feeds(ids, side, question):
+def read_pictures(picture):
+    """`[1, 3, side, side]` normalised, one a picture."""
+    if picture is None:
+        return []
+    pixels = np.fromfile(picture["file"], np.uint8).reshape(-1, 1, picture["side"], picture["side"], 3)
+    mean, std = (np.array(picture[name], np.float32) for name in ("mean", "std"))
+    planes = ((pixels / np.float32(255) - mean) / std).transpose(0, 1, 4, 2, 3)
+    return [np.ascontiguousarray(plane, np.float32) for plane in planes]
+
+
+def feeds(ids, pictures, question):
     asked = {}
     if ids:
         text = np.array([ids[question % len(ids)]], np.int64)
         asked |= {"input_ids": text, "attention_mask": np.ones_like(text)}
-    if side:
-        line = np.sin(np.arange(side) / 17 + question)
-        asked["pixel_values"] = np.broadcast_to(line, (1, 3, side, side)).astype(np.float32)
-    if ids and side:
+    if pictures:
+        asked["pixel_values"] = pictures[question % len(pictures)]
+    if ids and pictures:
         asked |= {"has_text": np.ones(1, np.float32), "has_image": np.ones(1, np.float32)}
     return asked
 
@@ -45,7 +55,8 @@ class Server:
     def answer(self, request):
         if "inputs" in request:
             given = request["inputs"]
-            self.questions = [feeds(given["ids"], given["side"], question) for question in range(4)]
+            pictures = read_pictures(given["picture"])
+            self.questions = [feeds(given["ids"], pictures, question) for question in range(4)]
             return {}
         if "open" in request:
             session = onnxruntime.InferenceSession(request["open"], options(), ["CPUExecutionProvider"])

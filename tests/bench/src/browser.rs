@@ -7,17 +7,16 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use mixed_feelings::Analyzer;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
-    cases::{Case, Input, Part},
+    cases::{Case, Input},
     facade::{self, Load, Soak},
     measured::{Engine, Failure, Outcome, Raw},
     models::SIDE,
     options::Options,
-    prepare::{self, Places, Prepared, Variant},
+    prepare::{self, Places, Variant},
     questions::{self, Text},
     tools,
 };
@@ -153,7 +152,7 @@ fn job(places: &Places, options: &Options, case: &Case) -> Result<Job> {
         macs: case.macs(),
         bundle: url(&prepared.bundle)?,
         output: case.part().output(),
-        temperature: temperature(&prepared, case.part())?,
+        temperature: prepare::temperature(&prepared, case.part())?,
         texts: texts.unwrap_or_default(),
         picture: case.has_image().then_some(picture),
         photos,
@@ -184,14 +183,4 @@ fn url(places: &Places, path: &Path) -> Result<String> {
     };
     let parts: Vec<_> = rest.iter().map(|part| part.to_string_lossy()).collect();
     Ok(format!("/{top}/{}", parts.join("/")))
-}
-
-/// What a head's logits are divided by.
-fn temperature(prepared: &Prepared, part: Part) -> Result<f32> {
-    let temperatures = Analyzer::from_bundle(fs::read(&prepared.bundle)?)?.temperatures();
-    Ok(match part {
-        Part::Text => temperatures.text,
-        Part::Image => temperatures.image,
-        Part::Model => temperatures.fused,
-    })
 }

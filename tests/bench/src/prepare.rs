@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use mixed_feelings::{Bundle, bundle::random_bundle};
+use mixed_feelings::{Analyzer, Bundle, bundle::random_bundle};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use wasm_bindgen_cli_support::Bindgen;
@@ -171,6 +171,19 @@ pub fn onnx(places: &Places, python: &Path, prepared: &Prepared, part: Part) -> 
     }
     let text = fs::read_to_string(&list).with_context(|| list.display().to_string())?;
     serde_json::from_str(&text).with_context(|| list.display().to_string())
+}
+
+/// What the logits of a part's head are divided by.
+///
+/// # Errors
+/// When the bundle cannot be read.
+pub fn temperature(prepared: &Prepared, part: Part) -> Result<f32> {
+    let temperatures = Analyzer::from_bundle(fs::read(&prepared.bundle)?)?.temperatures();
+    Ok(match part {
+        Part::Text => temperatures.text,
+        Part::Image => temperatures.image,
+        Part::Model => temperatures.fused,
+    })
 }
 
 /// What the ONNX files are made by: when it changes, they are made again.
