@@ -7,7 +7,7 @@ use std::{fs, path::Path};
 use candle_core::{DType, Device};
 use candle_nn::VarBuilder;
 use common::{
-    posts::{Answers, Batch, dequantized, two_pictures},
+    posts::{Answers, Batch, dequantized, pictures},
     run,
     world::World,
 };
@@ -59,7 +59,7 @@ fn assert_agrees(batch: &Batch, expected: &Answers, config: &ModelConfig, file: 
 }
 
 fn batches(config: &ModelConfig) -> Vec<Batch> {
-    Batch::all([&[2, 5, 7, 3], &[2, 9, 3]], two_pictures(config))
+    Batch::all([&[2, 5, 7, 3], &[2, 9, 3]], pictures(config))
 }
 
 fn load_checkpoint(world: &World, config: &ModelConfig) -> Model {
@@ -77,11 +77,12 @@ fn config(kind: FusionKind, architecture: Architecture, activation: Activation) 
 }
 
 /// Exports a part of the world's `checkpoint` or `bundle`.
-fn export(world: &World, source: &str, part: &str) -> rten::Model {
+fn export(world: &World, source: &str, part: &str, more: &[&str]) -> rten::Model {
     let (path, out) = (world.path(source), world.path(&format!("{part}.onnx")));
     let arguments = ["export-onnx".into(), format!("--{source}").into(), path.into_os_string()];
     let rest = ["--part".into(), part.into(), "--out".into(), out.clone().into_os_string()];
-    let told = run(arguments.into_iter().chain(rest)).ok();
+    let more = more.iter().map(|&more| more.into());
+    let told = run(arguments.into_iter().chain(rest).chain(more)).ok();
     assert!(told.contains("opset 17"), "{told}");
     rten::Model::load(fs::read(out).expect("written")).expect("an ONNX file")
 }
@@ -97,7 +98,7 @@ fn every_kind_of_model_says_the_same_in_another_runtime() {
     for config in kinds {
         let world = World::new().with_checkpoint_of(&config);
         let model = load_checkpoint(&world, &config);
-        let file = export(&world, "checkpoint", "model");
+        let file = export(&world, "checkpoint", "model", &[]);
         for batch in batches(&config) {
             let expected = batch.ask_candle(&model, &config.preprocess).expect("candle runs");
             assert_agrees(&batch, &expected, &config, &file, 1e-4);
@@ -115,7 +116,7 @@ fn each_encoder_can_be_had_alone() {
     for part in ["text", "image"] {
         let output = format!("{part}_logits");
         let expected = expected.clone().into_iter().filter(|(name, _)| *name == output).collect();
-        assert_agrees(batch, &expected, &config, &export(&world, "checkpoint", part), 1e-4);
+        assert_agrees(batch, &expected, &config, &export(&world, "checkpoint", part, &[]), 1e-4);
     }
 }
 
@@ -125,10 +126,26 @@ fn a_bundle_is_written_as_the_floats_it_stands_for() {
     let world = World::new();
     let bundle = world.write("bundle", random_bundle(&config, &tiny_tokenizer(), 5).expect("a bundle"));
     let model = dequantized(&parse(&bundle)).expect("a model");
-    let file = export(&world, "bundle", "model");
+    let file = export(&world, "bundle", "model", &[]);
     for batch in batches(&config) {
         let expected = batch.ask_candle(&model, &config.preprocess).expect("candle runs");
         assert_agrees(&batch, &expected, &config, &file, 1e-4);
+    }
+}
+
+/// Of the integers, rten knows those of the text. What a picture's are worth is asked of other runtimes, in
+/// `onnx_runtimes.rs`.
+#[test]
+fn a_texts_integers_say_what_the_plan_says() {
+    for (activation, seed) in [(Activation::Gelu, 5), (Activation::GeluNew, 6), (Activation::Relu, 7)] {
+        let config = config(FusionKind::Late, Architecture::EfficientnetLite0, activation);
+        let world = World::new();
+        let bundle = random_bundle(&config, &tiny_tokenizer(), seed).expect("a bundle");
+        let bundle = world.write("bundle", bundle);
+        let batch = &batches(&config)[1];
+        let expected = batch.ask_int8(&parse(&bundle)).expect("the plan runs");
+        let expected = expected.into_iter().filter(|(name, _)| *name == "text_logits").collect();
+        assert_agrees(batch, &expected, &config, &export(&world, "bundle", "text", &["--int8"]), 1e-4);
     }
 }
 
@@ -146,9 +163,11 @@ fn what_is_no_checkpoint_is_refused() {
 }
 
 #[test]
-fn a_source_is_named_once() {
+fn a_source_is_named_once_and_integers_need_a_bundle() {
     for (arguments, word) in [
         (&["--checkpoint", "a", "--bundle", "b"][..], "cannot be used with"),
+        (&["--checkpoint", "a", "--int8"], "cannot be used with"),
+        (&["--int8"], "<--checkpoint <DIR>|--bundle <FILE>>"),
         (&[], "<--checkpoint <DIR>|--bundle <FILE>>"),
     ] {
         let run = run(["export-onnx"].iter().chain(arguments));

@@ -57,7 +57,7 @@ pub fn join(
             let sides = [projected(layers, &text)?, projected(layers, &image)?];
             let both =
                 layers.graph.op_with("Concat", "fusion.both", &[&sides[0], &sides[1]], vec![int("axis", 1)]);
-            layers.linear("fusion.classifier", &both)?
+            layers.head("fusion.classifier", &both)?
         }
         FusionKind::Late => late(layers, &text, &image)?,
     };
@@ -97,7 +97,7 @@ fn side(
     let has = graph.op("Unsqueeze", &format!("{name}.has"), &[&has, &axis]);
     let one = graph.scalar("one", 1.0);
     let lacks = graph.op("Sub", &format!("{name}.lacks"), &[&one, &has]);
-    let logits = layers.linear(&format!("heads.{name}"), &pooled)?;
+    let logits = layers.head(&format!("heads.{name}"), &pooled)?;
     Ok(Side { name, pooled, items, mask, has, lacks, logits })
 }
 
@@ -165,16 +165,8 @@ fn attend(
     let parts = ["query", "key", "value"];
     let mut projections = Vec::with_capacity(parts.len());
     for (number, part) in parts.into_iter().enumerate() {
-        // torch keeps the three in one tensor.
         let name = format!("fusion.attention.{part}");
-        let rows =
-            |name: &str| Ok::<_, anyhow::Error>(layers.tensor(name)?.narrow(0, number * width, width)?);
-        let weight = rows("fusion.attention.in_proj_weight")?.t()?.contiguous()?;
-        let bias = rows("fusion.attention.in_proj_bias")?;
-        let weight = layers.graph.tensor(&format!("{name}.weight.T"), &weight)?;
-        let bias = layers.graph.tensor(&format!("{name}.bias"), &bias)?;
-        let product = layers.graph.op("MatMul", &format!("{name}.product"), &[&items, &weight]);
-        projections.push(layers.graph.op("Add", &name, &[&product, &bias]));
+        projections.push(layers.projection(&name, "fusion.attention.in_proj", number, &items)?);
     }
     let [query, key, value] = projections.as_slice() else { unreachable!("three parts") };
     let context = layers.attend("fusion.attention", [query, key, value], bias.as_ref(), width, heads);
@@ -188,7 +180,7 @@ fn attend(
             layers.graph.op_with("ReduceMean", "fusion.joined", &[&normed], settings)
         }
     };
-    layers.linear("fusion.classifier", &joined)
+    layers.head("fusion.classifier", &joined)
 }
 
 /// The weighted sum of what the two heads say.

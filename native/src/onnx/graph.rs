@@ -53,8 +53,29 @@ impl GraphBuilder {
     /// Those of candle.
     pub fn tensor(&mut self, name: &str, tensor: &Tensor) -> candle_core::Result<Value> {
         let values = tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
+        Ok(self.floats(name, tensor.dims(), &values))
+    }
+
+    /// Constant floats in row-major order.
+    pub fn floats(&mut self, name: &str, dims: &[usize], values: &[f32]) -> Value {
         let raw = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-        Ok(self.constant(name, ElementType::Float, tensor.dims(), raw))
+        self.constant(name, ElementType::Float, dims, raw)
+    }
+
+    /// Constant int8 numbers in row-major order.
+    pub fn int8(&mut self, name: &str, dims: &[usize], values: &[i8]) -> Value {
+        self.constant(name, ElementType::Int8, dims, values.iter().map(|&v| v as u8).collect())
+    }
+
+    /// Constant uint8 numbers in row-major order; without axes where `dims` is empty.
+    pub fn uint8(&mut self, name: &str, dims: &[usize], values: &[u8]) -> Value {
+        self.constant(name, ElementType::Uint8, dims, values.to_vec())
+    }
+
+    /// A constant list of 32-bit integers.
+    pub fn int32(&mut self, name: &str, values: &[i32]) -> Value {
+        let raw = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        self.constant(name, ElementType::Int32, &[values.len()], raw)
     }
 
     /// A constant float without axes.
@@ -76,6 +97,11 @@ impl GraphBuilder {
     /// A node with one output, `name`.
     pub fn op(&mut self, op: &str, name: &str, inputs: &[&Value]) -> Value {
         self.op_with(op, name, inputs, vec![])
+    }
+
+    /// A node that makes another element type of `x`.
+    pub fn cast(&mut self, name: &str, x: &Value, to: ElementType) -> Value {
+        self.op_with("Cast", name, &[x], vec![int("to", to as usize)])
     }
 
     /// A node with settings.
@@ -119,8 +145,12 @@ pub fn signed(name: &str, value: i64) -> Attribute {
 
 /// A setting that is a list of integers.
 pub fn ints(name: &str, values: &[usize]) -> Attribute {
-    let ints = values.iter().map(|&v| v as i64).collect();
-    Attribute { name: name.into(), ints, r#type: 7, ..Attribute::default() }
+    signed_list(name, &values.iter().map(|&v| v as i64).collect::<Vec<_>>())
+}
+
+/// A setting that is a list of integers, of which some may be negative: axes from the end.
+pub fn signed_list(name: &str, values: &[i64]) -> Attribute {
+    Attribute { name: name.into(), ints: values.to_vec(), r#type: 7, ..Attribute::default() }
 }
 
 /// A setting that is a float.

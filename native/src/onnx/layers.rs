@@ -5,22 +5,36 @@ use anyhow::{Context, Result};
 use candle_core::Tensor;
 use std::collections::HashMap;
 
-use super::graph::{GraphBuilder, Value, float, int, ints, signed};
+use mixed_feelings::Bundle;
+
+use super::{
+    graph::{GraphBuilder, Value, float, int, ints, signed},
+    rows::{QuantizedRows, Weights},
+};
 
 /// A graph and the weights that its layers come from.
 pub struct Layers<'a> {
     /// What the nodes are added to.
     pub graph: GraphBuilder,
-    /// The checkpoint's weights.
+    /// The checkpoint's weights, or those of a bundle as floats.
     pub tensors: &'a HashMap<String, Tensor>,
+    /// The bundle whose integers are written in the place of most floats, if any are.
+    pub int8: Option<&'a Bundle>,
+    /// What has been quantised already, by its name.
+    pub quantized: HashMap<Value, QuantizedRows>,
 }
 
-impl Layers<'_> {
+impl<'a> Layers<'a> {
+    /// An empty graph over `tensors`, and over the integers of `int8` if they are to be written.
+    pub fn new(tensors: &'a HashMap<String, Tensor>, int8: Option<&'a Bundle>) -> Self {
+        Layers { graph: GraphBuilder::new("mixed-feelings"), tensors, int8, quantized: HashMap::new() }
+    }
+
     /// The checkpoint's tensor `name`.
     ///
     /// # Errors
     /// When there is none.
-    pub fn tensor(&self, name: &str) -> Result<&Tensor> {
+    pub fn tensor(&self, name: &str) -> Result<&'a Tensor> {
         self.tensors.get(name).with_context(|| format!("the checkpoint has no tensor `{name}`"))
     }
 
@@ -38,20 +52,56 @@ impl Layers<'_> {
     /// # Errors
     /// When a tensor is missing or of another rank.
     pub fn linear(&mut self, name: &str, x: &Value) -> Result<Value> {
-        self.linear_of(name, &format!("{name}.weight"), &format!("{name}.bias"), x)
+        let Some(bundle) = self.int8 else { return self.head(name, x) };
+        let (outputs, inputs) = self.tensor(&format!("{name}.weight"))?.dims2()?;
+        let weights = Weights::read(bundle, name, outputs, inputs)?;
+        Ok(self.int8_linear(name, &weights, x))
     }
 
-    /// A linear layer whose tensors are not named after it.
+    /// The same in floats, whatever the other layers are: a classifier has few weights.
     ///
     /// # Errors
     /// When a tensor is missing or of another rank.
-    pub fn linear_of(&mut self, name: &str, weight: &str, bias: &str, x: &Value) -> Result<Value> {
+    pub fn head(&mut self, name: &str, x: &Value) -> Result<Value> {
+        let (weight, bias) = (self.tensor(&format!("{name}.weight"))?, self.tensor(&format!("{name}.bias"))?);
+        self.float_linear(name, weight, bias, x)
+    }
+
+    /// The linear layer `name` that is the `part`th of those that torch keeps in one, the attention's `in_proj`.
+    ///
+    /// # Errors
+    /// When a tensor is missing or of another shape.
+    pub fn projection(&mut self, name: &str, stack: &str, part: usize, x: &Value) -> Result<Value> {
+        let (weight, bias) =
+            (self.tensor(&format!("{stack}_weight"))?, self.tensor(&format!("{stack}_bias"))?);
+        let (rows, width) = weight.dims2()?;
+        if let Some(bundle) = self.int8 {
+            let weights = Weights::read(bundle, stack, rows, width)?.rows(part * width, width);
+            return Ok(self.int8_linear(name, &weights, x));
+        }
+        let (weight, bias) = (weight.narrow(0, part * width, width)?, bias.narrow(0, part * width, width)?);
+        self.float_linear(name, &weight, &bias, x)
+    }
+
+    fn float_linear(&mut self, name: &str, weight: &Tensor, bias: &Tensor, x: &Value) -> Result<Value> {
         // A matrix product takes `[in, out]`: a constant that need not be turned at run time.
-        let transposed = self.tensor(weight)?.t()?.contiguous()?;
-        let weight = self.graph.tensor(&format!("{weight}.T"), &transposed)?;
-        let bias = self.weight(bias)?;
+        let weight = self.graph.tensor(&format!("{name}.weight.T"), &weight.t()?.contiguous()?)?;
+        let bias = self.graph.tensor(&format!("{name}.bias"), bias)?;
         let product = self.graph.op("MatMul", &format!("{name}.product"), &[x, &weight]);
         Ok(self.graph.op("Add", name, &[&product, &bias]))
+    }
+
+    /// The rows `ids` of the table `{table}.weight`.
+    ///
+    /// # Errors
+    /// When the tensor is missing.
+    pub fn embedding(&mut self, name: &str, table: &str, ids: &Value) -> Result<Value> {
+        if let Some(bundle) = self.int8 {
+            let (rows, width) = self.tensor(&format!("{table}.weight"))?.dims2()?;
+            return self.int8_embedding(name, bundle, (table, rows, width), ids);
+        }
+        let table = self.weight(&format!("{table}.weight"))?;
+        Ok(self.graph.op("Gather", name, &[&table, ids]))
     }
 
     /// LayerNorm over the last axis.

@@ -3,8 +3,10 @@
 mod fusion;
 mod graph;
 mod image;
+mod image_int8;
 mod layers;
 mod proto;
+mod rows;
 mod text;
 
 use std::path::{Path, PathBuf};
@@ -13,8 +15,11 @@ use anyhow::{Context, Result, ensure};
 use candle_core::Device;
 use clap::ValueEnum;
 use graph::{Axis, GraphBuilder};
+use image::Image;
 use layers::Layers;
-use mixed_feelings::{Bundle, Sentiment, bundle::dequantize, config::ModelConfig, fusion::Temperatures};
+use mixed_feelings::{
+    Bundle, Sentiment, bundle::dequantize, config::ModelConfig, fusion::Temperatures, image::cnn::Cnn,
+};
 use prost::Message;
 use proto::{Entry, IR_VERSION, Model, OPSET, OperatorSet};
 
@@ -23,7 +28,7 @@ use crate::{atomic, bundle, checkpoint::Checkpoint};
 /// What a protobuf message can hold: no runtime reads a longer file.
 const MOST_BYTES: usize = i32::MAX as usize;
 
-/// Writes the float model as an ONNX file.
+/// Writes a model as an ONNX file: in floats, or with --int8 in the integers of a bundle.
 ///
 /// Inputs: `input_ids` and `attention_mask` (int64, `[batch, tokens]`), `pixel_values` (float, `[batch, 3, side, side]`,
 /// normalised), `has_text` and `has_image` (float, `[batch]`, 1 or 0; what is missing may hold anything finite). Outputs:
@@ -35,8 +40,11 @@ const MOST_BYTES: usize = i32::MAX as usize;
 pub struct Args {
     #[command(flatten)]
     source: Source,
-    /// The file to write; by default `model.onnx` (or `text.onnx`, `image.onnx`) in the checkpoint's folder or beside the
-    /// bundle.
+    /// Write the bundle's integers: the file is about as large as the bundle, and says what the int8 model says.
+    #[arg(long, conflicts_with = "checkpoint")]
+    int8: bool,
+    /// The file to write; by default `model.onnx` (or `text.onnx`, `image.onnx`; with --int8 `model-int8.onnx`, ...) in the
+    /// checkpoint's folder or beside the bundle.
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// The whole model, or one of its encoders with its own head alone.
@@ -59,7 +67,8 @@ struct Source {
 const EXAMPLES: &str = "Examples:
   mixed-feelings export-onnx --checkpoint runs/small/checkpoint
   mixed-feelings export-onnx --checkpoint runs/small/checkpoint --part text --out text.onnx
-  mixed-feelings export-onnx --bundle pkg/mixed-feelings-small.safetensors --out model.onnx";
+  mixed-feelings export-onnx --bundle pkg/mixed-feelings-small.safetensors --out model.onnx
+  mixed-feelings export-onnx --bundle pkg/mixed-feelings-small.safetensors --int8 --out model-int8.onnx";
 
 /// What is written.
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
@@ -78,44 +87,59 @@ enum Part {
 /// # Errors
 /// When the checkpoint or bundle cannot be read, is too large for the format, or the file cannot be written.
 pub fn run(args: Args) -> Result<()> {
-    let (named, folder, checkpoint) = args.source.open()?;
-    let model = model(&checkpoint, args.part).with_context(|| format!("{named} as ONNX"))?;
-    drop(checkpoint);
+    let Opened { named, folder, checkpoint, bundle } = args.source.open()?;
+    let int8 = bundle.as_ref().filter(|_| args.int8);
+    let model = model(&checkpoint, int8, args.part).with_context(|| format!("{named} as ONNX"))?;
+    drop((checkpoint, bundle));
     check_size(model.encoded_len()).with_context(|| format!("{named} as ONNX"))?;
-    let name = args.part.to_possible_value().map_or_else(String::new, |part| part.get_name().to_owned());
-    let out = args.out.unwrap_or_else(|| folder.join(format!("{name}.onnx")));
+    let part = args.part.to_possible_value().map_or_else(String::new, |part| part.get_name().to_owned());
+    let form = if args.int8 { "-int8" } else { "" };
+    let out = args.out.unwrap_or_else(|| folder.join(format!("{part}{form}.onnx")));
     let bytes = model.encode_to_vec();
     atomic::write(&out, &bytes)?;
     println!("{}: {:.2} MB, ONNX opset {OPSET}", out.display(), bytes.len() as f64 / 1e6);
     Ok(())
 }
 
+/// What is to be written.
+struct Opened {
+    /// What to call it.
+    named: String,
+    /// Where it lies.
+    folder: PathBuf,
+    /// The float model.
+    checkpoint: Checkpoint,
+    /// The int8 model that the floats come from, if they do.
+    bundle: Option<Bundle>,
+}
+
 impl Source {
-    /// What to call it, its folder, and the float model.
-    fn open(&self) -> Result<(String, PathBuf, Checkpoint)> {
+    fn open(&self) -> Result<Opened> {
         match (&self.checkpoint, &self.bundle) {
-            (Some(dir), _) => {
-                let named = format!("checkpoint {}", dir.display());
-                Ok((named, dir.clone(), Checkpoint::load(dir, &Device::Cpu)?))
-            }
+            (Some(dir), _) => Ok(Opened {
+                named: format!("checkpoint {}", dir.display()),
+                folder: dir.clone(),
+                checkpoint: Checkpoint::load(dir, &Device::Cpu)?,
+                bundle: None,
+            }),
             (None, file) => {
                 let (path, bytes) = bundle::read(file.as_deref())?;
                 let named = format!("bundle {}", path.display());
-                let checkpoint = dequantized(bytes).with_context(|| named.clone())?;
+                let (bundle, checkpoint) = dequantized(bytes).with_context(|| named.clone())?;
                 let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-                Ok((named, folder, checkpoint))
+                Ok(Opened { named, folder, checkpoint, bundle: Some(bundle) })
             }
         }
     }
 }
 
-/// The float model of a bundle's bytes.
-fn dequantized(bytes: Vec<u8>) -> mixed_feelings::Result<Checkpoint> {
+/// A bundle, and the float model that it stands for.
+fn dequantized(bytes: Vec<u8>) -> mixed_feelings::Result<(Bundle, Checkpoint)> {
     let bundle = Bundle::parse(bytes)?;
     let tensors = dequantize(&bundle)?;
     bundle.check_all_read()?;
     let (config, tokenizer) = (bundle.config().clone(), bundle.tokenizer_json().to_owned());
-    Ok(Checkpoint { config, tokenizer, tensors })
+    Ok((bundle, Checkpoint { config, tokenizer, tensors }))
 }
 
 fn check_size(bytes: usize) -> Result<()> {
@@ -127,25 +151,25 @@ fn check_size(bytes: usize) -> Result<()> {
     Ok(())
 }
 
-fn model(checkpoint: &Checkpoint, part: Part) -> Result<Model> {
-    let ModelConfig { text, preprocess, fusion, .. } = &checkpoint.config;
+fn model(checkpoint: &Checkpoint, int8: Option<&Bundle>, part: Part) -> Result<Model> {
+    let ModelConfig { text, fusion, .. } = &checkpoint.config;
     // Holds every tensor to the shape that the config says.
     let float = checkpoint.model(&Device::Cpu)?;
-    let mut layers = Layers { graph: GraphBuilder::new("mixed-feelings"), tensors: &checkpoint.tensors };
+    let mut layers = Layers::new(&checkpoint.tensors, int8);
     match part {
         Part::Model => {
             let said = text::encode(&mut layers, text)?;
-            let seen = image::encode(&mut layers, &float.image, preprocess.input_size)?;
+            let seen = image(&mut layers, &float.image, &checkpoint.config)?;
             fusion::join(&mut layers, fusion.kind, (fusion.width, fusion.heads), said, &seen)?;
         }
         Part::Text => {
             let pooled = text::encode(&mut layers, text)?.pooled;
-            let logits = layers.linear("heads.text", &pooled)?;
+            let logits = layers.head("heads.text", &pooled)?;
             encoder_outputs(&mut layers.graph, ("text_logits", &logits), &pooled, text.hidden_size);
         }
         Part::Image => {
-            let pooled = image::encode(&mut layers, &float.image, preprocess.input_size)?.pooled;
-            let logits = layers.linear("heads.image", &pooled)?;
+            let pooled = image(&mut layers, &float.image, &checkpoint.config)?.pooled;
+            let logits = layers.head("heads.image", &pooled)?;
             let channels = float.image.network().channels;
             encoder_outputs(&mut layers.graph, ("image_logits", &logits), &pooled, channels);
         }
@@ -158,6 +182,13 @@ fn model(checkpoint: &Checkpoint, part: Part) -> Result<Model> {
         opset_import: vec![OperatorSet { domain: String::new(), version: Some(OPSET) }],
         metadata_props: metadata(checkpoint, float.temperatures)?,
     })
+}
+
+fn image(layers: &mut Layers<'_>, cnn: &Cnn, config: &ModelConfig) -> Result<Image> {
+    match layers.int8 {
+        Some(bundle) => image_int8::encode(&mut layers.graph, bundle, cnn.network()),
+        None => image::encode(layers, cnn, config.preprocess.input_size),
+    }
 }
 
 fn encoder_outputs(graph: &mut GraphBuilder, logits: (&str, &String), pooled: &String, features: usize) {

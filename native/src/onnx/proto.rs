@@ -1,4 +1,4 @@
-//! The messages of the ONNX format that a float model needs, as `onnx.proto` numbers their fields.
+//! The messages of the ONNX format that a model needs, as `onnx.proto` numbers their fields.
 //! <https://github.com/onnx/onnx/blob/main/onnx/onnx.proto>
 
 use prost::Message;
@@ -135,6 +135,12 @@ pub struct TensorProto {
 pub enum ElementType {
     /// 32-bit floating point.
     Float = 1,
+    /// 8-bit integers from 0.
+    Uint8 = 2,
+    /// 8-bit integers.
+    Int8 = 3,
+    /// 32-bit integers.
+    Int32 = 6,
     /// 64-bit integers.
     Int64 = 7,
 }

@@ -27,8 +27,7 @@ pub fn encode(layers: &mut Layers<'_>, config: &BertConfig) -> Result<Text> {
     let axes = [Axis::Free("batch"), Axis::Free("tokens")];
     let ids = layers.graph.input("input_ids", ElementType::Int64, &axes);
     let mask = layers.graph.input("attention_mask", ElementType::Int64, &axes);
-    let to_float = vec![int("to", ElementType::Float as usize)];
-    let mask = layers.graph.op_with("Cast", "text.mask", &[&mask], to_float);
+    let mask = layers.graph.cast("text.mask", &mask, ElementType::Float);
 
     let mut hidden = embed(layers, config, &ids)?;
     let bias = layers.key_bias("text.key_bias", &mask);
@@ -41,17 +40,14 @@ pub fn encode(layers: &mut Layers<'_>, config: &BertConfig) -> Result<Text> {
 
 fn embed(layers: &mut Layers<'_>, config: &BertConfig, ids: &Value) -> Result<Value> {
     let name = |part: &str| format!("text.embeddings.{part}");
-    let words = layers.weight(&name("word_embeddings.weight"))?;
-    let positions = layers.weight(&name("position_embeddings.weight"))?;
+    let places = places(&mut layers.graph, ids);
+    let words = layers.embedding(&name("words"), &name("word_embeddings"), ids)?;
+    let positions = layers.embedding(&name("positions"), &name("position_embeddings"), &places)?;
     // All tokens are of type 0, and each position gets that row too.
     let types = layers.tensor(&name("token_type_embeddings.weight"))?.narrow(0, 0, 1)?;
     let types = layers.graph.tensor(&name("token_type_embeddings.weight.0"), &types)?;
-    let graph = &mut layers.graph;
-    let words = graph.op("Gather", &name("words"), &[&words, ids]);
-    let places = places(graph, ids);
-    let positions = graph.op("Gather", &name("positions"), &[&positions, &places]);
-    let sum = graph.op("Add", &name("placed"), &[&words, &positions]);
-    let sum = graph.op("Add", &name("typed"), &[&sum, &types]);
+    let sum = layers.graph.op("Add", &name("placed"), &[&words, &positions]);
+    let sum = layers.graph.op("Add", &name("typed"), &[&sum, &types]);
     layers.layer_norm(&name("LayerNorm"), &sum, config.layer_norm_eps)
 }
 

@@ -31,7 +31,7 @@ pub struct Post {
 /// Some posts at once; shorter texts are padded.
 #[derive(Clone, Debug)]
 pub struct Batch {
-    pub what: &'static str,
+    pub what: String,
     pub posts: Vec<Post>,
 }
 
@@ -45,12 +45,17 @@ impl Batch {
             has_image,
         };
         vec![
-            Batch { what: "one post", posts: vec![post(0, true, true)] },
-            Batch { what: "two posts", posts: vec![post(0, true, true), post(1, true, true)] },
-            Batch { what: "a text alone", posts: vec![post(1, true, false)] },
-            Batch { what: "a picture alone", posts: vec![post(1, false, true)] },
-            Batch { what: "one side each", posts: vec![post(0, false, true), post(1, true, false)] },
+            Batch { what: "one post".into(), posts: vec![post(0, true, true)] },
+            Batch { what: "two posts".into(), posts: vec![post(0, true, true), post(1, true, true)] },
+            Batch { what: "a text alone".into(), posts: vec![post(1, true, false)] },
+            Batch { what: "a picture alone".into(), posts: vec![post(1, false, true)] },
+            Batch { what: "one side each".into(), posts: vec![post(0, false, true), post(1, true, false)] },
         ]
+    }
+
+    /// The first post of `like` alone, with another picture.
+    pub fn picture(like: &Batch, picture: Picture) -> Batch {
+        Batch { what: "one small picture".into(), posts: vec![Post { picture, ..like.posts[0].clone() }] }
     }
 
     /// Ids and mask, each `[posts, longest]`, with zeros where a text has ended.
@@ -167,29 +172,35 @@ pub fn dequantized(bundle: &Bundle) -> mixed_feelings::Result<Model> {
     Ok(Model::load(builder, bundle.config())?)
 }
 
-/// Two pictures that fill `config`'s square, so that nothing is lost in resizing.
-pub fn two_pictures(config: &ModelConfig) -> [Picture; 2] {
+/// Pictures that fill `config`'s square, so that nothing is lost in resizing.
+pub fn pictures<const N: usize>(config: &ModelConfig) -> [Picture; N] {
     let side = config.preprocess.input_size as u32;
-    [37u32, 59].map(|step| {
-        let bytes =
-            (0..3 * side * side).map(|i| (i / 3 % side * step / 8 + i / 3 / side * 3 + i % 3 * 40) as u8);
-        Picture::from_rgb(side, side, bytes.collect()).expect("it fits")
+    std::array::from_fn(|number| {
+        let step = 37 + 22 * number as u32;
+        let value = |i: u32| (i / 3 % side * step / 8 + i / 3 / side * 3 + i % 3 * 40) as u8;
+        Picture::from_rgb(side, side, (0..3 * side * side).map(value).collect()).expect("it fits")
     })
 }
 
+/// One way to run a file, and what is expected then.
+#[derive(Debug)]
+pub struct Run {
+    /// Whether the runtime may rewrite the graph.
+    pub optimize: bool,
+    /// How far outputs may be off, relative to what is above 1.
+    pub bound: f64,
+    /// The share of batches that must be within the bound.
+    pub quorum: f64,
+    pub batches: Vec<(Batch, Answers)>,
+}
+
 /// Writes `NAME.json` beside `NAME.onnx` as `tests/onnx/` reads it.
-pub fn write_expected<'a>(
-    onnx: &Path,
-    preprocess: &Preprocess,
-    bound: f64,
-    batches: impl IntoIterator<Item = (&'a Batch, Answers)>,
-) {
-    let batches: Vec<Value> = batches
-        .into_iter()
-        .map(|(batch, answers)| {
-            json!({"what": batch.what, "inputs": batch.inputs(preprocess), "outputs": answers})
-        })
-        .collect();
-    let case = json!({"bound": bound, "batches": batches});
-    fs::write(onnx.with_extension("json"), case.to_string()).expect("written");
+pub fn write_expected(onnx: &Path, preprocess: &Preprocess, runs: &[Run]) {
+    let batch = |(batch, answers): &(Batch, Answers)| json!({"what": batch.what, "inputs": batch.inputs(preprocess), "outputs": answers});
+    let run = |run: &Run| {
+        let batches: Vec<Value> = run.batches.iter().map(batch).collect();
+        json!({"optimize": run.optimize, "bound": run.bound, "quorum": run.quorum, "batches": batches})
+    };
+    let runs: Vec<Value> = runs.iter().map(run).collect();
+    fs::write(onnx.with_extension("json"), Value::from(runs).to_string()).expect("written");
 }
