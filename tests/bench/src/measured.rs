@@ -61,7 +61,7 @@ pub struct Contender {
     pub dropped: usize,
     /// Whether none was undisturbed, so that all were kept.
     pub disturbed: bool,
-    /// 10^9 products a second.
+    /// 10^9 products a second: by the median, but of a bare tile by its fastest sample.
     pub gmacs: f64,
     /// Its probabilities of the three classes for the first question.
     pub answer: Option<Vec<f64>>,
@@ -77,6 +77,8 @@ impl Contender {
         let disturbed = good.is_empty();
         let kept = if disturbed { all(|_| true) } else { good };
         let ms = Summary::of(&kept)?;
+        // A roof is what was reached at best; all else is what is reached as a rule.
+        let time = if raw.group.starts_with("peak") { ms.least } else { ms.median };
         Some(Contender {
             group: raw.group.clone(),
             name: raw.name.clone(),
@@ -84,7 +86,7 @@ impl Contender {
             ms,
             dropped: raw.samples.len() - kept.len(),
             disturbed,
-            gmacs: raw.macs / ms.median / 1e6,
+            gmacs: raw.macs / time / 1e6,
             answer: raw.answer.clone(),
         })
     }
@@ -199,7 +201,7 @@ pub mod tests {
     pub fn outcome(id: &str) -> Outcome {
         let case = CASES.iter().find(|case| case.id == id).unwrap();
         let all = [
-            raw("peak relaxed-simd", &[(8.0, true)], [0.0; 3]),
+            raw("peak relaxed-simd", &[(9.0, true), (8.0, true), (12.0, true)], [0.0; 3]),
             raw("ours relaxed-simd", &[(10.0, true), (90.0, false)], [0.2, 0.3, 0.5]),
             raw("ours simd128", &[(20.0, true)], [0.2, 0.3, 0.5]),
             raw("ort f32", &[(40.0, true)], [0.2, 0.35, 0.45]),

@@ -4,6 +4,7 @@
 use std::{
     env, fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use anyhow::{Context, Result};
@@ -137,40 +138,51 @@ pub struct Variant {
     pub file: String,
 }
 
-/// The ONNX files of a part: as exported, and in every form that onnxruntime's own tools make of it.
+/// The ONNX files of a part: as exported, in every form that onnxruntime's own tools make of it, and with the bundle's own
+/// integers.
 ///
 /// # Errors
 /// When the export or onnxruntime's tools fail.
 pub fn onnx(places: &Places, python: &Path, prepared: &Prepared, part: Part) -> Result<Vec<Variant>> {
-    let list = prepared.folder.join(format!("{}.json", part.name()));
+    let name = part.name();
+    let list = prepared.folder.join(format!("{name}.json"));
+    let own = format!("{name}.own.onnx");
+    // The list is written last: where it is, everything is.
     if !list.is_file() {
-        let exported = prepared.folder.join(format!("{}.onnx", part.name()));
+        let exported = prepared.folder.join(format!("{name}.onnx"));
         eprintln!("exporting {} as ONNX ...", exported.display());
         let build = ["build", "--release", "--quiet", "--locked", "--package", "mixed-feelings-native"];
         run(cargo(&places.root).args(build).args(["--bin", "mixed-feelings"]))?;
-        let program =
-            places.target.join("release").join(format!("mixed-feelings{}", env::consts::EXE_SUFFIX));
-        run(std::process::Command::new(program)
-            .args(["export-onnx", "--part", part.name(), "--bundle"])
-            .arg(&prepared.bundle)
-            .arg("--out")
-            .arg(&exported))?;
+        export(places, prepared, part, &exported, &[])?;
+        export(places, prepared, part, &prepared.folder.join(&own), &["--int8"])?;
         eprintln!("quantising it with onnxruntime's tools ...");
-        run(std::process::Command::new(python)
+        let config = &prepared.parsed.config().text;
+        run(Command::new(python)
             .arg(places.bench.join("quantize.py"))
-            .args(["--part", part.name()])
-            .args(
-                [("--heads", prepared.parsed.config().text.num_attention_heads)]
-                    .into_iter()
-                    .flat_map(|(name, value)| [name.to_owned(), value.to_string()]),
-            )
-            .args(["--hidden", &prepared.parsed.config().text.hidden_size.to_string()])
+            .args(["--part", name])
+            .args(["--heads", &config.num_attention_heads.to_string()])
+            .args(["--hidden", &config.hidden_size.to_string()])
             .arg("--list")
             .arg(&list)
             .arg(&exported))?;
     }
     let text = fs::read_to_string(&list).with_context(|| list.display().to_string())?;
-    serde_json::from_str(&text).with_context(|| list.display().to_string())
+    let mut variants: Vec<Variant> =
+        serde_json::from_str(&text).with_context(|| list.display().to_string())?;
+    variants.push(Variant { numbers: "int8".into(), name: "the bundle's integers".into(), file: own });
+    Ok(variants)
+}
+
+/// Runs `mixed-feelings export-onnx`, which has been built.
+fn export(places: &Places, prepared: &Prepared, part: Part, out: &Path, more: &[&str]) -> Result<()> {
+    let program = places.target.join("release").join(format!("mixed-feelings{}", env::consts::EXE_SUFFIX));
+    run(Command::new(program)
+        .args(["export-onnx", "--part", part.name()])
+        .args(more)
+        .arg("--bundle")
+        .arg(&prepared.bundle)
+        .arg("--out")
+        .arg(out))
 }
 
 /// What the logits of a part's head are divided by.

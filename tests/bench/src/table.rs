@@ -131,7 +131,7 @@ mod tests {
     fn a_case_is_a_line() {
         let engine = engine("chromium", vec![outcome("lite0")]);
         let shown = of_engine(&engine);
-        let cells = ["10.0 ± 0.0", "30.0 ± 0.0", "3.00", "100.0", "80 %", "0.050", "1 of 6"];
+        let cells = ["10.0 ± 0.0", "30.0 ± 0.0", "3.00", "100.0", "80 %", "0.050", "1 of 8"];
         assert!(cells.iter().all(|cell| shown.contains(cell)), "{shown}");
         assert!(!shown.contains("rten"), "{shown}");
         let expected = "ours relaxed-simd 0.0500 (EfficientNet-Lite0), ours simd128 0.0500";
