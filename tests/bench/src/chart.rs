@@ -7,8 +7,8 @@ use crate::{
     measured::{Contender, Engine, Outcome},
 };
 
-const WIDTH: f64 = 940.0;
-const LEFT: f64 = 370.0;
+const WIDTH: f64 = 960.0;
+const LEFT: f64 = 390.0;
 const RIGHT: f64 = 120.0;
 const BAR: f64 = 15.0;
 const STEP: f64 = 18.0;
