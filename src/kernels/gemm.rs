@@ -62,25 +62,45 @@ pub trait Sink {
     fn tile<const R: usize>(&mut self, row: usize, column: usize, sums: [I32x8; R]);
 }
 
-/// Room that some instruction sets prepare a panel in; grows to the largest and allocates no more.
+/// Room that some instruction sets widen what they multiply to 16 bits in; grows to the largest use and allocates no more.
 #[derive(Clone, Debug, Default)]
-pub struct Room(pub(super) Vec<i16>);
+pub struct Room {
+    pub(super) levels: Vec<i16>,
+    pub(super) weights: Vec<i16>,
+}
 
 /// How an instruction set computes tiles.
 pub(super) trait Kernel {
-    /// Rows of the largest tile that stays in registers.
+    /// Rows of the largest tile that stays in registers: 4 or 8.
     const ROWS: usize;
 
-    /// Whether [`Panel::weights`] must be widened to 16 bits, see [`super::simd128`].
+    /// Whether it reads what [`Room`] holds instead of the rows' levels and the panel's weights.
     const WIDENS: bool = false;
 
-    /// The sums of `R` rows, which begin at `starts`, with one panel. `wide` is what the panel was widened to.
+    /// The sums of `R` rows, which begin at `starts`, with one panel.
     fn tile<const R: usize>(
         rows: &Rows<'_>,
         starts: &[usize; R],
         panel: &Panel<'_>,
-        wide: &[i16],
+        room: &Room,
     ) -> [I32x8; R];
+}
+
+/// What is compiled once for each instruction set, with its target features: `run` must be inlined.
+pub(super) trait Job {
+    /// What comes of it.
+    type Output;
+
+    /// Does it.
+    fn run<K: Kernel>(self) -> Self::Output;
+}
+
+/// A matrix product.
+struct Product<'a, S> {
+    rows: &'a Rows<'a>,
+    weights: &'a PackedMatrix,
+    room: &'a mut Room,
+    sink: &'a mut S,
 }
 
 /// `rows` times the transposed weights, on the fastest instruction set, into `sink`.
@@ -107,12 +127,23 @@ pub fn gemm_with(
         "weights are packed for another instruction set"
     );
     rows.check(weights);
-    set.run(rows, weights, room, sink);
+    set.run(Product { rows, weights, room, sink });
 }
 
-/// The loop, compiled once for each instruction set and sink.
+impl<S: Sink> Job for Product<'_, S> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<K: Kernel>(self) {
+        product::<K>(self.rows, self.weights, self.room, self.sink);
+    }
+}
+
 #[inline(always)]
-pub(super) fn run<K: Kernel>(rows: &Rows<'_>, weights: &PackedMatrix, room: &mut Room, sink: &mut impl Sink) {
+fn product<K: Kernel>(rows: &Rows<'_>, weights: &PackedMatrix, room: &mut Room, sink: &mut impl Sink) {
+    if K::WIDENS {
+        room.widen_levels(rows);
+    }
     let depth = weights.runs() * weights.run_bytes();
     let block = (BLOCK_BYTES / depth).next_multiple_of(K::ROWS).clamp(K::ROWS, MAX_BLOCK);
     let mut starts = [0; MAX_BLOCK];
@@ -123,7 +154,7 @@ pub(super) fn run<K: Kernel>(rows: &Rows<'_>, weights: &PackedMatrix, room: &mut
         }
         for (index, panel) in weights.panels().enumerate() {
             if K::WIDENS {
-                room.widen(&panel);
+                room.widen_weights(&panel);
             }
             let column = index * PANEL;
             let (whole, rest) = starts[..count].split_at(count - count % K::ROWS);
@@ -170,7 +201,7 @@ fn tile<K: Kernel, const R: usize>(
     sink: &mut impl Sink,
 ) {
     let starts = starts.first_chunk().expect("as many starts as rows");
-    sink.tile(row, column, K::tile::<R>(rows, starts, panel, &room.0));
+    sink.tile(row, column, K::tile::<R>(rows, starts, panel, room));
 }
 
 impl Room {
@@ -179,11 +210,20 @@ impl Room {
         Self::default()
     }
 
-    /// Widens the weights of a panel to 16 bits.
+    /// Widens all levels of the rows.
     #[inline(always)]
-    fn widen(&mut self, panel: &Panel<'_>) {
-        self.0.resize(panel.weights.len(), 0);
-        for (wide, &w) in self.0.iter_mut().zip(panel.weights) {
+    pub(super) fn widen_levels(&mut self, rows: &Rows<'_>) {
+        self.levels.resize(rows.levels.len(), 0);
+        for (wide, &level) in self.levels.iter_mut().zip(rows.levels) {
+            *wide = i16::from(level);
+        }
+    }
+
+    /// Widens the weights of a panel.
+    #[inline(always)]
+    pub(super) fn widen_weights(&mut self, panel: &Panel<'_>) {
+        self.weights.resize(panel.weights.len(), 0);
+        for (wide, &w) in self.weights.iter_mut().zip(panel.weights) {
             *wide = i16::from(w);
         }
     }

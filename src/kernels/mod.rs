@@ -23,6 +23,8 @@
 
 use std::sync::OnceLock;
 
+use gemm::Job;
+
 pub mod attention;
 pub mod conv;
 pub mod depthwise;
@@ -40,6 +42,7 @@ mod gemm;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod packed;
+mod peak;
 #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
 mod relaxed;
 mod scalar;
@@ -51,6 +54,7 @@ mod x86;
 
 pub use gemm::{Room, Rows, Sink, gemm, gemm_with};
 pub use packed::{MAX_DEPTH, PANEL, PackedMatrix, SLACK, padded_depth};
+pub use peak::{Peak, peak};
 pub use self_test::{Mismatch, self_test, self_test_of};
 
 /// What computes a tile. Which of them exist depends on the target.
@@ -152,24 +156,24 @@ impl InstructionSet {
         }
     }
 
-    /// The product, on this instruction set.
-    fn run(self, rows: &Rows<'_>, weights: &PackedMatrix, room: &mut Room, sink: &mut impl Sink) {
+    /// Does `job` on this instruction set.
+    fn run<J: Job>(self, job: J) -> J::Output {
         match self {
-            InstructionSet::Scalar => gemm::run::<scalar::Scalar>(rows, weights, room, sink),
+            InstructionSet::Scalar => job.run::<scalar::Scalar>(),
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-            InstructionSet::Simd128 => gemm::run::<simd128::Simd128>(rows, weights, room, sink),
+            InstructionSet::Simd128 => job.run::<simd128::Simd128>(),
             #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
-            InstructionSet::RelaxedPairs => gemm::run::<relaxed::RelaxedPairs>(rows, weights, room, sink),
+            InstructionSet::RelaxedPairs => job.run::<relaxed::RelaxedPairs>(),
             #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
-            InstructionSet::RelaxedDot => gemm::run::<relaxed::RelaxedDot>(rows, weights, room, sink),
+            InstructionSet::RelaxedDot => job.run::<relaxed::RelaxedDot>(),
             #[cfg(target_arch = "x86_64")]
-            InstructionSet::Avx2 => x86::run_avx2(rows, weights, room, sink),
+            InstructionSet::Avx2 => x86::run_avx2(job),
             #[cfg(target_arch = "x86_64")]
-            InstructionSet::Avx512Vnni => x86::run_avx512_vnni(rows, weights, room, sink),
+            InstructionSet::Avx512Vnni => x86::run_avx512_vnni(job),
             #[cfg(target_arch = "aarch64")]
-            InstructionSet::Neon => gemm::run::<neon::Neon>(rows, weights, room, sink),
+            InstructionSet::Neon => job.run::<neon::Neon>(),
             #[cfg(target_arch = "aarch64")]
-            InstructionSet::NeonDot => neon::run_dot(rows, weights, room, sink),
+            InstructionSet::NeonDot => neon::run_dot(job),
         }
     }
 }

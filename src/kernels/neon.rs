@@ -9,8 +9,7 @@
 use core::arch::{aarch64::*, asm};
 
 use super::{
-    PackedMatrix,
-    gemm::{self, Kernel, Room, Rows, Sink, check_tile},
+    gemm::{Job, Kernel, Room, Rows, check_tile},
     lanes::I32x8,
     packed::{GROUP, GROUP_BYTES, Panel},
 };
@@ -26,27 +25,22 @@ pub fn has_dot() -> bool {
     std::arch::is_aarch64_feature_detected!("dotprod")
 }
 
-/// The product with byte dots.
-pub fn run_dot(rows: &Rows<'_>, weights: &PackedMatrix, room: &mut Room, sink: &mut impl Sink) {
+/// Does a job with byte dots.
+pub fn run_dot<J: Job>(job: J) -> J::Output {
     #[target_feature(enable = "neon,dotprod")]
-    fn with_features(rows: &Rows<'_>, weights: &PackedMatrix, room: &mut Room, sink: &mut impl Sink) {
-        gemm::run::<NeonDot>(rows, weights, room, sink);
+    fn with_features<J: Job>(job: J) -> J::Output {
+        job.run::<NeonDot>()
     }
     assert!(has_dot(), "byte dots were not detected");
     // SAFETY: they were.
-    unsafe { with_features(rows, weights, room, sink) }
+    unsafe { with_features(job) }
 }
 
 impl Kernel for Neon {
     const ROWS: usize = 4;
 
     #[inline(always)]
-    fn tile<const R: usize>(
-        rows: &Rows<'_>,
-        starts: &[usize; R],
-        panel: &Panel<'_>,
-        _: &[i16],
-    ) -> [I32x8; R] {
+    fn tile<const R: usize>(rows: &Rows<'_>, starts: &[usize; R], panel: &Panel<'_>, _: &Room) -> [I32x8; R] {
         // SAFETY: every 64-bit Arm has NEON.
         tile(rows, starts, panel, |acc, x, w| unsafe {
             let (low, high) = (vmull_s8(vget_low_s8(x), vget_low_s8(w)), vmull_high_s8(x, w));
@@ -60,12 +54,7 @@ impl Kernel for NeonDot {
     const ROWS: usize = 8;
 
     #[inline(always)]
-    fn tile<const R: usize>(
-        rows: &Rows<'_>,
-        starts: &[usize; R],
-        panel: &Panel<'_>,
-        _: &[i16],
-    ) -> [I32x8; R] {
+    fn tile<const R: usize>(rows: &Rows<'_>, starts: &[usize; R], panel: &Panel<'_>, _: &Room) -> [I32x8; R] {
         tile(rows, starts, panel, |mut acc, x, w| {
             // SAFETY: this kernel is only run by `run_dot`. The intrinsic is not stable yet, the instruction is.
             unsafe {

@@ -13,7 +13,7 @@
 use core::arch::wasm32::*;
 
 use super::{
-    gemm::{Kernel, Rows, check_tile},
+    gemm::{Kernel, Room, Rows, check_tile},
     lanes::I32x8,
     packed::{GROUP, GROUP_BYTES, Panel},
 };
@@ -37,12 +37,7 @@ impl Kernel for RelaxedDot {
     const ROWS: usize = 4;
 
     #[inline(always)]
-    fn tile<const R: usize>(
-        rows: &Rows<'_>,
-        starts: &[usize; R],
-        panel: &Panel<'_>,
-        _: &[i16],
-    ) -> [I32x8; R] {
+    fn tile<const R: usize>(rows: &Rows<'_>, starts: &[usize; R], panel: &Panel<'_>, _: &Room) -> [I32x8; R] {
         check_tile(rows, starts, panel);
         let mut acc = [[i32x4_splat(0); 2]; R];
         let mut w = panel.weights.as_ptr();
@@ -70,12 +65,7 @@ impl Kernel for RelaxedPairs {
     const ROWS: usize = 4;
 
     #[inline(always)]
-    fn tile<const R: usize>(
-        rows: &Rows<'_>,
-        starts: &[usize; R],
-        panel: &Panel<'_>,
-        _: &[i16],
-    ) -> [I32x8; R] {
+    fn tile<const R: usize>(rows: &Rows<'_>, starts: &[usize; R], panel: &Panel<'_>, _: &Room) -> [I32x8; R] {
         check_tile(rows, starts, panel);
         // `i32x4.extadd_pairwise_i16x8_s` says the same and was measured 5 % slower.
         let ones = i16x8_splat(1);

@@ -9,8 +9,7 @@
 use core::arch::x86_64::*;
 
 use super::{
-    PackedMatrix,
-    gemm::{self, Kernel, Room, Rows, Sink, check_tile},
+    gemm::{Job, Kernel, Room, Rows, check_tile},
     lanes::I32x8,
     packed::{GROUP, GROUP_BYTES, Panel},
 };
@@ -33,38 +32,33 @@ pub fn has_avx512_vnni() -> bool {
         && is_x86_feature_detected!("avx512vl")
 }
 
-/// The product with AVX2.
-pub fn run_avx2(rows: &Rows<'_>, weights: &PackedMatrix, room: &mut Room, sink: &mut impl Sink) {
+/// Does a job with AVX2.
+pub fn run_avx2<J: Job>(job: J) -> J::Output {
     #[target_feature(enable = "avx2")]
-    fn with_features(rows: &Rows<'_>, weights: &PackedMatrix, room: &mut Room, sink: &mut impl Sink) {
-        gemm::run::<Avx2>(rows, weights, room, sink);
+    fn with_features<J: Job>(job: J) -> J::Output {
+        job.run::<Avx2>()
     }
     assert!(has_avx2(), "AVX2 was not detected");
     // SAFETY: it was.
-    unsafe { with_features(rows, weights, room, sink) }
+    unsafe { with_features(job) }
 }
 
-/// The product with AVX-512 VNNI.
-pub fn run_avx512_vnni(rows: &Rows<'_>, weights: &PackedMatrix, room: &mut Room, sink: &mut impl Sink) {
+/// Does a job with AVX-512 VNNI.
+pub fn run_avx512_vnni<J: Job>(job: J) -> J::Output {
     #[target_feature(enable = "avx2,avx512vnni,avx512vl")]
-    fn with_features(rows: &Rows<'_>, weights: &PackedMatrix, room: &mut Room, sink: &mut impl Sink) {
-        gemm::run::<Avx512Vnni>(rows, weights, room, sink);
+    fn with_features<J: Job>(job: J) -> J::Output {
+        job.run::<Avx512Vnni>()
     }
     assert!(has_avx512_vnni(), "AVX-512 VNNI was not detected");
     // SAFETY: it was.
-    unsafe { with_features(rows, weights, room, sink) }
+    unsafe { with_features(job) }
 }
 
 impl Kernel for Avx2 {
     const ROWS: usize = 4;
 
     #[inline(always)]
-    fn tile<const R: usize>(
-        rows: &Rows<'_>,
-        starts: &[usize; R],
-        panel: &Panel<'_>,
-        _: &[i16],
-    ) -> [I32x8; R] {
+    fn tile<const R: usize>(rows: &Rows<'_>, starts: &[usize; R], panel: &Panel<'_>, _: &Room) -> [I32x8; R] {
         check_tile(rows, starts, panel);
         // SAFETY: this kernel is only run by `run_avx2`; the lengths were checked.
         unsafe { avx2(rows, starts, panel) }
@@ -75,12 +69,7 @@ impl Kernel for Avx512Vnni {
     const ROWS: usize = 8;
 
     #[inline(always)]
-    fn tile<const R: usize>(
-        rows: &Rows<'_>,
-        starts: &[usize; R],
-        panel: &Panel<'_>,
-        _: &[i16],
-    ) -> [I32x8; R] {
+    fn tile<const R: usize>(rows: &Rows<'_>, starts: &[usize; R], panel: &Panel<'_>, _: &Room) -> [I32x8; R] {
         check_tile(rows, starts, panel);
         // SAFETY: this kernel is only run by `run_avx512_vnni`; the lengths were checked.
         unsafe { avx512_vnni(rows, starts, panel) }

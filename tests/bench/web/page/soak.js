@@ -1,0 +1,62 @@
+// Long use: many posts, the memory on the way, and how long the page stands still meanwhile.
+
+import { createAnalyzer, heapBytes, pictureOf, textOf, wasmBytes } from './package.js';
+
+/** A frame takes 16 ms; what holds the page for half of it can be felt. */
+const LONG_MS = 8;
+
+export async function soak({ analyses }) {
+  // Without an analyzer first: what the machine itself does to a page.
+  const idle = await haltsDuring(() => new Promise((resolve) => setTimeout(resolve, 5000)));
+  const analyzer = await createAnalyzer();
+  const memory = [];
+  const note = async (done) => memory.push({ analyses: done, wasmBytes: await wasmBytes(analyzer), heapBytes: heapBytes() });
+  const texts = Array.from({ length: 7 }, (_, i) => textOf(i));
+  const pictures = Array.from({ length: 5 }, (_, i) => pictureOf(i));
+  const one = (i) => analyzer.analyze({ text: texts[i % 7], image: pictures[i % 5] });
+  await one(0);
+  await note(1);
+  const began = performance.now();
+  const busy = await haltsDuring(async () => {
+    for (let done = 1; done < analyses; done++) {
+      await one(done);
+      if (done + 1 === 1000 && analyses > 1000) await note(1000);
+      if ((done + 1) % 500 === 0) {
+        console.log(`${done + 1} of ${analyses} analyses, ${((performance.now() - began) / done).toFixed(1)} ms each`);
+      }
+    }
+  });
+  const ms = (performance.now() - began) / (analyses - 1);
+  await note(analyses);
+  analyzer.dispose();
+  return { analyses, msEach: ms, backend: analyzer.backend, memory, halts: { idle, busy } };
+}
+
+/** How long the page could not have answered a click while `work` ran: gaps between ticks, and the browser's own count. */
+async function haltsDuring(work) {
+  const gaps = { longest: 0, over: 0, ticks: 0, longTasks: 0, longestTask: 0 };
+  const observer =
+    typeof PerformanceObserver === 'function' && PerformanceObserver.supportedEntryTypes?.includes('longtask')
+      ? new PerformanceObserver((list) => {
+          for (const { duration } of list.getEntries()) {
+            gaps.longTasks++;
+            gaps.longestTask = Math.max(gaps.longestTask, duration);
+          }
+        })
+      : undefined;
+  observer?.observe({ entryTypes: ['longtask'] });
+  let last = performance.now();
+  // Browsers hold nested timers back to 4 ms: what comes later than that is a halt.
+  const timer = setInterval(() => {
+    const now = performance.now();
+    const gap = Math.max(0, now - last - 4);
+    gaps.ticks++;
+    gaps.longest = Math.max(gaps.longest, gap);
+    if (gap > LONG_MS) gaps.over++;
+    last = now;
+  }, 4);
+  await work();
+  clearInterval(timer);
+  observer?.disconnect();
+  return gaps;
+}

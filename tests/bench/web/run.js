@@ -1,0 +1,101 @@
+// Runs a job in one browser: `node run.js JOB.json RESULT.json`. The job says which; see `src/browser.rs`.
+
+import { readFile, writeFile } from 'node:fs/promises';
+
+import puppeteer from 'puppeteer-core';
+
+import { startServer } from './server.js';
+
+const [jobFile, resultFile] = process.argv.slice(2);
+const job = JSON.parse(await readFile(jobFile, 'utf8'));
+
+const server = await startServer(job);
+const result = { cases: [] };
+/** The fastest run of the calibration kernel so far: what an undisturbed one takes. */
+let calibration = Infinity;
+try {
+  for (const [number, one] of job.cases.entries()) {
+    console.error(`[${job.browser} ${number + 1}/${job.cases.length}] ${one.title}`);
+    const measured = await inPage('measure.html', 'measure', { ...one, calibration });
+    calibration = measured.calibration ?? calibration;
+    result.cases.push({ id: one.id, ...measured });
+    await save();
+  }
+  if (job.load) result.load = await measureLoad(job.load);
+  if (job.soak) {
+    console.error(`[${job.browser}] ${job.soak.analyses} analyses`);
+    const soak = await inPage('facade.html', 'soak', job.soak);
+    if (!soak.failures) result.soak = soak;
+  }
+  await save();
+} finally {
+  await server.stop();
+}
+
+/** After every case: what was measured is not lost when a later one fails. */
+async function save() {
+  await writeFile(resultFile, JSON.stringify(result));
+}
+
+async function launch() {
+  const browser = await puppeteer.launch({
+    browser: job.browser === 'firefox' ? 'firefox' : 'chrome',
+    executablePath: job.program,
+    headless: true,
+    protocolTimeout: 0,
+    args:
+      job.browser === 'firefox'
+        ? []
+        : [
+            ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []), // containers run as root
+            '--disable-gpu',
+            '--disable-dev-shm-usage',
+            '--disable-background-networking',
+            '--disable-component-update',
+            '--disable-sync',
+            '--no-first-run',
+            '--disable-background-timer-throttling',
+            '--disable-renderer-backgrounding',
+            '--enable-precise-memory-info',
+          ],
+  });
+  result.version ??= await browser.version();
+  return browser;
+}
+
+/** Calls `window[name](argument)` in a page of a browser of its own, so that nothing is left over from the case before. */
+async function inPage(page, name, argument) {
+  const browser = await launch();
+  try {
+    return await call(await browser.newPage(), page, name, argument);
+  } catch (error) {
+    console.error(`  failed: ${error.message}`);
+    return { contenders: [], failures: [{ name: 'all', reason: error.message }] };
+  } finally {
+    await browser.close();
+  }
+}
+
+async function call(tab, page, name, argument) {
+  tab.on('console', (message) => console.error(`  ${message.text()}`));
+  tab.on('pageerror', (error) => console.error(`  ${error.message}`));
+  await tab.goto(`${server.url}/page/${page}`);
+  return tab.evaluate((name, argument) => window[name](argument), name, argument);
+}
+
+/** Fresh pages of one browser, the first of which fills its cache. */
+async function measureLoad({ pages, ...post }) {
+  const browser = await launch();
+  const visits = [];
+  try {
+    for (let number = 0; number <= pages; number++) {
+      console.error(`[${job.browser}] loading, page ${number} of ${pages}`);
+      const tab = await browser.newPage();
+      visits.push(await call(tab, 'facade.html', 'firstAnswer', post));
+      await tab.close();
+    }
+  } finally {
+    await browser.close();
+  }
+  return { first: visits[0], cached: visits.slice(1) };
+}
