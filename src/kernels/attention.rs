@@ -2,7 +2,9 @@
 
 use super::{
     float::{Panels, Rows, matmul},
+    gemm::{Job, Kernel},
     math::softmax,
+    vectorised,
 };
 
 /// Room for one head's keys, values and probabilities; grows to the largest use and allocates no more.
@@ -36,17 +38,37 @@ impl Attention {
         }
         let depth = width / heads;
         self.probabilities.resize(rows * rows, 0.0);
+        vectorised(Heads { room: self, qkv, rows, width, depth, out });
+    }
+}
+
+/// All heads, one after the other.
+struct Heads<'a> {
+    room: &'a mut Attention,
+    qkv: &'a [f32],
+    rows: usize,
+    width: usize,
+    depth: usize,
+    out: &'a mut [f32],
+}
+
+impl Job for Heads<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<K: Kernel>(self) {
+        let Heads { room: Attention { keys, values, probabilities }, qkv, rows, width, depth, out } = self;
+        let stride = 3 * width;
         let scale = 1.0 / (depth as f32).sqrt();
-        for head in 0..heads {
-            let from = |part: usize| Rows { data: &qkv[part * width + head * depth..], stride };
-            self.keys.pack_transposed(from(1), depth, rows, scale);
-            self.values.pack(from(2), rows, depth);
-            matmul(from(0), &self.keys, &mut self.probabilities, rows, rows);
-            for scores in self.probabilities.chunks_exact_mut(rows) {
+        for head in (0..width).step_by(depth) {
+            let from = |part: usize| Rows { data: &qkv[part * width + head..], stride };
+            keys.pack_transposed(from(1), depth, rows, scale);
+            values.pack(from(2), rows, depth);
+            matmul(from(0), keys, probabilities, rows, rows);
+            for scores in probabilities.chunks_exact_mut(rows) {
                 softmax(scores);
             }
-            let probabilities = Rows { data: &self.probabilities, stride: rows };
-            matmul(probabilities, &self.values, &mut out[head * depth..], width, rows);
+            matmul(Rows { data: probabilities, stride: rows }, values, &mut out[head..], width, rows);
         }
     }
 }

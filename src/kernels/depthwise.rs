@@ -7,7 +7,9 @@
 use super::{
     PANEL, Sink,
     conv::{Scratch, Windows},
+    gemm::{Job, Kernel},
     lanes::{I16x8, I32x8},
+    vectorised,
 };
 
 /// Weights of a step: two taps of eight channels, channel by channel.
@@ -70,13 +72,11 @@ impl DepthwiseKernels {
             "windows fit the kernels"
         );
         let input = Scratch::pad(scratch.padded(), input, windows, zero_point);
-        match self.kernel {
-            3 => self.cells::<3, 5>(input, windows, sink),
-            _ => self.cells::<5, 13>(input, windows, sink),
-        }
+        vectorised(Cells { kernels: self, input, windows, sink });
     }
 
     /// Line by line, so that the kernel's rows of the input stay in the first cache while the channels pass.
+    #[inline(always)]
     fn cells<const KERNEL: usize, const STEPS: usize>(
         &self,
         input: &[u8],
@@ -112,6 +112,26 @@ impl DepthwiseKernels {
     }
 }
 
+/// A convolution of a padded input.
+struct Cells<'a, S> {
+    kernels: &'a DepthwiseKernels,
+    input: &'a [u8],
+    windows: &'a Windows,
+    sink: &'a mut S,
+}
+
+impl<S: Sink> Job for Cells<'_, S> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<K: Kernel>(self) {
+        match self.kernels.kernel {
+            3 => self.kernels.cells::<3, 5>(self.input, self.windows, self.sink),
+            _ => self.kernels.cells::<5, 13>(self.input, self.windows, self.sink),
+        }
+    }
+}
+
 /// Hands the sums of `R` neighbouring windows, which begin at `corners`, to `sink`, and returns how many that are. The
 /// steps' `taps` grow.
 #[inline(always)]
@@ -122,22 +142,30 @@ fn tile<'a, const R: usize, const STEPS: usize>(
     pairs: &[Pair],
     sink: &mut impl Sink,
 ) -> usize {
-    let corners: [&[u8]; R] = std::array::from_fn(corners);
     let reach = taps[STEPS - 1][1] + PANEL;
-    assert!(corners.iter().all(|corner| reach <= corner.len()), "a window fits the grid");
+    let mut windows: [&[u8]; R] = [&[]; R];
+    for (i, window) in windows.iter_mut().enumerate() {
+        *window = corners(i);
+        assert!(reach <= window.len(), "a window fits the grid");
+    }
     let mut sums = [I32x8::splat(0); R];
-    for (taps, weights) in taps.iter().zip(pairs) {
-        for (sums, corner) in sums.iter_mut().zip(corners) {
-            let [a, b] = taps.map(|tap| {
-                // SAFETY: the last tap is the farthest, and its eight levels were checked to be there.
-                let levels = unsafe { corner.get_unchecked(tap..).first_chunk().unwrap_unchecked() };
-                I16x8::of_levels(levels)
-            });
+    for (&[a, b], weights) in taps.iter().zip(pairs) {
+        for (sums, window) in sums.iter_mut().zip(windows) {
+            // SAFETY: the last tap is the farthest, and its eight levels were checked to be there.
+            let (a, b) = unsafe { (levels_at(window, a), levels_at(window, b)) };
             *sums = *sums + a.dot_pairs(b, weights);
         }
     }
     sink.tile(cell, channel, sums);
     R
+}
+
+/// # Safety
+/// There must be eight levels from `at` on.
+#[inline(always)]
+unsafe fn levels_at(levels: &[u8], at: usize) -> I16x8 {
+    // SAFETY: the caller's.
+    I16x8::of_levels(unsafe { levels.get_unchecked(at..).first_chunk().unwrap_unchecked() })
 }
 
 #[cfg(test)]

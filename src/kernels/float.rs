@@ -32,6 +32,7 @@ impl Panels {
     ///
     /// # Panics
     /// When the rows are too short.
+    #[inline(always)]
     pub fn pack(&mut self, rows: Rows<'_>, depth: usize, columns: usize) {
         self.reset(depth, columns);
         for (panel, out) in self.data.chunks_exact_mut(depth.max(1)).enumerate() {
@@ -48,6 +49,7 @@ impl Panels {
     ///
     /// # Panics
     /// When the rows are too short.
+    #[inline(always)]
     pub fn pack_transposed(&mut self, rows: Rows<'_>, depth: usize, columns: usize, scale: f32) {
         self.reset(depth, columns);
         for column in 0..columns {
@@ -72,6 +74,7 @@ impl Panels {
 ///
 /// # Panics
 /// When a matrix is too short.
+#[inline(always)]
 pub fn matmul(a: Rows<'_>, b: &Panels, out: &mut [f32], out_stride: usize, rows: usize) {
     let Panels { data, depth, columns } = b;
     for (panel, b) in data.chunks_exact((*depth).max(1)).enumerate() {

@@ -1,6 +1,9 @@
 //! LayerNorm over rows of floats.
 
-use super::math;
+use super::{
+    gemm::{Job, Kernel},
+    math, vectorised,
+};
 
 /// `(x - mean) / sqrt(variance + eps) * weight + bias` over each row (Ba et al. 2016).
 #[derive(Clone, Debug)]
@@ -22,16 +25,33 @@ impl LayerNorm {
 
     /// Normalises each row of `x` in place.
     pub fn forward(&self, x: &mut [f32]) {
-        for row in x.chunks_exact_mut(self.weight.len()) {
-            math::layer_norm(row, &self.weight, &self.bias, self.eps);
-        }
+        vectorised(Norm { norm: self, x, residual: None });
     }
 
     /// Normalises each row of `x + residual` in place.
     pub fn forward_sum(&self, x: &mut [f32], residual: &[f32]) {
-        for (x, &r) in x.iter_mut().zip(residual) {
-            *x += r;
+        vectorised(Norm { norm: self, x, residual: Some(residual) });
+    }
+}
+
+/// The rows of a call.
+struct Norm<'a> {
+    norm: &'a LayerNorm,
+    x: &'a mut [f32],
+    residual: Option<&'a [f32]>,
+}
+
+impl Job for Norm<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<K: Kernel>(self) {
+        let LayerNorm { weight, bias, eps } = self.norm;
+        if let Some(residual) = self.residual {
+            self.x.iter_mut().zip(residual).for_each(|(x, &r)| *x += r);
         }
-        self.forward(x);
+        for row in self.x.chunks_exact_mut(weight.len()) {
+            math::layer_norm(row, weight, bias, *eps);
+        }
     }
 }

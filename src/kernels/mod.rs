@@ -177,3 +177,14 @@ impl InstructionSet {
         }
     }
 }
+
+/// Does `job` compiled for the widest vectors of this machine: for what is written in [`lanes`], whose results do not
+/// depend on it.
+#[inline]
+fn vectorised<J: Job>(job: J) -> J::Output {
+    #[cfg(target_arch = "x86_64")]
+    if x86::has_avx2() {
+        return x86::run_avx2(job);
+    }
+    job.run::<scalar::Scalar>()
+}

@@ -2,9 +2,10 @@
 
 use super::{
     Room, Rows,
+    gemm::{Job, Kernel},
     lanes::{F32x8, LANES},
     math::{max, min, round, round_to_u7, store_u7},
-    padded_depth,
+    padded_depth, vectorised,
 };
 
 /// The largest quantised activation.
@@ -72,17 +73,7 @@ impl QuantizedRows {
         if count == 0 {
             return;
         }
-        for (row, out) in x.chunks_exact(width).zip(self.data.chunks_exact_mut(self.stride)) {
-            let (low, high) = bounds(row);
-            let quantization = Quantization::covering(low, high);
-            let inverse = F32x8::splat(1.0 / quantization.scale);
-            let zero = F32x8::splat(f32::from(quantization.zero_point));
-            let (least, most) = (F32x8::splat(0.0), F32x8::splat(LEVELS));
-            for (levels, x) in out.chunks_mut(LANES).zip(row.chunks(LANES)) {
-                store_u7(F32x8::load_partly(x, 0.0) * inverse + zero, least, most, levels);
-            }
-            self.rows.push(quantization);
-        }
+        vectorised(Quantize { x, width, to: self });
     }
 
     /// The rows as a matrix product takes them, how each was quantised, and the product's room.
@@ -107,7 +98,35 @@ impl QuantizedRows {
     }
 }
 
+/// The rows of a call.
+struct Quantize<'a> {
+    x: &'a [f32],
+    width: usize,
+    to: &'a mut QuantizedRows,
+}
+
+impl Job for Quantize<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<K: Kernel>(self) {
+        let Quantize { x, width, to } = self;
+        for (row, out) in x.chunks_exact(width).zip(to.data.chunks_exact_mut(to.stride)) {
+            let (low, high) = bounds(row);
+            let quantization = Quantization::covering(low, high);
+            let inverse = F32x8::splat(1.0 / quantization.scale);
+            let zero = F32x8::splat(f32::from(quantization.zero_point));
+            let (least, most) = (F32x8::splat(0.0), F32x8::splat(LEVELS));
+            for (levels, x) in out.chunks_mut(LANES).zip(row.chunks(LANES)) {
+                store_u7(F32x8::load_partly(x, 0.0) * inverse + zero, least, most, levels);
+            }
+            to.rows.push(quantization);
+        }
+    }
+}
+
 /// The smallest and the largest element, or zero where that is farther out.
+#[inline(always)]
 fn bounds(row: &[f32]) -> (f32, f32) {
     let (mut low, mut high) = (F32x8::splat(0.0), F32x8::splat(0.0));
     for x in row.chunks(LANES) {

@@ -110,7 +110,10 @@ impl Requantize {
         let correction = I32x8::load(&self.correction[channel..]);
         let (multiplier, offset) =
             (F32x8::load(&self.multiplier[channel..]), F32x8::load(&self.offset[channel..]));
-        let mut reals = sums.map(|sums| (sums + correction).to_f32() * multiplier + offset);
+        let mut reals = [offset; R];
+        for (real, sums) in reals.iter_mut().zip(sums) {
+            *real = (sums + correction).to_f32() * multiplier + offset;
+        }
         if let Some(residual) = residual {
             let factor = F32x8::splat(self.residual);
             let width = LANES.min(self.channels - channel);

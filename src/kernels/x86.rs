@@ -87,7 +87,10 @@ unsafe fn avx2<const R: usize>(rows: &Rows<'_>, starts: &[usize; R], panel: &Pan
     for run in 0..panel.runs {
         // SAFETY: each row can be read for all groups of each run, and the panel holds 32 bytes for each of them.
         unsafe {
-            let mut x = starts.map(|start| rows.levels.as_ptr().add(start + run * rows.run_step));
+            let mut x = [rows.levels.as_ptr().add(run * rows.run_step); R];
+            for (x, &start) in x.iter_mut().zip(starts) {
+                *x = x.add(start);
+            }
             for _ in 0..panel.groups / 2 {
                 let (first, second) = (load(w), load(w.add(GROUP_BYTES)));
                 for (x, acc) in x.iter_mut().zip(&mut acc) {
@@ -121,7 +124,7 @@ unsafe fn avx2<const R: usize>(rows: &Rows<'_>, starts: &[usize; R], panel: &Pan
             }
         }
     }
-    acc.map(|acc| sums(acc))
+    sums(acc)
 }
 
 /// # Safety
@@ -134,7 +137,10 @@ unsafe fn avx512_vnni<const R: usize>(rows: &Rows<'_>, starts: &[usize; R], pane
     for run in 0..panel.runs {
         // SAFETY: each row can be read for all groups of each run, and the panel holds 32 bytes for each of them.
         unsafe {
-            let mut x = starts.map(|start| rows.levels.as_ptr().add(start + run * rows.run_step));
+            let mut x = [rows.levels.as_ptr().add(run * rows.run_step); R];
+            for (x, &start) in x.iter_mut().zip(starts) {
+                *x = x.add(start);
+            }
             for _ in 0..panel.groups {
                 let weights = load(w);
                 for (x, acc) in x.iter_mut().zip(&mut acc) {
@@ -145,7 +151,7 @@ unsafe fn avx512_vnni<const R: usize>(rows: &Rows<'_>, starts: &[usize; R], pane
             }
         }
     }
-    acc.map(|acc| sums(acc))
+    sums(acc)
 }
 
 /// # Safety
@@ -166,11 +172,16 @@ unsafe fn broadcast(levels: *const u8) -> __m256i {
     _mm256_set1_epi32(unsafe { levels.cast::<i32>().read_unaligned() })
 }
 
+// A loop, because `map` of an array is compiled without these features and would not be inlined.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn sums(acc: __m256i) -> I32x8 {
-    let mut sums = [0; 8];
-    // SAFETY: eight sums are 32 bytes.
-    unsafe { _mm256_storeu_si256(sums.as_mut_ptr().cast(), acc) };
-    I32x8::from_array(&sums)
+fn sums<const R: usize>(acc: [__m256i; R]) -> [I32x8; R] {
+    let mut all = [I32x8::splat(0); R];
+    for (out, acc) in all.iter_mut().zip(acc) {
+        let mut sums = [0; 8];
+        // SAFETY: eight sums are 32 bytes.
+        unsafe { _mm256_storeu_si256(sums.as_mut_ptr().cast(), acc) };
+        *out = I32x8::from_array(&sums);
+    }
+    all
 }

@@ -130,7 +130,7 @@ impl I32x8 {
 
     /// All lanes shifted.
     #[inline(always)]
-    pub fn shift_left<const BITS: u32>(self) -> Self {
+    pub fn shift_left<const BITS: i32>(self) -> Self {
         I32x8(zip(self.0, [(); LANES], |x, ()| x << BITS))
     }
 

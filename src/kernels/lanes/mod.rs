@@ -1,20 +1,24 @@
 //! Eight 32-bit numbers side by side: what the float steps around the integer sums are written in.
 //!
 //! Each operation is one IEEE operation a lane, without fusing and without reordering, so the eight lanes hold the very
-//! bits that eight scalars would, in every engine. In wasm two vectors hold them; elsewhere an array does, which the
-//! compiler turns into vectors as wide as the caller's target features allow.
+//! bits that eight scalars would, in every engine. In wasm and on x86-64 two vectors hold them; elsewhere an array does, which
+//! the compiler may turn into vectors.
 
 use std::ops::{Add, Div, Mul, Sub};
 
-#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+#[cfg(not(any(target_arch = "x86_64", all(target_arch = "wasm32", target_feature = "simd128"))))]
 mod array;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod wasm;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
-#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+#[cfg(not(any(target_arch = "x86_64", all(target_arch = "wasm32", target_feature = "simd128"))))]
 pub use array::{F32x8, I16x8, I32x8};
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 pub use wasm::{F32x8, I16x8, I32x8};
+#[cfg(target_arch = "x86_64")]
+pub use x86::{F32x8, I16x8, I32x8};
 
 /// Lanes of a vector.
 pub const LANES: usize = 8;

@@ -150,8 +150,8 @@ impl I32x8 {
 
     /// All lanes shifted.
     #[inline(always)]
-    pub fn shift_left<const BITS: u32>(self) -> Self {
-        I32x8(self.0.map(|x| i32x4_shl(x, BITS)))
+    pub fn shift_left<const BITS: i32>(self) -> Self {
+        I32x8(self.0.map(|x| i32x4_shl(x, BITS as u32)))
     }
 
     #[inline(always)]
