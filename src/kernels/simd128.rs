@@ -29,9 +29,9 @@ impl Kernel for Simd128 {
     ) -> [I32x8; R] {
         let mut out = [I32x8::splat(0); R];
         for (starts, out) in starts.chunks(2).zip(out.chunks_mut(2)) {
-            match starts {
-                &[a, b] => out.copy_from_slice(&two_rows(rows, &[a, b], panel, room)),
-                &[a] => out.copy_from_slice(&two_rows(rows, &[a], panel, room)),
+            match *starts {
+                [a, b] => out.copy_from_slice(&two_rows(rows, &[a, b], panel, room)),
+                [a] => out.copy_from_slice(&two_rows(rows, &[a], panel, room)),
                 _ => {}
             }
         }
