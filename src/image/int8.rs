@@ -105,8 +105,9 @@ impl ImageEncoder {
             .iter()
             .enumerate()
             .map(|(i, block)| at.block(block, network.head.is_none() && i + 1 == network.blocks.len()))
-            .collect::<Result<_, _>>()?;
+            .collect::<Result<Vec<_>, _>>()?;
         let head = network.head.as_ref().map(|head| at.last_conv(head, None, head.activation)).transpose()?;
+        let buffers = Buffers::for_largest(&stem, &blocks);
         Ok(ImageEncoder {
             levels: levels(preprocess, halved),
             preprocess: preprocess.clone(),
@@ -116,7 +117,7 @@ impl ImageEncoder {
             head,
             side: at.side,
             channels: network.channels,
-            buffers: Buffers::default(),
+            buffers,
         })
     }
 
@@ -175,6 +176,16 @@ impl ImageEncoder {
             head.floats(block, None, scratch, grid);
         }
         grid
+    }
+}
+
+impl Buffers {
+    /// Room for the largest grid in each: they change places, so each will hold it one day.
+    fn for_largest(stem: &Conv, blocks: &[Block]) -> Self {
+        let convs = blocks.iter().flat_map(|block| &block.convs);
+        let largest = convs.map(Conv::output_len).fold(stem.input_len().max(stem.output_len()), usize::max);
+        let room = || Vec::with_capacity(largest);
+        Buffers { block: room(), from: room(), to: room(), ..Buffers::default() }
     }
 }
 
@@ -310,6 +321,10 @@ impl Conv {
     ) {
         out.resize(self.output_len(), 0.0);
         self.sums(input, scratch, &mut self.requantize.to_reals(residual, out));
+    }
+
+    fn input_len(&self) -> usize {
+        self.windows.height * self.windows.width * self.windows.channels
     }
 
     fn output_len(&self) -> usize {
