@@ -15,7 +15,7 @@ pub(super) const GROUP_BYTES: usize = GROUP * PANEL;
 pub const MAX_DEPTH: usize = 65_536;
 
 /// The largest sum of weights of one sign that `i16` holds, each times the largest activation.
-const SHORT_SUM: i32 = i16::MAX as i32 / 127;
+const SHORT_SUM: i16 = i16::MAX / 127;
 
 /// `depth` rounded up to the groups of four that a tile reads: the least stride of activation rows. What stands in the
 /// padding does not matter (as long as it is in `0..=127`): its weights are zero.
@@ -95,9 +95,11 @@ impl PackedMatrix {
         let mut sums = vec![0; panels * PANEL];
         for (column, row) in weights.chunks_exact(depth).enumerate() {
             let panel = &mut data[column / PANEL * panel_len..][..panel_len];
-            for (k, &w) in row.iter().enumerate() {
-                let group = k / run * groups + k % run / GROUP;
-                panel[group * GROUP_BYTES + column % PANEL * GROUP + k % run % GROUP] = w;
+            let panel_groups = panel.chunks_exact_mut(groups * GROUP_BYTES);
+            for (weights, out) in row.chunks_exact(run).zip(panel_groups) {
+                for (four, out) in weights.chunks(GROUP).zip(out.chunks_exact_mut(GROUP_BYTES)) {
+                    out[column % PANEL * GROUP..][..four.len()].copy_from_slice(four);
+                }
             }
             sums[column] = row.iter().map(|&w| i32::from(w)).sum();
         }
@@ -178,9 +180,33 @@ impl PackedMatrix {
 /// Whether the products of two groups fit `i16` when the neighbours of both are added up: activations are never negative,
 /// so the weights of each sign bound the sum.
 fn fits_short_sums(first: &[i8], second: &[i8]) -> bool {
-    first.chunks_exact(2).zip(second.chunks_exact(2)).all(|(a, b)| {
-        let four = [a[0], a[1], b[0], b[1]].map(i32::from);
-        let of_sign = |sign: i32| four.iter().map(|w| (w * sign).max(0)).sum::<i32>();
-        of_sign(1) <= SHORT_SUM && of_sign(-1) <= SHORT_SUM
-    })
+    let largest =
+        first.as_chunks::<2>().0.iter().zip(second.as_chunks::<2>().0).fold(0, |largest, (a, b)| {
+            let [a, b, c, d] = [a[0], a[1], b[0], b[1]].map(i16::from);
+            let positive = a.max(0) + b.max(0) + c.max(0) + d.max(0);
+            // The sum is what is positive less what is negative.
+            largest.max(positive).max(positive - (a + b + c + d))
+        });
+    largest <= SHORT_SUM
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_sums_are_bounded_by_the_weights_of_one_sign() {
+        let fits = |four: [i8; 4]| {
+            let [mut first, mut second] = [[0; GROUP_BYTES]; 2];
+            first[10..12].copy_from_slice(&four[..2]);
+            second[10..12].copy_from_slice(&four[2..]);
+            fits_short_sums(&first, &second)
+        };
+        assert!(fits([127, 127, 4, -128]) && !fits([127, 127, 5, -128]));
+        assert!(fits([-128, -128, -2, 127]) && !fits([-128, -128, -3, 127]));
+        let worst = |four: [i32; 4]| 127 * four.iter().sum::<i32>();
+        assert!(
+            worst([127, 127, 4, 0]) <= i32::from(i16::MAX) && worst([127, 127, 5, 0]) > i32::from(i16::MAX)
+        );
+    }
 }
