@@ -109,30 +109,6 @@ pub fn gelu<F: Float>(x: F) -> F {
     F::splat(0.5) * x * phi
 }
 
-/// The exact GELU to within `1e-5 (5 + |x|)`, for numbers that are quantised to a hundred levels next: no exponential and
-/// no division. `Φ(x) - 1/2` is an odd polynomial, fitted so that the largest error of `x Φ(x)` is least and it reaches
-/// 1/2 at 4.25, where it stays.
-#[inline(always)]
-pub fn gelu_near<F: Float>(x: F) -> F {
-    const END: f32 = 4.25;
-    let held = x.min(F::splat(END)).max(F::splat(-END));
-    let p = polynomial(
-        held * held,
-        [
-            6.757_148e-11,
-            -6.329_326e-9,
-            2.607_202_8e-7,
-            -6.295_236_8e-6,
-            1.008_590_3e-4,
-            -0.001_157_348_2,
-            0.009_995_734,
-            -0.066_672_14,
-            0.399_113_9,
-        ],
-    );
-    x * (F::splat(0.5) + held * p)
-}
-
 /// `x / 2 * (1 + tanh(sqrt(2 / π) (x + 0.044715 x³)))`, the GELU of GPT-2, to within 4e-7 times `1 + |x|`.
 #[inline(always)]
 pub fn gelu_new<F: Float>(x: F) -> F {
@@ -271,14 +247,11 @@ mod tests {
             let exact = 2.0 * phi(wide * std::f64::consts::SQRT_2) - 1.0;
             assert!((f64::from(erf(x)) - exact).abs() < 7e-7, "erf({x})");
             assert!((f64::from(gelu(x)) - wide * phi(wide)).abs() < bound, "gelu({x})");
-            let near = 1e-5 * (5.0 + wide.abs());
-            assert!((f64::from(gelu_near(x)) - wide * phi(wide)).abs() < near, "gelu_near({x})");
             let u = (2.0 / std::f64::consts::PI).sqrt() * (wide + 0.044715 * wide.powi(3));
             assert!((f64::from(gelu_new(x)) - 0.5 * wide * (1.0 + u.tanh())).abs() < bound, "gelu_new({x})");
             assert!((f64::from(sigmoid(x)) - 1.0 / (1.0 + (-wide).exp())).abs() < 2e-7, "sigmoid({x})");
         }
         assert_eq!(gelu(-1e9), 0.0);
-        assert!(gelu_near(1e9_f32) > 0.99999e9 && gelu_near(-1e9_f32).abs() < 1e4);
         assert_eq!(gelu_new(1e9), 1e9);
     }
 

@@ -9,7 +9,7 @@ use crate::{
         lanes::F32x8,
         layer_norm::LayerNorm,
         linear::Linear,
-        math::{gelu_near, gelu_new, max},
+        math::{gelu, gelu_new, max},
         quantize::QuantizedRows,
     },
 };
@@ -162,7 +162,7 @@ impl Layer {
 
         b.rows.quantize(&b.hidden, width);
         match activation {
-            Activation::Gelu => self.intermediate.forward_then(&mut b.rows, &mut b.inner, gelu_near),
+            Activation::Gelu => self.intermediate.forward_then(&mut b.rows, &mut b.inner, gelu),
             Activation::GeluNew => self.intermediate.forward_then(&mut b.rows, &mut b.inner, gelu_new),
             Activation::Relu => {
                 self.intermediate.forward_then(&mut b.rows, &mut b.inner, |x| max(x, F32x8::splat(0.0)));
