@@ -147,8 +147,8 @@ impl Analyzer<Plan> {
     /// # Errors
     /// [`Error::Bundle`] and [`Error::Text`] when the bundle or its tokenizer is not sound; see [`Bundle::parse`].
     pub fn from_bundle(bytes: impl Into<Vec<u8>>) -> Result<Self> {
-        let bundle = Bundle::parse(bytes.into())?;
-        Analyzer::new(Plan::load(&bundle)?, &bundle)
+        let mut bundle = Bundle::parse(bytes.into())?;
+        Analyzer::new(Plan::load(&mut bundle)?, &bundle)
     }
 }
 

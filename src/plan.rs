@@ -19,16 +19,20 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Loads the weights that the bundle's configuration asks for, and refuses a bundle that has others.
+    /// Loads the weights that the bundle's configuration asks for, and refuses a bundle that has others. The bundle's own
+    /// are dropped on the way: wasm memory never shrinks, so that both at once would be there for good.
     ///
     /// # Errors
     /// [`BundleError`] for a tensor that is missing, wrong, or without a place.
-    pub fn load(bundle: &Bundle) -> Result<Self, BundleError> {
+    pub fn load(bundle: &mut Bundle) -> Result<Self, BundleError> {
+        // The text's weights come first because they are most of a bundle, and the last in its file.
+        let text = TextEncoder::load(bundle, &bundle.config().text)?;
+        bundle.drop_tensors("text.");
         let config = bundle.config();
-        let text = TextEncoder::load(bundle, &config.text)?;
         let image = ImageEncoder::load(bundle, &config.image, &config.preprocess)?;
         let fusion = Fusion::load(bundle, &config.fusion, text.width(), image.channels())?;
         bundle.check_all_read()?;
+        bundle.drop_tensors("");
         Ok(Plan { text, image, fusion })
     }
 }

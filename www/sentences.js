@@ -70,6 +70,7 @@ const KIND = {
   'bundle-fetch': 'The model could not be fetched. Check the connection and try again.',
   'bundle-checksum': `The model did not arrive whole. ${REBUILD}`,
   'bundle-truncated': `The model did not arrive whole. ${REBUILD}`,
+  'bundle-memory': 'The model does not fit into the memory at hand. Close other pages and try again.',
   'wasm-fetch': 'The program could not be fetched. Check the connection and try again.',
   unsupported: 'This browser lacks WebAssembly SIMD, which the model needs. A current version of it will do.',
   crashed: 'The model stopped. It can be started again.',

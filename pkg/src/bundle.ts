@@ -1,6 +1,16 @@
 /** The weights: where they are, and whether they arrived whole. */
 
-import { absolute, canCheck, checkSha256, fetchBytes, fetchChecked, type FetchOptions, type OnBytes } from './fetch.js';
+import {
+  absolute,
+  canCheck,
+  checkSha256,
+  fetchBytes,
+  fetchChecked,
+  fetchInto,
+  type CheckedDestination,
+  type FetchOptions,
+  type OnBytes,
+} from './fetch.js';
 
 /** A bundle as {@link loadBundle} takes it; survives a message to a worker. */
 export interface BundleSource {
@@ -29,22 +39,24 @@ export function bundleSource(
   return { from: absolute(from).href, ...(sha256 && { sha256 }) };
 }
 
-/** The bundle's bytes, checked where there is something to check against. */
+/** Brings the bundle to its destination, checked where there is something to check against. */
 export async function loadBundle(
   { from, sha256 }: BundleSource,
+  destination: CheckedDestination,
   options: FetchOptions,
   onBytes: OnBytes,
-): Promise<Uint8Array<ArrayBuffer>> {
+): Promise<void> {
   if (from instanceof Uint8Array) {
-    if (sha256 && 'digits' in sha256) await checkSha256(from, sha256.digits, 'the bundle');
+    await destination.begin(from.length);
+    destination.append(from);
+    if (sha256 && 'digits' in sha256) await checkSha256(destination, sha256.digits, `the bundle of ${from.length} bytes`);
     onBytes(from.length, from.length, false);
-    return from;
+    return;
   }
   const digits = sha256 && ('digits' in sha256 ? sha256.digits : await publishedSha256(sha256.url, options));
   const url = new URL(from);
-  return digits === undefined
-    ? fetchBytes(url, 'bundle-fetch', options, onBytes)
-    : fetchChecked(url, digits, 'bundle-fetch', options, onBytes);
+  if (digits === undefined) await fetchInto(destination, url, 'bundle-fetch', options, onBytes);
+  else await fetchChecked(destination, digits, url, 'bundle-fetch', options, onBytes);
 }
 
 /**

@@ -8,9 +8,19 @@ export class Picture {
   free(): void;
 }
 
+export class BundleBuffer {
+  /** With room for so many bytes; 0 where the length is not known. */
+  constructor(capacity: number);
+  /** Copies the bytes to the end of those that are there. */
+  append(chunk: Uint8Array): void;
+  /** Of what is there now; rejects or throws outside of secure contexts. */
+  sha256(): Promise<ArrayBuffer>;
+  free(): void;
+}
+
 export class Engine {
-  /** Takes a copy of the bundle's bytes. */
-  constructor(bundle: Uint8Array);
+  /** Takes the buffer over, whether it succeeds or not. */
+  constructor(bundle: BundleBuffer);
   /** The analysis as JSON, with `timings`. Takes the picture over. */
   analyze(text: string | undefined, picture: Picture | undefined): string;
   free(): void;

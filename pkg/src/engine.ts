@@ -1,11 +1,12 @@
 /** The program with its weights, in whatever thread this is. One post at a time. */
 
+import { ProgramBuffer } from './buffer.js';
 import { loadBundle, type BundleSource } from './bundle.js';
 import type { Engine, Picture } from './engine-glue.js';
 import { MixedFeelingsError } from './errors.js';
 import type { ImageInput } from './image.js';
 import type { Analysis, Backend, Progress, Timings } from './types.js';
-import { loadProgram, type Program } from './wasm.js';
+import { guard, loadProgram, type Program } from './wasm.js';
 
 /** What an engine is opened with; survives a message to a worker. */
 export interface EngineOptions {
@@ -40,23 +41,25 @@ export async function openEngine(
   const abort = () => fetching.abort(signal?.reason);
   signal?.throwIfAborted();
   signal?.addEventListener('abort', abort, { once: true });
+  const options = { signal: fetching.signal, cache };
+  const loading = loadProgram(options);
+  // The bundle is asked for at once, and comes in when the program is there to take it.
+  const buffer = new ProgramBuffer(async () => (await loading).program);
   try {
     let last: Progress = { stage: 'download', loaded: 0, total: null, cached: false };
-    const options = { signal: fetching.signal, cache };
-    const [{ program, backend }, bytes] = await Promise.all([
-      loadProgram(options),
-      loadBundle(bundle, options, (loaded, total, cached) => {
-        onProgress((last = { stage: 'download', loaded, total, cached }));
-      }),
-    ]);
-    onProgress((last = { ...last, stage: 'load', loaded: bytes.length, total: bytes.length }));
-    const engine = guard(() => new program.Engine(bytes));
+    const arriving = loadBundle(bundle, buffer, options, (loaded, total, cached) => {
+      onProgress((last = { stage: 'download', loaded, total, cached }));
+    });
+    const [{ program, backend }] = await Promise.all([loading, arriving]);
+    onProgress((last = { ...last, stage: 'load', total: last.loaded }));
     signal?.throwIfAborted();
+    const engine = guard(() => new program.Engine(buffer.take()));
     onProgress({ ...last, stage: 'ready' });
     return new LocalEngine(backend, program, engine);
   } catch (error) {
     // When one half fails, the other need not go on.
     fetching.abort();
+    buffer.free();
     throw error;
   } finally {
     signal?.removeEventListener('abort', abort);
@@ -94,19 +97,5 @@ class LocalEngine implements EngineHandle {
       // It crashed before; its memory goes with the page or the worker.
     }
     this.#engine = undefined;
-  }
-}
-
-/** Errors of the program come with a `code`; anything without one is a crash of it. */
-function guard<T>(call: () => T): T {
-  try {
-    return call();
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && typeof error.code === 'string') {
-      throw new MixedFeelingsError(error.code, error.message);
-    }
-    throw new MixedFeelingsError('crashed', `the program broke down, create a new analyzer: ${String(error)}`, {
-      cause: error,
-    });
   }
 }

@@ -19,6 +19,7 @@ export type ErrorCode =
   | 'bundle-checksum'
   | 'not-a-bundle'
   | 'bundle-truncated'
+  | 'bundle-memory'
   | 'bundle-header'
   | 'bundle-version'
   | 'bundle-metadata'

@@ -80,6 +80,20 @@ export async function loadProgram(options: FetchOptions): Promise<{ backend: Bac
   );
 }
 
+/** A call of the program. Its errors come with a `code`; anything without one is a crash of it. */
+export function guard<T>(call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && typeof error.code === 'string') {
+      throw new MixedFeelingsError(error.code, error.message);
+    }
+    throw new MixedFeelingsError('crashed', `the program broke down, create a new analyzer: ${String(error)}`, {
+      cause: error,
+    });
+  }
+}
+
 async function importGlue(build: Build): Promise<Program> {
   try {
     return await build.glue();

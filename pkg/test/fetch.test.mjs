@@ -4,9 +4,11 @@ import { after, afterEach, before, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 
 import { bundleSource, loadBundle } from '../dist/bundle.js';
+import { MixedFeelingsError } from '../dist/errors.js';
 import { serve } from './lib/node.mjs';
 
 const body = Buffer.from(Array.from({ length: 300_000 }, (_, i) => (i * i) % 251));
+const LARGE = 12_000_000;
 const sha256 = createHash('sha256').update(body).digest('hex');
 
 let server;
@@ -22,6 +24,7 @@ before(async () => {
       response.write(body.subarray(0, 100_000));
       return setTimeout(() => response.end(body.subarray(100_000)), 10);
     }
+    if (request.url === '/large') return response.end(Buffer.alloc(LARGE));
     if (request.url === '/chunked') {
       response.write(body.subarray(0, 10));
       return response.end(body.subarray(10));
@@ -47,20 +50,49 @@ function installCache() {
   const stored = new Map();
   const cache = {
     match: async (url) => stored.get(String(url))?.clone(),
-    put: async (url, response) => void stored.set(String(url), response),
+    // As a browser's: what breaks off is not stored.
+    put: async (url, response) => {
+      const bytes = await response.arrayBuffer();
+      stored.set(String(url), new Response(bytes, { headers: response.headers }));
+    },
   };
   globalThis.caches = { open: async () => cache };
   return stored;
 }
 afterEach(() => delete globalThis.caches);
 
-async function load(path, { digits, published, cache = false, signal } = {}) {
+/** A destination in Node's own memory. */
+class Heap {
+  bytes = Buffer.alloc(0);
+  /** The lengths that were announced. */
+  begun = [];
+
+  begin(length) {
+    this.begun.push(length);
+    this.bytes = Buffer.alloc(0);
+  }
+
+  append(chunk) {
+    this.bytes = Buffer.concat([this.bytes, chunk]);
+  }
+
+  async sha256() {
+    return Uint8Array.from(createHash('sha256').update(this.bytes).digest()).buffer;
+  }
+}
+
+async function load(path, { digits, published, cache = false, signal, heap = new Heap() } = {}) {
   const source = bundleSource(new URL(path, server.url), digits);
   if (published) source.sha256 = { url: new URL(published, server.url).href };
   const steps = [];
-  const bytes = await loadBundle(source, { cache, signal }, (loaded, total, cached) => steps.push({ loaded, total, cached }));
-  return { bytes, steps };
+  await loadBundle(source, heap, { cache, signal }, (loaded, total, cached) => steps.push({ loaded, total, cached }));
+  return { bytes: heap.bytes, begun: heap.begun, steps };
 }
+
+const cachedBytes = async (stored, path) => {
+  const entry = stored.get(new URL(path, server.url).href);
+  return entry && Buffer.from(await entry.clone().arrayBuffer());
+};
 
 function reset() {
   requests = [];
@@ -99,7 +131,7 @@ test('a checksum is held to', async () => {
   await assert.rejects(load('bundle', { digits: wrong }), { code: 'bundle-checksum' });
   await assert.rejects(load('bundle', { digits: 'abc' }), { code: 'bundle-checksum', message: /64 hexadecimal/ });
   const given = bundleSource(body, wrong);
-  await assert.rejects(loadBundle(given, { cache: false }, () => {}), { code: 'bundle-checksum' });
+  await assert.rejects(loadBundle(given, new Heap(), { cache: false }, () => {}), { code: 'bundle-checksum' });
 });
 
 test('a missing checksum file is no obstacle', async () => {
@@ -138,8 +170,76 @@ test('a cache entry that is damaged or out of date is replaced', async () => {
   const stored = installCache();
   const url = new URL('bundle', server.url).href;
   stored.set(url, new Response('yesterday'));
-  assert.deepEqual(Buffer.from((await load('bundle', { digits: sha256, cache: true })).bytes), body);
-  assert.deepEqual(Buffer.from(await stored.get(url).clone().arrayBuffer()), body);
+  const { bytes, begun } = await load('bundle', { digits: sha256, cache: true });
+  assert.deepEqual(bytes, body);
+  assert.equal(begun.length, 2, 'what came from the cache is forgotten');
+  assert.deepEqual(await cachedBytes(stored, 'bundle'), body);
+});
+
+test('the length is announced once, and again when it comes from the cache', async () => {
+  reset();
+  installCache();
+  for (const _ of ['network', 'cache']) {
+    assert.deepEqual((await load('bundle', { digits: sha256, cache: true })).begun, [body.length]);
+  }
+  assert.deepEqual((await load('gzip')).begun, [null]);
+});
+
+test('what does not come whole, or is not right, does not reach the cache', async () => {
+  reset();
+  const stored = installCache();
+  const wrong = sha256.replace(/^./, (digit) => (digit === '0' ? '1' : '0'));
+  await assert.rejects(load('bundle', { digits: wrong, cache: true }), { code: 'bundle-checksum' });
+  await assert.rejects(load('cut-off', { cache: true }), { code: 'bundle-fetch' });
+  await assert.rejects(load('cut-off', { digits: sha256, cache: true }), { code: 'bundle-fetch' });
+  const refusing = new Heap();
+  refusing.append = () => {
+    throw new MixedFeelingsError('bundle-memory', 'no room');
+  };
+  await assert.rejects(load('bundle', { cache: true, heap: refusing }), { code: 'bundle-memory' });
+  const controller = new AbortController();
+  const leaving = new Heap();
+  leaving.append = () => controller.abort(new Error('the user left'));
+  await assert.rejects(load('bundle', { cache: true, heap: leaving, signal: controller.signal }), /the user left/);
+  assert.deepEqual([...stored.keys()], []);
+
+  stored.set(new URL('cut-off', server.url).href, new Response('of last time'));
+  await assert.rejects(load('cut-off', { cache: true }), { code: 'bundle-fetch' });
+  assert.equal(String(await cachedBytes(stored, 'cut-off')), 'of last time', 'what was whole stays');
+
+  assert.deepEqual((await load('bundle', { digits: sha256, cache: true })).bytes, body);
+  assert.deepEqual(await cachedBytes(stored, 'bundle'), body, 'and the next call works');
+});
+
+test('a cache that is behind is waited for, and not when it gives up', async () => {
+  reset();
+  const slow = { taken: 0 };
+  let ahead = 0;
+  const heap = new Heap();
+  const append = heap.append.bind(heap);
+  heap.append = (chunk) => {
+    append(chunk);
+    ahead = Math.max(ahead, heap.bytes.length - slow.taken);
+  };
+  const cache = {
+    match: async () => undefined,
+    put: async (_, response) => {
+      for await (const chunk of response.body) {
+        await new Promise((resolve) => setImmediate(resolve));
+        slow.taken += chunk.length;
+      }
+    },
+  };
+  globalThis.caches = { open: async () => cache };
+  await load('large', { cache: true, heap });
+  assert.equal(slow.taken, LARGE, 'all of it was offered');
+  assert.ok(ahead <= 2_500_000, `${ahead} bytes waited`);
+
+  cache.put = async (_, response) => {
+    for await (const _chunk of response.body) break;
+    throw new Error('quota');
+  };
+  assert.equal((await load('large', { cache: true })).bytes.length, LARGE);
 });
 
 test('a cache that fails is no obstacle', async () => {
@@ -156,7 +256,7 @@ test('aborted, it rejects with the reason', async () => {
   const controller = new AbortController();
   const reason = new Error('the user left');
   const source = bundleSource(new URL('bundle', server.url), undefined);
-  const loading = loadBundle(source, { cache: false, signal: controller.signal }, (loaded) => {
+  const loading = loadBundle(source, new Heap(), { cache: false, signal: controller.signal }, (loaded) => {
     if (loaded > 0) controller.abort(reason);
   });
   await assert.rejects(loading, (error) => error === reason);

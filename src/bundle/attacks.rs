@@ -73,6 +73,26 @@ fn what_is_written_is_read() {
 }
 
 #[test]
+fn what_is_dropped_is_gone_and_the_rest_is_as_before() {
+    let mut bundle = Bundle::parse(valid()).unwrap();
+    // In the file: a.scale, a.weight, b.weight.
+    bundle.drop_tensors("a.");
+    assert_eq!(bundle.i8("a.weight", &[2, 3]).unwrap(), [-127, 127, 0, 1, -1, 2], "b.weight lies behind it");
+    bundle.drop_tensors("b.");
+    assert!(
+        matches!(bundle.i8("b.weight", &[1]), Err(BundleError::MissingTensor(name)) if name == "b.weight")
+    );
+    assert_eq!(bundle.f32("a.scale", &[2]).unwrap(), [0.25, 4.0]);
+    bundle.drop_tensors("");
+    assert!(bundle.f32("a.scale", &[2]).is_err());
+    assert_eq!((bundle.tokenizer_json(), bundle.metadata("licence")), ("{}", Some("CC0-1.0")));
+
+    let mut bundle = Bundle::parse(valid()).unwrap();
+    bundle.drop_tensors("b.");
+    assert!(bundle.check_all_read().is_err(), "what nobody asked for is not hidden by it");
+}
+
+#[test]
 fn the_same_contents_give_the_same_bytes() {
     let mut other_order = writer();
     other_order.metadata("licence", "CC0-1.0").unwrap();

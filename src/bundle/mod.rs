@@ -60,6 +60,12 @@ pub enum BundleError {
     /// The header contradicts itself or the file.
     #[error("the bundle's header is damaged: {0}")]
     Header(String),
+    /// There is no memory for the file.
+    #[error("the bundle does not fit into memory: {bytes} bytes; take a smaller one or close other pages")]
+    Memory {
+        /// Bytes that it has, or has so far.
+        bytes: u64,
+    },
     /// A format version that this reader does not know.
     #[error("the bundle has format version {found:?}, this reader knows {known}: use a matching release", known = VERSION)]
     Version {
@@ -152,6 +158,7 @@ impl BundleError {
         match self {
             BundleError::NotABundle(_) => "not-a-bundle",
             BundleError::Truncated { .. } => "bundle-truncated",
+            BundleError::Memory { .. } => "bundle-memory",
             BundleError::Header(_) => "bundle-header",
             BundleError::Version { .. } => "bundle-version",
             BundleError::MissingMetadata(_) | BundleError::Metadata { .. } => "bundle-metadata",

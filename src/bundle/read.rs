@@ -120,6 +120,14 @@ impl Bundle {
         }
     }
 
+    /// Gives back the memory of the tensors whose names begin with `prefix`, up to the last one of another name: whoever
+    /// has made layers of them makes the next ones where they lay. They cannot be read any more.
+    pub fn drop_tensors(&mut self, prefix: &str) {
+        let others = self.tensors.iter().filter(|(name, _)| !name.starts_with(prefix));
+        self.file.truncate(others.map(|(_, tensor)| tensor.end).max().unwrap_or_default());
+        self.file.shrink_to_fit();
+    }
+
     fn slice(&self, name: &str, dtype: DType, shape: &[usize]) -> Result<&[i8], BundleError> {
         let missing = || BundleError::MissingTensor(name.into());
         let tensor = self.tensors.get(name).ok_or_else(missing)?;

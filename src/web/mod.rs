@@ -8,8 +8,11 @@ use crate::{
     analyzer::{ImageInput, Inference, Stage},
 };
 
+mod buffer;
 #[cfg(feature = "float")]
 mod reference;
+
+pub use buffer::BundleBuffer;
 
 #[wasm_bindgen]
 extern "C" {
@@ -67,10 +70,10 @@ pub struct Engine(Analyzer);
 
 #[wasm_bindgen]
 impl Engine {
-    /// From the bytes of a bundle.
+    /// From the bytes of a bundle, which it takes over.
     #[wasm_bindgen(constructor)]
-    pub fn new(bundle: Vec<u8>) -> Result<Engine, JsValue> {
-        Analyzer::from_bundle(bundle).map(Engine).map_err(thrown)
+    pub fn new(bundle: BundleBuffer) -> Result<Engine, JsValue> {
+        Analyzer::from_bundle(bundle.into_bytes()).map(Engine).map_err(thrown)
     }
 
     /// The analysis as JSON, with `timings`.

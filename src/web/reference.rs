@@ -2,7 +2,7 @@
 
 use wasm_bindgen::prelude::*;
 
-use super::{Picture, analyze, thrown};
+use super::{BundleBuffer, Picture, analyze, thrown};
 use crate::{Analyzer, Bundle, Result, reference::Reference};
 
 /// An [`Analyzer`] of the float model with a bundle's dequantised weights. Answers as [`Engine`](super::Engine) does.
@@ -12,11 +12,11 @@ pub struct ReferenceEngine(Analyzer<Reference>);
 
 #[wasm_bindgen]
 impl ReferenceEngine {
-    /// From the bytes of a bundle.
+    /// From the bytes of a bundle, which it takes over.
     #[wasm_bindgen(constructor)]
-    pub fn new(bundle: Vec<u8>) -> Result<ReferenceEngine, JsValue> {
+    pub fn new(bundle: BundleBuffer) -> Result<ReferenceEngine, JsValue> {
         let load = || -> Result<_> {
-            let bundle = Bundle::parse(bundle)?;
+            let bundle = Bundle::parse(bundle.into_bytes())?;
             Analyzer::new(Reference::load(&bundle)?, &bundle)
         };
         load().map(ReferenceEngine).map_err(thrown)

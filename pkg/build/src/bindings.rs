@@ -5,6 +5,9 @@ use std::{fs, path::Path};
 use anyhow::{Context, Result};
 use wasm_bindgen_cli_support::Bindgen;
 
+/// The JavaScript that [`generate`] writes.
+pub const SCRIPT: &str = "engine.js";
+
 /// The file that [`generate`] writes last.
 pub const WASM: &str = "engine_bg.wasm";
 

@@ -49,7 +49,8 @@ fn main() -> Result<()> {
             built.push(folder.join(bindings::WASM));
         }
     }
-    npm::build(&project, force)?;
+    let bindings: Vec<PathBuf> = built.iter().map(|wasm| wasm.with_file_name(bindings::SCRIPT)).collect();
+    npm::build(&project, force, &bindings)?;
     if !built.is_empty() {
         sizes::print(&project, &built)?;
     }

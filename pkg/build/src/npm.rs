@@ -1,13 +1,18 @@
 //! The TypeScript, and what else the package takes along.
 
-use std::{fs, path::Path, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::{Context, Result};
 
 use crate::{Project, node, run, stale::is_stale};
 
-/// Installs the compiler once, compiles, and copies the licences.
-pub fn build(project: &Project, force: bool) -> Result<()> {
+/// Installs the compiler once, compiles, makes what is new small, and copies the licences. `bindings` are JavaScript that
+/// is new too.
+pub fn build(project: &Project, force: bool, bindings: &[PathBuf]) -> Result<()> {
     let pkg = project.pkg();
     if is_stale(&[pkg.join("package-lock.json")], &pkg.join("node_modules/.package-lock.json"))? {
         npm(&pkg, &["ci", "--no-audit", "--no-fund"])?;
@@ -15,11 +20,37 @@ pub fn build(project: &Project, force: bool) -> Result<()> {
     let sources = ["src", "tsconfig.json", "package-lock.json"].map(|path| pkg.join(path));
     if force || is_stale(&sources, &project.dist().join("index.js"))? {
         npm(&pkg, &["run", "--silent", "build"])?;
+        minify(project, &scripts(&project.dist())?)?;
     }
+    minify(project, bindings)?;
     for licence in ["LICENSE-MIT", "LICENSE-APACHE"] {
         copy_if_newer(&project.root.join(licence), &pkg.join(licence))?;
     }
     Ok(())
+}
+
+/// The compiler's output.
+fn scripts(dist: &Path) -> Result<Vec<PathBuf>> {
+    let mut scripts = Vec::new();
+    for entry in fs::read_dir(dist).with_context(|| dist.display().to_string())? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "js") {
+            scripts.push(path);
+        }
+    }
+    Ok(scripts)
+}
+
+/// Takes comments, spaces and long names out of JavaScript; the declarations beside it keep theirs.
+fn minify(project: &Project, scripts: &[PathBuf]) -> Result<()> {
+    if scripts.is_empty() {
+        return Ok(());
+    }
+    node::ensure()?;
+    let pkg = project.pkg();
+    // Relative names, because the output is laid out like the names of the input.
+    let scripts = scripts.iter().map(|script| script.strip_prefix(&pkg).unwrap_or(script));
+    run(Command::new(node::NPM).current_dir(&pkg).args(["run", "--silent", "minify", "--"]).args(scripts))
 }
 
 fn npm(folder: &Path, arguments: &[&str]) -> Result<()> {

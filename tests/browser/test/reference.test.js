@@ -26,7 +26,10 @@ describe('int8 against float', { skip: !BUILT && 'needs `cargo pack --reference`
       const reference = await import('/pkg/dist/reference/engine.js');
       const bytes = async (url) => new Uint8Array(await (await fetch(url)).arrayBuffer());
       reference.initSync({ module: await WebAssembly.compile(await bytes('/pkg/dist/reference/engine_bg.wasm')) });
-      const engine = new reference.ReferenceEngine(await bytes('/pkg/mixed-feelings-small.safetensors'));
+      const bundle = await bytes('/pkg/mixed-feelings-small.safetensors');
+      const buffer = new reference.BundleBuffer(bundle.length);
+      buffer.append(bundle);
+      const engine = new reference.ReferenceEngine(buffer);
       window.float = (text, image) => {
         const file = image && Uint8Array.from(atob(image), (c) => c.charCodeAt(0));
         return JSON.parse(engine.analyze(text, file && reference.Picture.encoded(file)));

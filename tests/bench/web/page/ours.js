@@ -4,7 +4,10 @@
 export async function openOurs(build, name, job, { texts, pictures, jpegs }) {
   const program = await load(`/pkg/dist/${build}/engine`);
   if (name === 'Engine') program.selfTest();
-  const engine = new program[name](new Uint8Array(await (await fetch(job.bundle)).arrayBuffer()));
+  const bundle = new Uint8Array(await (await fetch(job.bundle)).arrayBuffer());
+  const buffer = new program.BundleBuffer(bundle.length);
+  buffer.append(bundle);
+  const engine = new program[name](buffer);
   const { kind } = job;
   let turn = 0;
 

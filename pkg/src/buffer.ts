@@ -1,0 +1,57 @@
+/** The place inside the program that the bundle arrives in, so that there is never a second copy of it here. */
+
+import type { BundleBuffer } from './engine-glue.js';
+import type { CheckedDestination } from './fetch.js';
+import { guard, type Program } from './wasm.js';
+
+/** A {@link CheckedDestination} in the memory of a program that may still be on its way. */
+export class ProgramBuffer implements CheckedDestination {
+  readonly #program: () => Promise<Program>;
+  #buffer: BundleBuffer | undefined;
+  /** Whether nothing may come any more. */
+  #freed = false;
+
+  constructor(program: () => Promise<Program>) {
+    this.#program = program;
+  }
+
+  async begin(length: number | null): Promise<void> {
+    const { BundleBuffer } = await this.#program();
+    // First, so that the new bytes can lie where the old ones lay.
+    this.#buffer?.free();
+    this.#buffer = undefined;
+    if (!this.#freed) this.#buffer = guard(() => new BundleBuffer(length ?? 0));
+  }
+
+  append(chunk: Uint8Array): void {
+    guard(() => this.#begun().append(chunk));
+  }
+
+  sha256(): Promise<ArrayBuffer> {
+    return this.#begun().sha256();
+  }
+
+  /** What came, for an engine to take over. */
+  take(): BundleBuffer {
+    const buffer = this.#begun();
+    this.#buffer = undefined;
+    return buffer;
+  }
+
+  /** Gives the memory back, unless an engine has it. */
+  free(): void {
+    this.#freed = true;
+    const buffer = this.#buffer;
+    this.#buffer = undefined;
+    try {
+      buffer?.free();
+    } catch {
+      // The program crashed; its memory goes with the page or the worker.
+    }
+  }
+
+  #begun(): BundleBuffer {
+    if (!this.#buffer) throw new Error('nothing is coming');
+    return this.#buffer;
+  }
+}
