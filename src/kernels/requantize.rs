@@ -98,7 +98,7 @@ impl Requantize {
         Reals { requantize: self, residual, out }
     }
 
-    /// The real numbers of a tile, not yet held to the activation's bounds, and where in each cell's row they belong.
+    /// The real numbers of a tile, not yet held to the activation's bounds.
     #[inline(always)]
     fn reals<const R: usize>(
         &self,
