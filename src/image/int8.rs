@@ -308,7 +308,7 @@ impl Conv {
     /// Writes the output as levels.
     fn levels(&self, input: &[u8], residual: Option<Residual<'_>>, scratch: &mut Scratch, out: &mut Vec<u8>) {
         out.resize(self.output_len(), 0);
-        self.sums(input, scratch, &mut self.requantize.to_levels(residual, out));
+        self.sums(input, scratch, &mut self.requantize.sink(residual, out));
     }
 
     /// Writes the output as real numbers.
@@ -320,7 +320,7 @@ impl Conv {
         out: &mut Vec<f32>,
     ) {
         out.resize(self.output_len(), 0.0);
-        self.sums(input, scratch, &mut self.requantize.to_reals(residual, out));
+        self.sums(input, scratch, &mut self.requantize.sink(residual, out));
     }
 
     fn input_len(&self) -> usize {

@@ -3,7 +3,7 @@
 use super::{
     float::{Panels, Rows, matmul},
     gemm::{Job, Kernel},
-    math::softmax,
+    math::exponentials,
     vectorised,
 };
 
@@ -12,7 +12,8 @@ use super::{
 pub struct Attention {
     keys: Panels,
     values: Panels,
-    probabilities: Vec<f32>,
+    weights: Vec<f32>,
+    totals: Vec<f32>,
 }
 
 impl Attention {
@@ -37,7 +38,8 @@ impl Attention {
             return;
         }
         let depth = width / heads;
-        self.probabilities.resize(rows * rows, 0.0);
+        self.weights.resize(rows * rows, 0.0);
+        self.totals.resize(rows, 0.0);
         vectorised(Heads { room: self, qkv, rows, width, depth, out });
     }
 }
@@ -57,18 +59,19 @@ impl Job for Heads<'_> {
 
     #[inline(always)]
     fn run<K: Kernel>(self) {
-        let Heads { room: Attention { keys, values, probabilities }, qkv, rows, width, depth, out } = self;
+        let Heads { room: Attention { keys, values, weights, totals }, qkv, rows, width, depth, out } = self;
         let stride = 3 * width;
         let scale = 1.0 / (depth as f32).sqrt();
         for head in (0..width).step_by(depth) {
             let from = |part: usize| Rows { data: &qkv[part * width + head..], stride };
-            keys.pack_transposed(from(1), depth, rows, scale);
+            keys.pack_transposed(from(1), depth, rows);
             values.pack(from(2), rows, depth);
-            matmul(from(0), keys, probabilities, rows, rows);
-            for scores in probabilities.chunks_exact_mut(rows) {
-                softmax(scores);
+            matmul(from(0), keys, |_| scale, weights, rows, rows);
+            for (weights, total) in weights.chunks_exact_mut(rows).zip(&mut *totals) {
+                *total = 1.0 / exponentials(weights);
             }
-            matmul(Rows { data: probabilities, stride: rows }, values, &mut out[head..], width, rows);
+            let weights = Rows { data: weights, stride: rows };
+            matmul(weights, values, |row| totals[row], &mut out[head..], width, rows);
         }
     }
 }

@@ -45,17 +45,17 @@ impl Panels {
         }
     }
 
-    /// Packs the transpose of `columns` rows of `depth` numbers, each times `scale`.
+    /// Packs the transpose of `columns` rows of `depth` numbers.
     ///
     /// # Panics
     /// When the rows are too short.
     #[inline(always)]
-    pub fn pack_transposed(&mut self, rows: Rows<'_>, depth: usize, columns: usize, scale: f32) {
+    pub fn pack_transposed(&mut self, rows: Rows<'_>, depth: usize, columns: usize) {
         self.reset(depth, columns);
         for column in 0..columns {
             let panel = &mut self.data[column / LANES * depth..][..depth];
             for (out, &x) in panel.iter_mut().zip(&rows.data[column * rows.stride..][..depth]) {
-                out[column % LANES] = x * scale;
+                out[column % LANES] = x;
             }
         }
     }
@@ -70,12 +70,19 @@ impl Panels {
     }
 }
 
-/// `out[m, n] = sum over k of a[m, k] * b[k, n]` for `m < rows`; `out` has rows `out_stride` apart.
+/// `out[m, n] = factor(m) * sum over k of a[m, k] * b[k, n]` for `m < rows`; `out` has rows `out_stride` apart.
 ///
 /// # Panics
 /// When a matrix is too short.
 #[inline(always)]
-pub fn matmul(a: Rows<'_>, b: &Panels, out: &mut [f32], out_stride: usize, rows: usize) {
+pub fn matmul(
+    a: Rows<'_>,
+    b: &Panels,
+    factor: impl Fn(usize) -> f32,
+    out: &mut [f32],
+    out_stride: usize,
+    rows: usize,
+) {
     let Panels { data, depth, columns } = b;
     for (panel, b) in data.chunks_exact((*depth).max(1)).enumerate() {
         let column = panel * LANES;
@@ -87,11 +94,11 @@ pub fn matmul(a: Rows<'_>, b: &Panels, out: &mut [f32], out_stride: usize, rows:
             if row + ROWS <= rows {
                 let sums = four_rows([a(0), a(1), a(2), a(3)], b);
                 for (r, sums) in sums.into_iter().enumerate() {
-                    sums.store(&mut out[r * out_stride..][..width]);
+                    (F32x8::splat(factor(row + r)) * sums).store(&mut out[r * out_stride..][..width]);
                 }
                 row += ROWS;
             } else {
-                one_row(a(0), b).store(&mut out[..width]);
+                (F32x8::splat(factor(row)) * one_row(a(0), b)).store(&mut out[..width]);
                 row += 1;
             }
         }
@@ -128,20 +135,27 @@ mod tests {
             let a: Vec<f32> = (0..rows * a_stride).map(|i| (i * 31 % 17) as f32 * 0.37 - 2.0).collect();
             let b: Vec<f32> = (0..depth * b_stride).map(|i| (i * 13 % 23) as f32 * 0.21 - 2.0).collect();
             let transposed: Vec<f32> =
-                (0..columns * depth).map(|i| b[i % depth * b_stride + i / depth] * 2.0).collect();
+                (0..columns * depth).map(|i| b[i % depth * b_stride + i / depth]).collect();
             for is_transposed in [false, true] {
                 if is_transposed {
-                    panels.pack_transposed(Rows { data: &transposed, stride: depth }, depth, columns, 0.5);
+                    panels.pack_transposed(Rows { data: &transposed, stride: depth }, depth, columns);
                 } else {
                     panels.pack(Rows { data: &b, stride: b_stride }, depth, columns);
                 }
                 let mut out = vec![f32::NAN; rows * out_stride];
-                matmul(Rows { data: &a, stride: a_stride }, &panels, &mut out, out_stride, rows);
+                matmul(
+                    Rows { data: &a, stride: a_stride },
+                    &panels,
+                    |m| m as f32 - 1.0,
+                    &mut out,
+                    out_stride,
+                    rows,
+                );
                 for m in 0..rows {
                     for n in 0..columns {
                         let sum =
                             (0..depth).fold(0.0, |sum, k| sum + a[m * a_stride + k] * b[k * b_stride + n]);
-                        assert_eq!(out[m * out_stride + n].to_bits(), sum.to_bits());
+                        assert_eq!(out[m * out_stride + n].to_bits(), ((m as f32 - 1.0) * sum).to_bits());
                     }
                     assert!(out[m * out_stride + columns].is_nan(), "what lies between rows is left alone");
                 }

@@ -7,8 +7,9 @@ use super::{
     packed::{GROUP, Panel},
 };
 
-/// Bytes of activations that stay in the first cache while the panels pass over them.
-const BLOCK_BYTES: usize = 24 * 1024;
+/// Bytes of activations that stay in the second cache while the panels pass over them: so the weights come from farther
+/// away, and are widened, once or twice a product.
+const BLOCK_BYTES: usize = 128 * 1024;
 
 /// The most rows of a block.
 const MAX_BLOCK: usize = 256;
@@ -71,7 +72,7 @@ pub struct Room {
 
 /// How an instruction set computes tiles.
 pub(super) trait Kernel {
-    /// Rows of the largest tile that stays in registers: 4 or 8.
+    /// Rows of the largest tile that stays in registers: 3, 4 or 8.
     const ROWS: usize;
 
     /// Whether it reads what [`Room`] holds instead of the rows' levels and the panel's weights.
@@ -145,7 +146,8 @@ fn product<K: Kernel>(rows: &Rows<'_>, weights: &PackedMatrix, room: &mut Room, 
         room.widen_levels(rows);
     }
     let depth = weights.runs() * weights.run_bytes();
-    let block = (BLOCK_BYTES / depth).next_multiple_of(K::ROWS).clamp(K::ROWS, MAX_BLOCK);
+    let most = MAX_BLOCK / K::ROWS * K::ROWS;
+    let block = (BLOCK_BYTES / depth).next_multiple_of(K::ROWS).clamp(K::ROWS, most);
     let mut starts = [0; MAX_BLOCK];
     for first in (0..rows.count).step_by(block) {
         let count = block.min(rows.count - first);
@@ -157,51 +159,35 @@ fn product<K: Kernel>(rows: &Rows<'_>, weights: &PackedMatrix, room: &mut Room, 
                 room.widen_weights(&panel);
             }
             let column = index * PANEL;
-            let (whole, rest) = starts[..count].split_at(count - count % K::ROWS);
-            for (i, starts) in whole.chunks_exact(K::ROWS).enumerate() {
-                let row = first + i * K::ROWS;
-                if K::ROWS == 8 {
-                    tile::<K, 8>(rows, starts, &panel, room, row, column, sink);
-                } else {
-                    tile::<K, 4>(rows, starts, &panel, room, row, column, sink);
-                }
-            }
-            let mut row = first + whole.len();
-            let mut rest = rest;
-            while !rest.is_empty() {
-                let done = match rest.len() {
-                    4.. => {
-                        tile::<K, 4>(rows, rest, &panel, room, row, column, sink);
-                        4
-                    }
-                    2.. => {
-                        tile::<K, 2>(rows, rest, &panel, room, row, column, sink);
-                        2
-                    }
-                    _ => {
-                        tile::<K, 1>(rows, rest, &panel, room, row, column, sink);
-                        1
-                    }
+            let mut i = 0;
+            while i < count {
+                let at = (first + i, column);
+                let starts = &starts[i..count];
+                i += match count - i {
+                    8.. if K::ROWS == 8 => tile::<K, 8>(rows, starts, &panel, room, at, sink),
+                    4.. if K::ROWS >= 4 => tile::<K, 4>(rows, starts, &panel, room, at, sink),
+                    3.. if K::ROWS == 3 => tile::<K, 3>(rows, starts, &panel, room, at, sink),
+                    2.. => tile::<K, 2>(rows, starts, &panel, room, at, sink),
+                    _ => tile::<K, 1>(rows, starts, &panel, room, at, sink),
                 };
-                row += done;
-                rest = &rest[done..];
             }
         }
     }
 }
 
+/// Hands the sums of the first `R` of `starts` to `sink`, and returns how many that are.
 #[inline(always)]
 fn tile<K: Kernel, const R: usize>(
     rows: &Rows<'_>,
     starts: &[usize],
     panel: &Panel<'_>,
     room: &Room,
-    row: usize,
-    column: usize,
+    (row, column): (usize, usize),
     sink: &mut impl Sink,
-) {
+) -> usize {
     let starts = starts.first_chunk().expect("as many starts as rows");
     sink.tile(row, column, K::tile::<R>(rows, starts, panel, room));
+    R
 }
 
 impl Room {

@@ -73,20 +73,30 @@ struct Floats<'a, A> {
     out: &'a mut [f32],
 }
 
-impl<A: Fn(F32x8) -> F32x8> Sink for Floats<'_, A> {
+impl<A: Fn(F32x8) -> F32x8> Floats<'_, A> {
+    /// [`Sink::tile`] of the first `width` columns of a panel.
     #[inline(always)]
-    fn tile<const R: usize>(&mut self, row: usize, column: usize, sums: [I32x8; R]) {
+    fn write<const R: usize>(&mut self, row: usize, column: usize, width: usize, sums: [I32x8; R]) {
         let Linear { weights, scale, bias } = self.linear;
         let weight_sums = I32x8::load(&weights.sums()[column..]);
         let (scale, bias) = (F32x8::load(&scale[column..]), F32x8::load(&bias[column..]));
-        let outputs = weights.columns();
-        let width = PANEL.min(outputs - column);
-        let rows = self.out[row * outputs..].chunks_mut(outputs);
-        for ((sums, quantization), out) in sums.into_iter().zip(&self.quantizations[row..][..R]).zip(rows) {
+        for (i, (sums, quantization)) in sums.into_iter().zip(&self.quantizations[row..][..R]).enumerate() {
             let zero = I32x8::splat(i32::from(quantization.zero_point));
             let factor = F32x8::splat(quantization.scale) * scale;
             let y = (sums - zero * weight_sums).to_f32() * factor + bias;
-            (self.activation)(y).store(&mut out[column..][..width]);
+            let out = &mut self.out[(row + i) * weights.columns() + column..][..width];
+            (self.activation)(y).store(out);
+        }
+    }
+}
+
+impl<A: Fn(F32x8) -> F32x8> Sink for Floats<'_, A> {
+    #[inline(always)]
+    fn tile<const R: usize>(&mut self, row: usize, column: usize, sums: [I32x8; R]) {
+        // Almost all panels are whole: what is known to be needs no loop over lanes.
+        match self.linear.outputs() - column {
+            PANEL.. => self.write(row, column, PANEL, sums),
+            width => self.write(row, column, width, sums),
         }
     }
 }

@@ -117,9 +117,13 @@ impl Job for Quantize<'_> {
             let inverse = F32x8::splat(1.0 / quantization.scale);
             let zero = F32x8::splat(f32::from(quantization.zero_point));
             let (least, most) = (F32x8::splat(0.0), F32x8::splat(LEVELS));
-            for (levels, x) in out.chunks_mut(LANES).zip(row.chunks(LANES)) {
-                store_u7(F32x8::load_partly(x, 0.0) * inverse + zero, least, most, levels);
+            let store = |x: F32x8, out: &mut [u8]| store_u7(x * inverse + zero, least, most, out);
+            let (chunks, rest) = row.as_chunks::<LANES>();
+            let (out, out_rest) = out.split_at_mut(chunks.len() * LANES);
+            for (x, out) in chunks.iter().zip(out.as_chunks_mut::<LANES>().0) {
+                store(F32x8::from_array(x), out);
             }
+            store(F32x8::load_partly(rest, 0.0), out_rest);
             to.rows.push(quantization);
         }
     }
@@ -129,11 +133,14 @@ impl Job for Quantize<'_> {
 #[inline(always)]
 fn bounds(row: &[f32]) -> (f32, f32) {
     let (mut low, mut high) = (F32x8::splat(0.0), F32x8::splat(0.0));
-    for x in row.chunks(LANES) {
-        let x = F32x8::load_partly(x, 0.0);
+    let (chunks, rest) = row.as_chunks::<LANES>();
+    for x in chunks {
+        let x = F32x8::from_array(x);
         low = x.min(low);
         high = x.max(high);
     }
+    let rest = F32x8::load_partly(rest, 0.0);
+    (low, high) = (rest.min(low), rest.max(high));
     (low.to_array().into_iter().fold(0.0, min), high.to_array().into_iter().fold(0.0, max))
 }
 

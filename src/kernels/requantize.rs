@@ -88,82 +88,71 @@ impl Requantize {
         self.channels
     }
 
-    /// A sink that writes levels to `out`, `[cells, channels]`.
-    pub fn to_levels<'a>(&'a self, residual: Option<Residual<'a>>, out: &'a mut [u8]) -> Levels<'a> {
-        Levels { requantize: self, residual, out }
+    /// A sink that writes levels or real numbers to `out`, `[cells, channels]`.
+    pub fn sink<'a, T: Element>(&'a self, residual: Option<Residual<'a>>, out: &'a mut [T]) -> Output<'a, T> {
+        Output { requantize: self, residual, out }
     }
+}
 
-    /// A sink that writes real numbers to `out`, `[cells, channels]`.
-    pub fn to_reals<'a>(&'a self, residual: Option<Residual<'a>>, out: &'a mut [f32]) -> Reals<'a> {
-        Reals { requantize: self, residual, out }
-    }
+/// What the output of a convolution is made of.
+pub trait Element: Copy {
+    /// Writes as many lanes as `out` has room for, each held to `low..=high`.
+    fn store(x: F32x8, low: F32x8, high: F32x8, out: &mut [Self]);
+}
 
-    /// The real numbers of a tile, not yet held to the activation's bounds.
+/// Levels.
+impl Element for u8 {
     #[inline(always)]
-    fn reals<const R: usize>(
-        &self,
-        cell: usize,
-        channel: usize,
-        sums: [I32x8; R],
-        residual: Option<Residual<'_>>,
-    ) -> [F32x8; R] {
-        let correction = I32x8::load(&self.correction[channel..]);
-        let (multiplier, offset) =
-            (F32x8::load(&self.multiplier[channel..]), F32x8::load(&self.offset[channel..]));
-        let mut reals = [offset; R];
-        for (real, sums) in reals.iter_mut().zip(sums) {
-            *real = (sums + correction).to_f32() * multiplier + offset;
-        }
-        if let Some(residual) = residual {
-            let factor = F32x8::splat(self.residual);
-            let width = LANES.min(self.channels - channel);
+    fn store(x: F32x8, low: F32x8, high: F32x8, out: &mut [u8]) {
+        store_u7(x, low, high, out);
+    }
+}
+
+/// Real numbers.
+impl Element for f32 {
+    #[inline(always)]
+    fn store(x: F32x8, low: F32x8, high: F32x8, out: &mut [f32]) {
+        x.max(low).min(high).store(out);
+    }
+}
+
+/// Takes the sums of a convolution to its output.
+#[derive(Debug)]
+pub struct Output<'a, T> {
+    requantize: &'a Requantize,
+    residual: Option<Residual<'a>>,
+    out: &'a mut [T],
+}
+
+impl<T: Element> Output<'_, T> {
+    /// [`Sink::tile`] of the first `width` channels of a panel.
+    #[inline(always)]
+    fn write<const R: usize>(&mut self, cell: usize, channel: usize, width: usize, sums: [I32x8; R]) {
+        let Requantize { channels, correction, multiplier, offset, residual, low, high } = self.requantize;
+        let correction = I32x8::load(&correction[channel..]);
+        let (multiplier, offset) = (F32x8::load(&multiplier[channel..]), F32x8::load(&offset[channel..]));
+        let (low, high) = (F32x8::splat(*low), F32x8::splat(*high));
+        let mut reals = sums.map(|sums| (sums + correction).to_f32() * multiplier + offset);
+        let at = |i: usize| (cell + i) * channels + channel;
+        if let Some(Residual { levels }) = self.residual {
+            let factor = F32x8::splat(*residual);
             for (i, real) in reals.iter_mut().enumerate() {
-                let levels = &residual.levels[(cell + i) * self.channels + channel..][..width];
-                *real = *real + load_levels(levels) * factor;
+                *real = *real + load_levels(&levels[at(i)..][..width]) * factor;
             }
         }
-        reals
-    }
-}
-
-/// Takes the sums of a convolution to levels.
-#[derive(Debug)]
-pub struct Levels<'a> {
-    requantize: &'a Requantize,
-    residual: Option<Residual<'a>>,
-    out: &'a mut [u8],
-}
-
-/// Takes the sums of a convolution to real numbers.
-#[derive(Debug)]
-pub struct Reals<'a> {
-    requantize: &'a Requantize,
-    residual: Option<Residual<'a>>,
-    out: &'a mut [f32],
-}
-
-impl Sink for Levels<'_> {
-    #[inline(always)]
-    fn tile<const R: usize>(&mut self, cell: usize, channel: usize, sums: [I32x8; R]) {
-        let Requantize { channels, low, high, .. } = *self.requantize;
-        let (low, high) = (F32x8::splat(low), F32x8::splat(high));
-        let width = PANEL.min(channels - channel);
-        let reals = self.requantize.reals(cell, channel, sums, self.residual);
         for (i, real) in reals.into_iter().enumerate() {
-            store_u7(real, low, high, &mut self.out[(cell + i) * channels + channel..][..width]);
+            T::store(real, low, high, &mut self.out[at(i)..][..width]);
         }
     }
 }
 
-impl Sink for Reals<'_> {
+impl<T: Element> Sink for Output<'_, T> {
     #[inline(always)]
     fn tile<const R: usize>(&mut self, cell: usize, channel: usize, sums: [I32x8; R]) {
-        let Requantize { channels, low, high, .. } = *self.requantize;
-        let (low, high) = (F32x8::splat(low), F32x8::splat(high));
-        let width = PANEL.min(channels - channel);
-        let reals = self.requantize.reals(cell, channel, sums, self.residual);
-        for (i, real) in reals.into_iter().enumerate() {
-            real.max(low).min(high).store(&mut self.out[(cell + i) * channels + channel..][..width]);
+        // Almost all panels are whole: what is known to be needs no loop over lanes.
+        match self.requantize.channels - channel {
+            PANEL.. => self.write(cell, channel, PANEL, sums),
+            width => self.write(cell, channel, width, sums),
         }
     }
 }
@@ -205,8 +194,8 @@ mod tests {
             let (mut quantized, mut real) = (vec![0u8; 2 * channels], vec![0.0; 2 * channels]);
             for channel in [0, 8] {
                 let sums = [I32x8::from_array(&sums)];
-                make(Some(output)).to_levels(residual, &mut quantized).tile(1, channel, sums);
-                make(None).to_reals(residual, &mut real).tile(1, channel, sums);
+                make(Some(output)).sink(residual, &mut quantized[..]).tile(1, channel, sums);
+                make(None).sink(residual, &mut real[..]).tile(1, channel, sums);
             }
             for c in 0..channels {
                 let sum = f64::from(sums[c % 8] - 60 * weight_sums[c]);

@@ -11,7 +11,8 @@ use crate::kernels::math;
 pub(super) trait Real: WithDType {
     fn from_f32(x: f32) -> Self;
     fn exp(self) -> Self;
-    fn erf(self) -> Self;
+    /// `Φ`, the distribution function of the normal distribution.
+    fn normal_cdf(self) -> Self;
     fn sqrt(self) -> Self;
 }
 
@@ -27,8 +28,8 @@ impl Real for f32 {
     }
 
     #[inline(always)]
-    fn erf(self) -> Self {
-        math::erf(self)
+    fn normal_cdf(self) -> Self {
+        math::normal_cdf(self)
     }
 
     #[inline(always)]
@@ -46,8 +47,8 @@ impl Real for f64 {
         f64::exp(self)
     }
 
-    fn erf(self) -> Self {
-        candle_core::cpu::erf::erf_f64(self)
+    fn normal_cdf(self) -> Self {
+        0.5 * (1.0 + candle_core::cpu::erf::erf_f64(self * std::f64::consts::FRAC_1_SQRT_2))
     }
 
     fn sqrt(self) -> Self {

@@ -2,7 +2,7 @@
 
 use std::ops::{Add, Div, Mul, Sub};
 
-use super::LANES;
+use super::{Constant, LANES};
 
 /// Eight floats.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +53,12 @@ impl F32x8 {
     #[inline(always)]
     pub fn splat(x: f32) -> Self {
         F32x8([x; LANES])
+    }
+
+    /// The constant in every lane.
+    #[inline(always)]
+    pub fn constant(x: &'static Constant) -> Self {
+        Self::splat(x.0[0])
     }
 
     /// The lanes of an array.

@@ -29,6 +29,8 @@ pub trait Float:
 {
     /// The same number in every lane.
     fn splat(x: f32) -> Self;
+    /// [`splat`](Self::splat) of a constant, by a load.
+    fn constant(x: &'static Constant) -> Self;
     /// The larger one; `other` where either is not a number.
     fn max(self, other: Self) -> Self;
     /// The smaller one; `other` where either is not a number.
@@ -41,10 +43,39 @@ pub trait Float:
     fn power_of_low_bits(self) -> Self;
 }
 
+/// A number that stands in memory as a vector, to be loaded. Of a vector that is written out in the code, V8 makes three
+/// instructions each time it is used, and neither it nor LLVM keeps it in a register.
+#[derive(Debug)]
+#[repr(align(16))]
+pub struct Constant([f32; 4]);
+
+impl Constant {
+    /// It.
+    pub const fn new(x: f32) -> Self {
+        Constant([x; 4])
+    }
+
+    /// All of them.
+    pub const fn all<const N: usize>(x: [f32; N]) -> [Constant; N] {
+        let mut all = [const { Constant::new(0.0) }; N];
+        let mut i = 0;
+        while i < N {
+            all[i] = Constant::new(x[i]);
+            i += 1;
+        }
+        all
+    }
+}
+
 impl Float for f32 {
     #[inline(always)]
     fn splat(x: f32) -> Self {
         x
+    }
+
+    #[inline(always)]
+    fn constant(x: &'static Constant) -> Self {
+        x.0[0]
     }
 
     #[inline(always)]
@@ -80,6 +111,11 @@ impl Float for F32x8 {
     }
 
     #[inline(always)]
+    fn constant(x: &'static Constant) -> Self {
+        F32x8::constant(x)
+    }
+
+    #[inline(always)]
     fn max(self, other: Self) -> Self {
         F32x8::max(self, other)
     }
@@ -101,12 +137,13 @@ impl Float for F32x8 {
 
     #[inline(always)]
     fn power_of_low_bits(self) -> Self {
-        F32x8::from_bits(self.to_bits().shift_left::<23>() + I32x8::splat(EXPONENT_OF_ONE))
+        F32x8::from_bits(self.to_bits().shift_left::<23>() + F32x8::constant(&ONE).to_bits())
     }
 }
 
 /// The bits of 1.0.
 const EXPONENT_OF_ONE: i32 = 0x3f80_0000;
+static ONE: Constant = Constant::new(1.0);
 
 impl F32x8 {
     /// The first eight numbers of `x`.

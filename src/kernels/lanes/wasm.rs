@@ -4,7 +4,7 @@
 use core::arch::wasm32::*;
 use std::ops::{Add, Div, Mul, Sub};
 
-use super::LANES;
+use super::{Constant, LANES};
 
 /// Eight floats.
 #[derive(Clone, Copy, Debug)]
@@ -65,6 +65,13 @@ impl F32x8 {
     #[inline(always)]
     pub fn splat(x: f32) -> Self {
         F32x8([f32x4_splat(x); 2])
+    }
+
+    /// The constant in every lane.
+    #[inline(always)]
+    pub fn constant(x: &'static Constant) -> Self {
+        // SAFETY: it is a whole vector, and aligned. Volatile, or the compiler writes it out in the code again.
+        F32x8([unsafe { x.0.as_ptr().cast::<v128>().read_volatile() }; 2])
     }
 
     /// The lanes of an array.
@@ -162,7 +169,8 @@ impl I32x8 {
     #[inline(always)]
     pub(super) fn write_levels(self, out: &mut [u8; LANES]) {
         let words = i16x8_narrow_i32x4(self.0[0], self.0[1]);
-        let bytes = u8x16_narrow_i16x8(words, words);
+        // The unsigned one is made of more instructions, and levels need no sign.
+        let bytes = i8x16_narrow_i16x8(words, words);
         // SAFETY: eight bytes are there.
         unsafe { v128_store64_lane::<0>(bytes, out.as_mut_ptr().cast()) };
     }

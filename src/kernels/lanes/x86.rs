@@ -4,7 +4,7 @@
 use core::arch::x86_64::*;
 use std::ops::{Add, Div, Mul, Sub};
 
-use super::LANES;
+use super::{Constant, LANES};
 
 /// Eight floats.
 #[derive(Clone, Copy, Debug)]
@@ -65,6 +65,12 @@ impl F32x8 {
     #[inline(always)]
     pub fn splat(x: f32) -> Self {
         sse2!(F32x8([_mm_set1_ps(x); 2]))
+    }
+
+    /// The constant in every lane.
+    #[inline(always)]
+    pub fn constant(x: &'static Constant) -> Self {
+        Self::splat(x.0[0])
     }
 
     /// The lanes of an array.
