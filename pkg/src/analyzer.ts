@@ -37,8 +37,8 @@ async function openWhereItRuns(
 
 class QueueingAnalyzer implements Analyzer {
   readonly #engine: EngineHandle;
-  /** Settles when the last post so far is done; never rejects. */
-  #turn: Promise<unknown> = Promise.resolve();
+  /** Settles when the last post so far is done; never rejects. Of nothing, or each turn would hold on to all before it. */
+  #turn: Promise<void> = Promise.resolve();
   readonly #disposed = new AbortController();
 
   constructor(engine: EngineHandle) {
@@ -64,7 +64,7 @@ class QueueingAnalyzer implements Analyzer {
       return { ...analysis, timings: { ...analysis.timings, total: performance.now() - began } };
     });
     const settled = answer.catch(() => {});
-    this.#turn = Promise.all([this.#turn, settled]);
+    this.#turn = Promise.all([this.#turn, settled]).then(() => {});
     return untilAborted(answer, signals);
   }
 

@@ -2,6 +2,7 @@
 
 import { ProgramBuffer } from './buffer.js';
 import { loadBundle, type BundleSource } from './bundle.js';
+import { pixelsOf } from './drawing.js';
 import type { Engine, Picture } from './engine-glue.js';
 import { MixedFeelingsError } from './errors.js';
 import type { ImageInput } from './image.js';
@@ -87,7 +88,9 @@ class LocalEngine implements EngineHandle {
 
   #picture(image: ImageInput): Picture {
     const { Picture } = this.program;
-    return image.kind === 'encoded' ? Picture.encoded(image.bytes) : Picture.rgba(image.width, image.height, image.bytes);
+    if (image.kind === 'encoded') return Picture.encoded(image.bytes);
+    const { width, height, bytes } = image.kind === 'bitmap' ? pixelsOf(image) : image;
+    return Picture.rgba(width, height, bytes);
   }
 
   dispose(): void {

@@ -34,12 +34,13 @@ export function fromMessage({ code, message }: ErrorMessage): MixedFeelingsError
   return new MixedFeelingsError(code, message);
 }
 
-/** The buffers of a request, which the sender does not need any more. */
+/** The buffers and bitmaps of a request, which the sender does not need any more. */
 export function transferables(request: Request): Transferable[] {
   if (request.type === 'open') {
     const { from } = request.options.bundle;
     return from instanceof Uint8Array ? [from.buffer] : [];
   }
   const { image } = request.post;
-  return image ? [image.bytes.buffer] : [];
+  if (!image) return [];
+  return [image.kind === 'bitmap' ? image.bitmap : image.bytes.buffer];
 }

@@ -57,6 +57,7 @@ async function launch() {
             '--disable-background-timer-throttling',
             '--disable-renderer-backgrounding',
             '--enable-precise-memory-info',
+            '--js-flags=--expose-gc',
           ],
   });
   result.version ??= await browser.version();

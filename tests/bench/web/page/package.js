@@ -21,8 +21,9 @@ export async function wasmBytes(analyzer) {
   }
 }
 
-/** Bytes of the page's own heap, where the browser tells. */
+/** Bytes of the page's own heap, where the browser tells: of what is in use, its garbage collected. */
 export function heapBytes() {
+  globalThis.gc?.();
   return performance.memory?.usedJSHeapSize ?? null;
 }
 

@@ -5,9 +5,11 @@ import { createAnalyzer, heapBytes, pictureOf, textOf, wasmBytes } from './packa
 /** A frame takes 16 ms; what holds the page for half of it can be felt. */
 const LONG_MS = 8;
 
+const SPIN_MS = 40_000;
+
 export async function soak({ analyses }) {
-  // Without an analyzer first: what the machine itself does to a page.
-  const idle = await haltsDuring(() => new Promise((resolve) => setTimeout(resolve, 5000)));
+  // With a worker that only keeps a processor busy first: what the machine itself does to a page beside one.
+  const spinning = await haltsDuring(spin);
   const analyzer = await createAnalyzer();
   const memory = [];
   const note = async (done) => memory.push({ analyses: done, wasmBytes: await wasmBytes(analyzer), heapBytes: heapBytes() });
@@ -29,7 +31,19 @@ export async function soak({ analyses }) {
   const ms = (performance.now() - began) / (analyses - 1);
   await note(analyses);
   analyzer.dispose();
-  return { analyses, msEach: ms, backend: analyzer.backend, memory, halts: { idle, busy } };
+  return { analyses, msEach: ms, backend: analyzer.backend, memory, halts: { spinning, busy } };
+}
+
+/** A worker that does nothing, as fast as it can, in turns as long as an analysis. */
+async function spin() {
+  const turns = 'onmessage = () => { for (const t = performance.now(); performance.now() - t < 25; ); postMessage(0); };';
+  const script = URL.createObjectURL(new Blob([turns], { type: 'text/javascript' }));
+  const worker = new Worker(script);
+  worker.onmessage = () => worker.postMessage(0);
+  worker.postMessage(0);
+  await new Promise((resolve) => setTimeout(resolve, SPIN_MS));
+  worker.terminate();
+  URL.revokeObjectURL(script);
 }
 
 /** How long the page could not have answered a click while `work` ran: gaps between ticks, and the browser's own count. */
