@@ -74,6 +74,25 @@ describe('the forms of a picture', () => {
     assert.equal(typeof scores.positive, 'number');
   });
 
+  it('a photo that the browser scales down in an <img> is read like its file', async () => {
+    const { element, file } = await page.evaluate(async () => {
+      const photo = new OffscreenCanvas(4000, 3000);
+      const context = photo.getContext('2d');
+      const gradient = context.createLinearGradient(0, 0, 4000, 3000);
+      ['#123', '#e83', '#fed'].forEach((colour, i) => gradient.addColorStop(i / 2, colour));
+      context.fillStyle = gradient;
+      context.fillRect(0, 0, 4000, 3000);
+      const blob = await photo.convertToBlob({ type: 'image/jpeg' });
+      const image = new Image();
+      image.src = URL.createObjectURL(blob);
+      const element = await window.analyzer.analyze({ image });
+      return { element, file: await window.analyzer.analyze({ image: blob }) };
+    });
+    assert.equal(element.image.label, file.image.label);
+    const shift = Math.abs(element.image.scores.positive - file.image.scores.positive);
+    assert.ok(shift < 0.05, `${shift} apart`);
+  });
+
   it('what has no pixels says so', async () => {
     const codes = await page.evaluate(async () => {
       const code = (image) => window.analyzer.analyze({ image }).then(() => 'answered', (error) => error.code);
