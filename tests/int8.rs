@@ -91,7 +91,7 @@ fn text_encoders_agree_for_each_activation() -> Result {
         let (to_float, to_dequantized) =
             (distance(encoded, &hidden(&float)?), distance(encoded, &hidden(&dequantized)?));
         println!("{activation:?}: {to_float:.4} from float, {to_dequantized:.4} from dequantised");
-        assert!(to_dequantized < 0.1 && to_float < 0.1);
+        assert!(to_dequantized < 0.06 && to_float < 0.06);
 
         let first = encoded.to_vec();
         assert!(int8.encode(&[2, 9999, 3]).is_err() && int8.encode(&[5; 99]).is_err());
@@ -103,11 +103,12 @@ fn text_encoders_agree_for_each_activation() -> Result {
 
 #[test]
 fn image_encoders_agree_for_each_kind_of_block() -> Result {
-    for (architecture, side) in [
-        (Architecture::EfficientnetLite0, 64),
-        (Architecture::EfficientnetLite0, 45),
-        (Architecture::Resnet18, 64),
-        (Architecture::Resnet50, 50),
+    // Untrained depthwise channels differ far more in range than trained ones, and a tensor has one range.
+    for (architecture, side, bound) in [
+        (Architecture::EfficientnetLite0, 64, 0.22),
+        (Architecture::EfficientnetLite0, 45, 0.22),
+        (Architecture::Resnet18, 64, 0.06),
+        (Architecture::Resnet50, 50, 0.07),
     ] {
         let mut config = tiny_config();
         config.image.architecture = architecture;
@@ -122,7 +123,7 @@ fn image_encoders_agree_for_each_kind_of_block() -> Result {
         println!(
             "{architecture:?} at {side}: {to_float:.4} from float, {to_dequantized:.4} from dequantised"
         );
-        assert!(to_dequantized < 0.25 && to_float < 0.25);
+        assert!(to_dequantized < bound && to_float < bound);
         assert_eq!(int8.encode(&picture), encoded, "buffers leave no trace");
     }
     Ok(())

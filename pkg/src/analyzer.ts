@@ -3,7 +3,7 @@
 import { bundleSource } from './bundle.js';
 import { openEngine, type EngineHandle, type EngineOptions, type PreparedPost } from './engine.js';
 import { MixedFeelingsError } from './errors.js';
-import { readImage } from './image.js';
+import { readImage, release } from './image.js';
 import { NoWorkerError, openRemote } from './remote.js';
 import type { Analysis, Analyzer, AnalyzerOptions, Backend, Post, Progress } from './types.js';
 
@@ -56,12 +56,16 @@ class QueueingAnalyzer implements Analyzer {
   analyze(post: Post): Promise<Analysis> {
     const began = performance.now();
     const signals = [this.#disposed.signal, ...(post?.signal ? [post.signal] : [])];
-    // The picture is read at once, while it is what the caller sees; only the engine is waited for.
+    // The picture is taken at once, while it is what the caller sees; only the engine is waited for.
     const prepared = prepare(post);
     const answer = Promise.all([prepared, this.#turn]).then(async ([ready]) => {
-      for (const signal of signals) signal.throwIfAborted();
-      const analysis = await this.#engine.analyze(ready);
-      return { ...analysis, timings: { ...analysis.timings, total: performance.now() - began } };
+      try {
+        for (const signal of signals) signal.throwIfAborted();
+        const analysis = await this.#engine.analyze(ready);
+        return { ...analysis, timings: { ...analysis.timings, total: performance.now() - began } };
+      } finally {
+        release(ready.image);
+      }
     });
     const settled = answer.catch(() => {});
     this.#turn = Promise.all([this.#turn, settled]).then(() => {});

@@ -2,10 +2,10 @@
 
 import { ProgramBuffer } from './buffer.js';
 import { loadBundle, type BundleSource } from './bundle.js';
-import { pixelsOf } from './drawing.js';
 import type { Engine, Picture } from './engine-glue.js';
 import { MixedFeelingsError } from './errors.js';
-import type { ImageInput } from './image.js';
+import type { Encoded, ImageInput } from './image.js';
+import { readBitmap, type Pixels } from './snapshot.js';
 import type { Analysis, Backend, Progress, Timings } from './types.js';
 import { guard, loadProgram, type Program } from './wasm.js';
 
@@ -83,14 +83,16 @@ class LocalEngine implements EngineHandle {
   async analyze({ text, image }: PreparedPost): Promise<EngineAnalysis> {
     const engine = this.#engine;
     if (!engine) throw new MixedFeelingsError('disposed', 'the analyzer was disposed of');
-    return guard(() => JSON.parse(engine.analyze(text, image && this.#picture(image))) as EngineAnalysis);
+    const began = performance.now();
+    const drawn = image?.kind === 'bitmap' ? readBitmap(image) : image;
+    const drawing = performance.now() - began;
+    const analysis = guard(() => JSON.parse(engine.analyze(text, drawn && this.#picture(drawn))) as EngineAnalysis);
+    return { ...analysis, timings: { ...analysis.timings, decode: analysis.timings.decode + drawing } };
   }
 
-  #picture(image: ImageInput): Picture {
+  #picture(image: Encoded | Pixels): Picture {
     const { Picture } = this.program;
-    if (image.kind === 'encoded') return Picture.encoded(image.bytes);
-    const { width, height, bytes } = image.kind === 'bitmap' ? pixelsOf(image) : image;
-    return Picture.rgba(width, height, bytes);
+    return image.kind === 'encoded' ? Picture.encoded(image.bytes) : Picture.rgba(image.width, image.height, image.bytes);
   }
 
   dispose(): void {

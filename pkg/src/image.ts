@@ -1,6 +1,6 @@
-/** From whatever a page has a picture in to what the program reads: a file's bytes, or RGBA pixels. */
+/** From whatever a page has a picture in to what an engine reads: a file's bytes, RGBA pixels, or a bitmap. */
 
-import { snapshot, type Bitmap, type Pixels } from './drawing.js';
+import { snapshot, type Bitmap, type Pixels } from './snapshot.js';
 import { MixedFeelingsError } from './errors.js';
 import { absolute, fetchBytes } from './fetch.js';
 import type { ImageSource } from './types.js';
@@ -29,9 +29,9 @@ export async function readImage(source: ImageSource, signal?: AbortSignal): Prom
     case 'File':
       return encoded(await readBlob(source as Blob));
     case 'ImageData':
-      return pixelsOf(source as ImageData);
+      return copyOf(source as ImageData);
     case 'HTMLImageElement':
-      return drawImageElement(source as HTMLImageElement);
+      return snapshotElement(source as HTMLImageElement);
     case 'HTMLCanvasElement':
     case 'OffscreenCanvas':
     case 'ImageBitmap': {
@@ -44,6 +44,11 @@ export async function readImage(source: ImageSource, signal?: AbortSignal): Prom
         `image is ${kindOf(source)}: give a Blob, File, ArrayBuffer, URL, <img>, <canvas>, OffscreenCanvas, ImageBitmap or ImageData`,
       );
   }
+}
+
+/** Gives back at once what only garbage collection would. */
+export function release(image: ImageInput | undefined): void {
+  if (image?.kind === 'bitmap') image.bitmap.close();
 }
 
 function kindOf(value: unknown): string {
@@ -62,14 +67,14 @@ async function readBlob(blob: Blob): Promise<Uint8Array<ArrayBuffer>> {
   }
 }
 
-function pixelsOf({ data, width, height }: ImageData): Pixels {
+function copyOf({ data, width, height }: ImageData): Pixels {
   if (!(data instanceof Uint8ClampedArray)) {
     throw new MixedFeelingsError('bad-input', 'an ImageData must have the pixelFormat "rgba-unorm8"');
   }
   return { kind: 'rgba', width, height, bytes: new Uint8Array(data.slice().buffer) };
 }
 
-async function drawImageElement(image: HTMLImageElement): Promise<ImageInput> {
+async function snapshotElement(image: HTMLImageElement): Promise<ImageInput> {
   try {
     await image.decode();
   } catch (cause) {

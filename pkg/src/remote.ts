@@ -111,8 +111,8 @@ class RemoteEngine implements EngineHandle {
         return;
       }
       const id = this.#next++;
-      this.#pending.set(id, { resolve, reject });
       send(this.#worker, { type: 'analyze', id, post });
+      this.#pending.set(id, { resolve, reject });
     });
   }
 

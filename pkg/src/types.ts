@@ -47,7 +47,7 @@ export interface Timings {
   readonly tokenize: number;
   /** The text encoder. */
   readonly text: number;
-  /** From a file's bytes, or an element's, to pixels. */
+  /** From a file's bytes, or a bitmap, to pixels. */
   readonly decode: number;
   /** Scaling the picture to the encoder's size, and the image encoder. */
   readonly image: number;
@@ -73,7 +73,8 @@ export interface Analysis extends Reading {
 
 /**
  * A picture in any form that a page has it in. Files, URLs and bytes are decoded by the package's own decoder (JPEG,
- * PNG, WebP, GIF, BMP), so that every engine sees the same pixels; elements, canvases and bitmaps give their pixels.
+ * PNG, WebP, GIF, BMP), so that every engine sees the same pixels; elements, canvases and bitmaps give their pixels,
+ * scaled down by the browser where there are more than 2,048 a side.
  */
 export type ImageSource =
   | Blob

@@ -6,7 +6,7 @@ import { toMessage, type Request, type Response } from './messages.js';
 /** The global scope of a worker, as far as it is needed; the DOM's types describe a window's. */
 const scope = globalThis as unknown as {
   postMessage(message: Response): void;
-  addEventListener(type: 'message', listener: (event: MessageEvent<Request>) => void): void;
+  addEventListener(type: 'message' | 'messageerror', listener: (event: MessageEvent<Request>) => void): void;
 };
 
 let engine: EngineHandle | undefined;
@@ -31,4 +31,8 @@ async function answer(request: Request): Promise<void> {
 }
 
 scope.addEventListener('message', (event) => void answer(event.data));
+scope.addEventListener('messageerror', () => {
+  // Nobody knows which: the page hears of it as an error of the worker, and ends all that wait.
+  throw new Error('a question got lost');
+});
 scope.postMessage({ type: 'hello' });

@@ -7,13 +7,14 @@ use super::{
     vectorised,
 };
 
-/// Room for one head's keys, values and probabilities; grows to the largest use and allocates no more.
+/// Room for one head's keys and values, its weights before they are divided by their sums, and what divides them; grows to
+/// the largest use and allocates no more.
 #[derive(Clone, Debug, Default)]
 pub struct Attention {
     keys: Panels,
     values: Panels,
     weights: Vec<f32>,
-    totals: Vec<f32>,
+    factors: Vec<f32>,
 }
 
 impl Attention {
@@ -39,7 +40,7 @@ impl Attention {
         }
         let depth = width / heads;
         self.weights.resize(rows * rows, 0.0);
-        self.totals.resize(rows, 0.0);
+        self.factors.resize(rows, 0.0);
         vectorised(Heads { room: self, qkv, rows, width, depth, out });
     }
 }
@@ -59,7 +60,7 @@ impl Job for Heads<'_> {
 
     #[inline(always)]
     fn run<K: Kernel>(self) {
-        let Heads { room: Attention { keys, values, weights, totals }, qkv, rows, width, depth, out } = self;
+        let Heads { room: Attention { keys, values, weights, factors }, qkv, rows, width, depth, out } = self;
         let stride = 3 * width;
         let scale = 1.0 / (depth as f32).sqrt();
         for head in (0..width).step_by(depth) {
@@ -67,11 +68,11 @@ impl Job for Heads<'_> {
             keys.pack_transposed(from(1), depth, rows);
             values.pack(from(2), rows, depth);
             matmul(from(0), keys, |_| scale, weights, rows, rows);
-            for (weights, total) in weights.chunks_exact_mut(rows).zip(&mut *totals) {
-                *total = 1.0 / exponentials(weights);
+            for (row, factor) in weights.chunks_exact_mut(rows).zip(&mut *factors) {
+                *factor = 1.0 / exponentials(row);
             }
-            let weights = Rows { data: weights, stride: rows };
-            matmul(weights, values, |row| totals[row], &mut out[head..], width, rows);
+            let weighed = Rows { data: weights, stride: rows };
+            matmul(weighed, values, |row| factors[row], &mut out[head..], width, rows);
         }
     }
 }

@@ -7,8 +7,8 @@ use super::{
     packed::{GROUP, Panel},
 };
 
-/// Bytes of activations that stay in the second cache while the panels pass over them: so the weights come from farther
-/// away, and are widened, once or twice a product.
+/// Levels of activations that stay in the second cache while the panels pass over them: the weights come from farther
+/// away, and are widened, once for all of these rows.
 const BLOCK_BYTES: usize = 128 * 1024;
 
 /// The most rows of a block.
@@ -142,6 +142,7 @@ impl<S: Sink> Job for Product<'_, S> {
 
 #[inline(always)]
 fn product<K: Kernel>(rows: &Rows<'_>, weights: &PackedMatrix, room: &mut Room, sink: &mut impl Sink) {
+    const { assert!(matches!(K::ROWS, 3 | 4 | 8)) };
     if K::WIDENS {
         room.widen_levels(rows);
     }

@@ -55,7 +55,7 @@ pub fn store_u7(x: F32x8, low: F32x8, high: F32x8, out: &mut [u8]) {
 /// `e^x` to within 2 ulp. `x` is held to `-87..=88` first, so the result is never zero, subnormal or infinite.
 #[inline(always)]
 pub fn exp<F: Float>(x: F) -> F {
-    exp_to_88(F::splat(88.0).min(x))
+    exp_to_88(constant!(F: 88.0).min(x))
 }
 
 /// [`exp`] of what is at most 88.
@@ -96,7 +96,7 @@ pub fn ln(x: f32) -> f32 {
 /// `1 / (1 + e^-x)` to within 2e-7.
 #[inline(always)]
 pub fn sigmoid<F: Float>(x: F) -> F {
-    F::splat(1.0) / (F::splat(1.0) + exp(F::splat(0.0) - x))
+    constant!(F: 1.0) / (constant!(F: 1.0) + exp(F::splat(0.0) - x))
 }
 
 /// `x Φ(x)`, the exact GELU (Hendrycks & Gimpel 2016), to within 1.1e-6 times `1 + |x|`; exactly `x` from 5 on and 0 below
@@ -109,9 +109,9 @@ pub fn gelu<F: Float>(x: F) -> F {
 /// `Φ(x)`, the distribution function of the normal distribution, to within 2e-6; exactly 1 from 5 on and 0 below -5.
 ///
 /// No exponential and no division: `(Φ(x) - 1/2) / x` is even, and a polynomial of `t = 2 (x / 5)^2 - 1`, fitted so that
-/// the larger of the errors of `Φ(x)` and `x Φ(x)` is least. In `t` rather than `x^2` its terms stay below 1/6, so none cancels another. The
-/// last digits make it 1/10 at the ends, where `Φ - 1/2` comes to exactly 1/2. It is summed in pairs (Estrin), because a
-/// chain of twenty-two steps would have to be waited for.
+/// the larger of the errors of `Φ(x)` and `x Φ(x)` is least. In `t` rather than `x^2` its terms stay below 1/6, so none
+/// cancels another. The last digits make it 1/10 at the ends, where `Φ - 1/2` comes to exactly 1/2. It is summed in pairs
+/// (Estrin), because a chain of twenty-two steps would have to be waited for.
 #[inline(always)]
 pub fn normal_cdf<F: Float>(x: F) -> F {
     static P: [Constant; 12] = Constant::all([
@@ -195,11 +195,8 @@ pub fn exponentials(x: &mut [f32]) -> f32 {
         y.store(chunk);
         total = total + y;
     }
-    for x in rest {
-        *x = exp_to_88(*x - largest.to_array()[0]);
-    }
-    let rest = x.len() / LANES * LANES;
-    (total + F32x8::load_partly(&x[rest..], 0.0)).sum()
+    exp_to_88(F32x8::load_partly(rest, 0.0) - largest).store(rest);
+    (total + F32x8::load_partly(rest, 0.0)).sum()
 }
 
 /// `ln softmax(x)` of three logits, to within 1e-6.

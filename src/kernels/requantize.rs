@@ -95,7 +95,7 @@ impl Requantize {
 }
 
 /// What the output of a convolution is made of.
-pub trait Element: Copy {
+pub trait Element: Sized {
     /// Writes as many lanes as `out` has room for, each held to `low..=high`.
     fn store(x: F32x8, low: F32x8, high: F32x8, out: &mut [Self]);
 }

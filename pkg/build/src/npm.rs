@@ -20,11 +20,25 @@ pub fn build(project: &Project, force: bool, bindings: &[PathBuf]) -> Result<()>
     let sources = ["src", "tsconfig.json", "package-lock.json"].map(|path| pkg.join(path));
     if force || is_stale(&sources, &project.dist().join("index.js"))? {
         npm(&pkg, &["run", "--silent", "build"])?;
+        remove_orphans(&project.dist(), &pkg.join("src"))?;
         minify(project, &scripts(&project.dist())?)?;
     }
     minify(project, bindings)?;
     for licence in ["LICENSE-MIT", "LICENSE-APACHE"] {
         copy_if_newer(&project.root.join(licence), &pkg.join(licence))?;
+    }
+    Ok(())
+}
+
+/// Removes what the compiler made of sources that went away: it would be published too.
+fn remove_orphans(dist: &Path, sources: &Path) -> Result<()> {
+    for entry in fs::read_dir(dist).with_context(|| dist.display().to_string())? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let module = name.strip_suffix(".d.ts").or_else(|| name.strip_suffix(".js"));
+        if module.is_some_and(|module| !sources.join(format!("{module}.ts")).exists()) {
+            fs::remove_file(&path).with_context(|| path.display().to_string())?;
+        }
     }
     Ok(())
 }

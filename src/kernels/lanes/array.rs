@@ -85,18 +85,6 @@ impl F32x8 {
         I32x8(zip(self.0, [(); LANES], |x, ()| x.to_bits() as i32))
     }
 
-    /// The magnitudes.
-    #[inline(always)]
-    pub fn abs(self) -> Self {
-        F32x8(zip(self.0, [(); LANES], |x, ()| x.abs()))
-    }
-
-    /// The magnitudes, with the signs of `other`.
-    #[inline(always)]
-    pub fn with_sign_of(self, other: Self) -> Self {
-        F32x8(zip(self.0, other.0, f32::copysign))
-    }
-
     /// The larger one, lane by lane; `other` where either is not a number.
     #[inline(always)]
     pub fn max(self, other: Self) -> Self {

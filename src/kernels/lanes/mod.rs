@@ -29,21 +29,17 @@ pub trait Float:
 {
     /// The same number in every lane.
     fn splat(x: f32) -> Self;
-    /// [`splat`](Self::splat) of a constant, by a load.
+    /// [`splat`](Self::splat) of a constant, where that is not the fastest by a load.
     fn constant(x: &'static Constant) -> Self;
     /// The larger one; `other` where either is not a number.
     fn max(self, other: Self) -> Self;
     /// The smaller one; `other` where either is not a number.
     fn min(self, other: Self) -> Self;
-    /// The magnitude.
-    fn abs(self) -> Self;
-    /// The magnitude with the sign of `other`.
-    fn with_sign_of(self, other: Self) -> Self;
     /// `2^n`, where the lowest bits of `self` are those of the integer `n` in `-126..=127`.
     fn power_of_low_bits(self) -> Self;
 }
 
-/// A number that stands in memory as a vector, to be loaded. Of a vector that is written out in the code, V8 makes three
+/// A number that stands in memory as a vector, for wasm to load. Of a vector that is written out in the code, V8 makes three
 /// instructions each time it is used, and neither it nor LLVM keeps it in a register.
 #[derive(Debug)]
 #[repr(align(16))]
@@ -89,16 +85,6 @@ impl Float for f32 {
     }
 
     #[inline(always)]
-    fn abs(self) -> Self {
-        f32::abs(self)
-    }
-
-    #[inline(always)]
-    fn with_sign_of(self, other: Self) -> Self {
-        self.copysign(other)
-    }
-
-    #[inline(always)]
     fn power_of_low_bits(self) -> Self {
         f32::from_bits((self.to_bits() << 23).wrapping_add(EXPONENT_OF_ONE as u32))
     }
@@ -126,16 +112,6 @@ impl Float for F32x8 {
     }
 
     #[inline(always)]
-    fn abs(self) -> Self {
-        F32x8::abs(self)
-    }
-
-    #[inline(always)]
-    fn with_sign_of(self, other: Self) -> Self {
-        F32x8::with_sign_of(self, other)
-    }
-
-    #[inline(always)]
     fn power_of_low_bits(self) -> Self {
         F32x8::from_bits(self.to_bits().shift_left::<23>() + F32x8::constant(&ONE).to_bits())
     }
@@ -143,6 +119,7 @@ impl Float for F32x8 {
 
 /// The bits of 1.0.
 const EXPONENT_OF_ONE: i32 = 0x3f80_0000;
+
 static ONE: Constant = Constant::new(1.0);
 
 impl F32x8 {
@@ -257,8 +234,6 @@ mod tests {
         assert_lanes(x / y, |x, y| x / y);
         assert_lanes(x.max(y), |x, y| if x > y { x } else { y });
         assert_lanes(x.min(y), |x, y| if x < y { x } else { y });
-        assert_lanes(x.abs(), |x, _| x.abs());
-        assert_lanes(y.abs().with_sign_of(x), |x, y| y.abs().copysign(x));
         assert_lanes(F32x8::from_bits(x.to_bits()), |x, _| x);
         assert_eq!(F32x8::splat(2.0).sum(), 16.0);
     }

@@ -100,18 +100,6 @@ impl F32x8 {
         I32x8(self.0)
     }
 
-    /// The magnitudes.
-    #[inline(always)]
-    pub fn abs(self) -> Self {
-        F32x8(self.0.map(|x| f32x4_abs(x)))
-    }
-
-    /// The magnitudes, with the signs of `other`.
-    #[inline(always)]
-    pub fn with_sign_of(self, other: Self) -> Self {
-        F32x8(zip(self.0, other.0, |x, sign| v128_bitselect(sign, x, i32x4_splat(i32::MIN))))
-    }
-
     /// The larger one, lane by lane; `other` where either is not a number.
     #[inline(always)]
     pub fn max(self, other: Self) -> Self {
@@ -169,7 +157,7 @@ impl I32x8 {
     #[inline(always)]
     pub(super) fn write_levels(self, out: &mut [u8; LANES]) {
         let words = i16x8_narrow_i32x4(self.0[0], self.0[1]);
-        // The unsigned one is made of more instructions, and levels need no sign.
+        // Of the unsigned one LLVM makes two clamps and a constant more; levels have no sign that could be lost.
         let bytes = i8x16_narrow_i16x8(words, words);
         // SAFETY: eight bytes are there.
         unsafe { v128_store64_lane::<0>(bytes, out.as_mut_ptr().cast()) };

@@ -112,21 +112,6 @@ impl F32x8 {
         })
     }
 
-    /// The magnitudes.
-    #[inline(always)]
-    pub fn abs(self) -> Self {
-        sse2!(F32x8(zip(self.0, [_mm_set1_ps(-0.0); 2], |x, sign| _mm_andnot_ps(sign, x))))
-    }
-
-    /// The magnitudes, with the signs of `other`.
-    #[inline(always)]
-    pub fn with_sign_of(self, other: Self) -> Self {
-        sse2!({
-            let sign = _mm_set1_ps(-0.0);
-            F32x8(zip(self.0, other.0, |x, y| _mm_or_ps(_mm_andnot_ps(sign, x), _mm_and_ps(sign, y))))
-        })
-    }
-
     /// The larger one, lane by lane; `other` where either is not a number.
     #[inline(always)]
     pub fn max(self, other: Self) -> Self {

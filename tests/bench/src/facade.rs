@@ -113,16 +113,13 @@ pub fn of_soak(soak: &Soak) -> String {
         })
         .collect();
     let memory = table(&["analyses", "wasm memory, MB", "page's heap, MB"], &rows);
-    rows = [
-        ("beside a worker that only spins, 40 s", &soak.halts.spinning),
-        ("beside analyses", &soak.halts.busy),
-    ]
-    .map(|(name, halts)| {
-        let ms = |x: f64| format!("{x:.1} ms");
-        let tasks = format!("{} (longest {})", halts.long_tasks, ms(halts.longest_task));
-        vec![name.into(), ms(halts.longest), format!("{} of {}", halts.over, halts.ticks), tasks]
-    })
-    .to_vec();
+    rows = [("beside a worker that only spins", &soak.halts.spinning), ("beside analyses", &soak.halts.busy)]
+        .map(|(name, halts)| {
+            let ms = |x: f64| format!("{x:.1} ms");
+            let tasks = format!("{} (longest {})", halts.long_tasks, ms(halts.longest_task));
+            vec![name.into(), ms(halts.longest), format!("{} of {}", halts.over, halts.ticks), tasks]
+        })
+        .to_vec();
     let halts = table(&["the page meanwhile", "longest halt", "over 8 ms", "tasks over 50 ms"], &rows);
     format!("{} analyses, {:.1} ms each, {}\n\n{memory}\n{halts}", soak.analyses, soak.ms_each, soak.backend)
 }

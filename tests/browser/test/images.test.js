@@ -1,6 +1,7 @@
 // Every form in which a page has a picture: the same picture, the same answer.
 
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
 
 import { openAnalyzer, openBlank, startBrowser } from '../lib/browser.js';
@@ -91,6 +92,47 @@ describe('the forms of a picture', () => {
     assert.equal(element.image.label, file.image.label);
     const shift = Math.abs(element.image.scores.positive - file.image.scores.positive);
     assert.ok(shift < 0.05, `${shift} apart`);
+  });
+
+  it('a photo that lies on its side in the file stands upright in an <img>', async () => {
+    const photo = await readFile(new URL('../../fixtures/images/exif6.jpg', import.meta.url));
+    const { element, file } = await page.evaluate(async (url) => {
+      const image = new Image();
+      image.src = url;
+      const element = await window.analyzer.analyze({ image });
+      await window.analyzer.analyze({ image: new ImageData(5, 5) });
+      return { element, file: await window.analyzer.analyze({ image: url }) };
+    }, `data:image/jpeg;base64,${photo.toString('base64')}`);
+    const shift = Math.abs(element.image.scores.positive - file.image.scores.positive);
+    assert.ok(shift < 0.02, `${shift} apart`);
+    const heaviest = ({ explanation: { regions } }) => regions.weights.indexOf(Math.max(...regions.weights));
+    assert.equal(heaviest(element), heaviest(file));
+  });
+
+  it('an SVG without a size of its own is drawn', async () => {
+    const { scores } = await page.evaluate(() => {
+      const image = new Image();
+      image.src = `data:image/svg+xml,${encodeURIComponent('<svg xmlns="http://www.w3.org/2000/svg"><rect width="9" height="9" fill="red"/></svg>')}`;
+      return window.analyzer.analyze({ image });
+    });
+    assert.equal(typeof scores.positive, 'number');
+  });
+
+  it('a bitmap stays its owner\'s, and a queue that is given up leaves the next call working', async () => {
+    const [again, aborted, after] = await page.evaluate(async () => {
+      const image = await createImageBitmap(new ImageData(40, 30));
+      await window.analyzer.analyze({ image });
+      const again = [image.width, (await window.analyzer.analyze({ image, text: 'again' })).label];
+      const abort = new AbortController();
+      const first = window.analyzer.analyze({ image, text: 'the one before' });
+      const queued = window.analyzer.analyze({ image, signal: abort.signal }).then(() => 'answered', ({ name }) => name);
+      abort.abort();
+      await first;
+      return [again, await queued, (await window.analyzer.analyze({ image, text: 'after' })).label];
+    });
+    assert.equal(again[0], 40);
+    assert.equal(aborted, 'AbortError');
+    assert.ok(again[1] && after);
   });
 
   it('what has no pixels says so', async () => {
