@@ -39,12 +39,38 @@ fn pixels(config: &ModelConfig, picture: &Picture) -> Result<Tensor> {
     Ok(Tensor::from_vec(values, (3, side, side), &Device::Cpu)?)
 }
 
-/// A float model of random weights, what it is quantised to, and that as floats again.
+/// Numbers of one variance from a name: bell-shaped, as trained weights are, and the same each time, so that bounds can be
+/// near.
+fn noise(name: &str, count: usize) -> Vec<f32> {
+    let mut state = name.bytes().fold(17, |state: u64, byte| state.wrapping_mul(31) + u64::from(byte));
+    let mut uniform = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 40) as f32 / (1u64 << 24) as f32 - 0.5
+    };
+    (0..count).map(|_| 2.0 * (uniform() + uniform() + uniform())).collect()
+}
+
+/// A float model of such weights, what it is quantised to, and that as floats again.
 fn models(config: &ModelConfig) -> Result<(Model, Bundle, Model)> {
     let vars = VarMap::new();
     let vb = VarBuilder::from_varmap(&vars, DType::F32, &Device::Cpu);
     let float = Model::load(vb, config)?;
     let vars = vars.data().lock().expect("not poisoned");
+    for (name, var) in &*vars {
+        let values: Vec<f32> = var.flatten_all()?.to_vec1()?;
+        // What begins as a constant stays one.
+        if values.iter().any(|value| *value != values[0]) {
+            // He et al. 2015: what comes out of a layer is as large as what went in.
+            let inputs = values.len() / var.dim(0)?;
+            let scale = match var.rank() {
+                1 => 0.1,
+                4 => (2.0 / inputs as f32).sqrt(),
+                _ => (1.0 / inputs as f32).sqrt(),
+            };
+            let values = noise(name, values.len()).into_iter().map(|value| scale * value).collect();
+            var.set(&Tensor::from_vec(values, var.shape(), &Device::Cpu)?)?;
+        }
+    }
     let tensors = vars.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone())).collect();
     let mut calibration = Calibration::new();
     for seed in 0..4 {
@@ -91,7 +117,7 @@ fn text_encoders_agree_for_each_activation() -> Result {
         let (to_float, to_dequantized) =
             (distance(encoded, &hidden(&float)?), distance(encoded, &hidden(&dequantized)?));
         println!("{activation:?}: {to_float:.4} from float, {to_dequantized:.4} from dequantised");
-        assert!(to_dequantized < 0.06 && to_float < 0.06);
+        assert!(to_dequantized < 0.025 && to_float < 0.025);
 
         let first = encoded.to_vec();
         assert!(int8.encode(&[2, 9999, 3]).is_err() && int8.encode(&[5; 99]).is_err());
@@ -105,10 +131,10 @@ fn text_encoders_agree_for_each_activation() -> Result {
 fn image_encoders_agree_for_each_kind_of_block() -> Result {
     // Untrained depthwise channels differ far more in range than trained ones, and a tensor has one range.
     for (architecture, side, bound) in [
-        (Architecture::EfficientnetLite0, 64, 0.22),
-        (Architecture::EfficientnetLite0, 45, 0.22),
-        (Architecture::Resnet18, 64, 0.06),
-        (Architecture::Resnet50, 50, 0.07),
+        (Architecture::EfficientnetLite0, 64, 0.18),
+        (Architecture::EfficientnetLite0, 45, 0.18),
+        (Architecture::Resnet18, 64, 0.05),
+        (Architecture::Resnet50, 50, 0.05),
     ] {
         let mut config = tiny_config();
         config.image.architecture = architecture;

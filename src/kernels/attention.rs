@@ -1,4 +1,8 @@
 //! Scaled dot-product attention over several heads (Vaswani et al. 2017), in floats, reading heads where they lie.
+//!
+//! Costs `2 rows^2 width` products, an exponential for each head and pair of rows, and a copy of keys and values into
+//! panels. Weights are divided by their sum only after they have met the values: once a number of the context, which is
+//! narrower than a row of weights is long.
 
 use super::{
     float::{Panels, Rows, matmul},

@@ -1,4 +1,4 @@
-//! LayerNorm over rows of floats.
+//! LayerNorm over rows of floats: three passes over a row, which stays in the first cache, for mean, variance and result.
 
 use super::{
     gemm::{Job, Kernel},

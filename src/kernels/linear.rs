@@ -1,4 +1,7 @@
 //! A linear layer with int8 weights over rows quantised on the fly.
+//!
+//! Costs `rows * inputs * outputs` byte products; and for each sum a product and a difference that take the row's zero point
+//! off, a conversion, two products and a sum of floats.
 
 use super::{
     PANEL, PackedMatrix, Sink, gemm,

@@ -143,7 +143,7 @@ pub fn normal_cdf<F: Float>(x: F) -> F {
 pub fn gelu_new<F: Float>(x: F) -> F {
     // (1 + tanh u) / 2 = sigmoid(2 u)
     const TWICE: f32 = 1.595_769_2;
-    x * sigmoid(F::splat(TWICE) * (x + F::splat(0.044_715) * x * x * x))
+    x * sigmoid(constant!(F: TWICE) * (x + constant!(F: 0.044_715) * x * x * x))
 }
 
 /// The sum of `x` in eight interleaved partial sums, added up as [`F32x8::sum`] does.

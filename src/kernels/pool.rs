@@ -1,4 +1,4 @@
-//! Pooling: the maximum of windows of levels, and the mean of rows of floats.
+//! Pooling: the maximum of windows of levels, nine comparisons a number, and the mean of rows of floats, a sum a number.
 
 /// The 3x3 maximum of stride 2 and padding 1 over `[height, width, channels]` levels, which ResNets have after their stem.
 /// Resizes `out` to `[ceil(height / 2), ceil(width / 2), channels]`.

@@ -1,4 +1,6 @@
 //! Between real numbers and unsigned 7-bit ones: `real = (q - zero_point) * scale`.
+//!
+//! Rows cost two passes: one for the bounds, and one with a product, two sums and two comparisons a number.
 
 use super::{
     Room, Rows,

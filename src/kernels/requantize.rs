@@ -1,5 +1,8 @@
 //! What follows a convolution's integer sums: bias (BatchNorm folded in), residual sum, activation, and the output's own
 //! quantisation, in one pass.
+//!
+//! Costs a sum, a conversion, a product, two sums and two comparisons a number; with a residual a conversion, a product and
+//! a sum more.
 
 use super::{
     PANEL, Sink,

@@ -124,7 +124,8 @@ pub fn measure(places: &Places, options: &Options, browser: Browser, program: &P
     });
     Ok(Engine {
         name: browser.name().into(),
-        version: results.version,
+        // Of `Chrome/156.0` the number: the name is known.
+        version: results.version.rsplit('/').next().unwrap_or_default().into(),
         outcomes: outcomes.collect(),
         soak: results.soak,
         load: results.load,
