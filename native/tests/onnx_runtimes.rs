@@ -23,8 +23,8 @@ use mixed_feelings::{
     text::{Activation, Tokenizer},
 };
 
-/// What float may be off candle, relative to what is above 1; and int8 off the int8 plan where nothing amplifies
-/// differences.
+/// What float may be off candle, relative to what is above 1; and int8 off the int8 plan in models so small that nothing
+/// amplifies differences.
 const SAME: f64 = 1e-4;
 
 /// What int8 may be off the plan where pictures are. A runtime adds up in another order, and may round a convolution's
@@ -32,6 +32,10 @@ const SAME: f64 = 1e-4;
 /// the two say differs as much as either does from float. How much that is depends on the weights.
 const SHIPPED: f64 = 0.15;
 const RANDOM: f64 = 0.5;
+
+/// What int8 may be off the plan where only texts are. A runtime's GELU has the error function, the plan's a polynomial,
+/// and a millionth between them is enough for one of the shipped model's many levels to fall on the other side of a half.
+const SHIPPED_TEXT: f64 = 0.05;
 
 /// In a small picture and a graph that is run as it is written, few levels are that near to a half. If one such picture
 /// of these has the plan's logits to [`SAME`], then every level of every layer was the plan's.
@@ -63,11 +67,11 @@ fn other_runtimes_say_the_same() {
         fs::write(&bundle, random_bundle(&config, &tiny_tokenizer(), 5).expect("a bundle")).expect("written");
         let batches = Batch::all([&[2, 5, 7, 9, 30, 3], &[2, 9, 3]], pictures(&config));
         let small = pictures::<PICTURES>(&config).map(|picture| Batch::picture(&batches[0], picture));
-        write_cases(&folder, &name, &bundle, &batches, RANDOM, &small);
+        write_cases(&folder, &name, &bundle, &batches, [SAME, RANDOM], &small);
         fs::remove_file(bundle).expect("it was there");
     }
     let shipped = repository().join("pkg/mixed-feelings-small.safetensors");
-    write_cases(&folder, "shipped", &shipped, &real_posts(&shipped), SHIPPED, &[]);
+    write_cases(&folder, "shipped", &shipped, &real_posts(&shipped), [SHIPPED_TEXT, SHIPPED], &[]);
 
     let checks = repository().join("tests/onnx");
     for (program, script) in [(python, "check.py"), ("node".into(), "check.mjs")] {
@@ -76,8 +80,15 @@ fn other_runtimes_say_the_same() {
     }
 }
 
-/// Exports `bundle` and writes what is expected of the files beside them.
-fn write_cases(folder: &Path, name: &str, bundle: &Path, batches: &[Batch], bound: f64, small: &[Batch]) {
+/// Exports `bundle` and writes what is expected of the files beside them; of int8 within the bounds for texts and for all.
+fn write_cases(
+    folder: &Path,
+    name: &str,
+    bundle: &Path,
+    batches: &[Batch],
+    [text_bound, bound]: [f64; 2],
+    small: &[Batch],
+) {
     let parsed = parse(bundle);
     let preprocess = &parsed.config().preprocess;
     let model = dequantized(&parsed).expect("a model");
@@ -90,7 +101,8 @@ fn write_cases(folder: &Path, name: &str, bundle: &Path, batches: &[Batch], boun
 
     let file = export(folder, &format!("{name}-int8"), bundle, &["--int8".as_ref()]);
     let texts = batches.iter().filter(|batch| batch.posts.iter().all(|post| !post.has_image));
-    let mut runs = vec![run(SAME, texts.map(int8).collect()), run(bound, batches.iter().map(int8).collect())];
+    let mut runs =
+        vec![run(text_bound, texts.map(int8).collect()), run(bound, batches.iter().map(int8).collect())];
     if !small.is_empty() {
         let (bound, quorum) = (SAME, 1.0 / small.len() as f64);
         runs.push(Run { optimize: false, bound, quorum, batches: small.iter().map(int8).collect() });
