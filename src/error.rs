@@ -1,6 +1,6 @@
 //! Everything that can go wrong, as one typed error: it names the input and says what to do.
 
-use crate::{bundle::BundleError, config::ConfigError, image::ImageError, text::TextError};
+use crate::{bundle::BundleError, image::ImageError, model::ConfigError, text::TextError};
 
 /// The result of a call into this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -38,7 +38,7 @@ impl Error {
             Error::Text(e) => e.code(),
             Error::Image(e) => e.code(),
             Error::Bundle(e) => e.code(),
-            Error::Config(_) => "bad-config",
+            Error::Config(e) => e.code(),
             #[cfg(feature = "float")]
             Error::Float(_) => "float-model",
         }

@@ -8,9 +8,11 @@ use std::{
 
 use mixed_feelings::{
     Bundle,
-    bundle::{random_bundle, tiny_config, tiny_tokenizer},
-    image::{Picture, int8::ImageEncoder},
-    text::int8::TextEncoder,
+    backend::Cpu,
+    image::Picture,
+    inference::QuantizedModel,
+    model::ModelConfig,
+    testing::{random_bundle, tiny_config, tiny_tokenizer},
 };
 
 thread_local! {
@@ -49,18 +51,18 @@ fn allocations_of(work: impl FnOnce()) -> usize {
     ALLOCATIONS.with(Cell::get) - before
 }
 
-fn bundle() -> Bundle {
-    let bytes = random_bundle(&tiny_config(), &tiny_tokenizer(), 5).expect("a bundle");
-    Bundle::parse(bytes).expect("sound")
+fn model(config: &ModelConfig) -> QuantizedModel {
+    let bytes = random_bundle(config, &tiny_tokenizer(), 5).expect("a bundle");
+    let mut bundle = Bundle::parse(bytes).expect("sound");
+    QuantizedModel::load(Cpu::default(), &mut bundle, config).expect("a model")
 }
 
 #[test]
 fn a_text_no_longer_than_one_before_allocates_nothing() {
-    let bundle = bundle();
-    let mut encoder = TextEncoder::load(&bundle, &bundle.config().text).expect("an encoder");
+    let mut model = model(&tiny_config());
     let mut encode = |ids: &[u32]| {
         allocations_of(|| {
-            encoder.encode(ids).expect("hidden states");
+            model.hidden(ids).expect("hidden states");
         })
     };
     let ids: Vec<u32> = (0..29).map(|i| 3 + i * 2).collect();
@@ -72,19 +74,18 @@ fn a_text_no_longer_than_one_before_allocates_nothing() {
 
 #[test]
 fn a_picture_allocates_what_scaling_it_does() {
-    let bundle = bundle();
-    let config = bundle.config();
-    let mut encoder = ImageEncoder::load(&bundle, &config.image, &config.preprocess).expect("an encoder");
+    let config = tiny_config();
+    let mut model = model(&config);
     let side = config.preprocess.input_size as u32;
     let pixels = (0..side * side * 3).map(|i| (i * 31 % 256) as u8).collect();
     let picture = Picture::from_rgb(side, side, pixels).expect("a picture");
     let scaling = allocations_of(|| {
         config.preprocess.apply(&picture);
     });
-    encoder.encode(&picture);
+    model.grid(&picture);
     for _ in 0..3 {
         let all = allocations_of(|| {
-            encoder.encode(&picture);
+            model.grid(&picture);
         });
         assert_eq!(all, scaling, "the layers allocate nothing");
     }

@@ -3,7 +3,10 @@
 
 use std::{fs, path::Path};
 
-use mixed_feelings::{Analysis, Analyzer, Post, analyzer::ImageInput};
+use mixed_feelings::{
+    Analysis, Analyzer, Post,
+    analyzer::{ImageInput, Reading},
+};
 
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -37,9 +40,8 @@ fn cases(root: &Path) -> Result<Vec<Case>> {
     for (i, text) in texts.iter().enumerate() {
         cases.push(Case { name: format!("text-{i:02}"), text: Some(text.clone()), image: None });
     }
-    let mut files: Vec<_> = fs::read_dir(tests.join("fixtures/images"))?
-        .map(|entry| Ok(entry?.path()))
-        .collect::<Result<_>>()?;
+    let mut files: Vec<_> =
+        fs::read_dir(tests.join("fixtures/images"))?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
     files.retain(|file| file.extension().is_some_and(|extension| extension != "safetensors"));
     files.sort();
     for (i, file) in files.iter().enumerate() {
@@ -57,13 +59,13 @@ fn line(name: &str, analysis: &Analysis) -> String {
     let bits = |numbers: &[f32]| {
         numbers.iter().map(|x| format!("{:08x}", x.to_bits())).collect::<Vec<_>>().join(" ")
     };
-    let side = |reading: Option<mixed_feelings::analysis::Reading>| match reading {
-        Some(reading) => bits(&[&reading.scores.to_array()[..], &[reading.valence]].concat()),
+    let modality = |reading: &Option<Reading>| match reading {
+        Some(reading) => bits(&[reading.scores.probabilities(), &[reading.valence]].concat()),
         None => "-".to_owned(),
     };
-    let whole = bits(&[&analysis.scores.to_array()[..], &[analysis.valence]].concat());
+    let post = bits(&[analysis.scores.probabilities(), &[analysis.valence]].concat());
     let contradiction = analysis.contradiction.map_or("-".to_owned(), |p| bits(&[p]));
-    [name.to_owned(), whole, side(analysis.text), side(analysis.image), contradiction].join("\t")
+    [name.to_owned(), post, modality(&analysis.text), modality(&analysis.image), contradiction].join("\t")
 }
 
 #[test]

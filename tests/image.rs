@@ -2,7 +2,10 @@
 
 use std::{fs, path::Path, path::PathBuf};
 
-use mixed_feelings::image::{Filter, Fit, ImageError, Limits, Picture, Preprocess, decode, resize};
+use mixed_feelings::{
+    image::{ImageError, Limits, Picture, decode, resize},
+    model::{Filter, Fit, Preprocess},
+};
 use safetensors::SafeTensors;
 
 fn folder() -> PathBuf {

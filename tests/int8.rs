@@ -5,17 +5,15 @@
 use candle_core::{DType, Device, Tensor};
 use candle_nn::{VarBuilder, VarMap};
 use mixed_feelings::{
-    bundle::{Bundle, Calibration, dequantize, quantize, tiny_config, tiny_tokenizer},
-    config::ModelConfig,
-    fusion::{
-        FusionKind,
-        float::{ImageFeatures, TextFeatures},
-        int8::Fusion,
-    },
-    image::{Architecture, Picture, int8::ImageEncoder},
+    Bundle,
+    backend::Cpu,
+    fusion::float::{ImageFeatures, TextFeatures},
+    image::Picture,
+    inference::{QuantizedModel, float::FloatModel},
     layers::Mode,
-    model::Model,
-    text::{Activation, int8::TextEncoder},
+    model::{Architecture, FusionKind, HiddenActivation, ModelConfig, PerModality},
+    quantize::{Calibration, dequantize, quantize},
+    testing::{tiny_config, tiny_tokenizer},
 };
 
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -51,10 +49,10 @@ fn noise(name: &str, count: usize) -> Vec<f32> {
 }
 
 /// A float model of such weights, what it is quantised to, and that as floats again.
-fn models(config: &ModelConfig) -> Result<(Model, Bundle, Model)> {
+fn models(config: &ModelConfig) -> Result<(FloatModel, QuantizedModel, FloatModel)> {
     let vars = VarMap::new();
     let vb = VarBuilder::from_varmap(&vars, DType::F32, &Device::Cpu);
-    let float = Model::load(vb, config)?;
+    let float = FloatModel::load(vb, config)?;
     let vars = vars.data().lock().expect("not poisoned");
     for (name, var) in &*vars {
         let values: Vec<f32> = var.flatten_all()?.to_vec1()?;
@@ -77,10 +75,10 @@ fn models(config: &ModelConfig) -> Result<(Model, Bundle, Model)> {
         calibration.observe(&float.image, &pixels(config, &picture(seed))?.unsqueeze(0)?)?;
     }
     let bundle = quantize(&tensors, config, &tiny_tokenizer(), &calibration)?.finish()?;
-    let bundle = Bundle::parse(bundle)?;
-    let vb = VarBuilder::from_tensors(dequantize(&bundle)?, DType::F32, &Device::Cpu);
-    let dequantized = Model::load(vb, config)?;
-    Ok((float, bundle, dequantized))
+    let mut bundle = Bundle::parse(bundle)?;
+    let vb = VarBuilder::from_tensors(dequantize(&bundle, config)?, DType::F32, &Device::Cpu);
+    let dequantized = FloatModel::load(vb, config)?;
+    Ok((float, QuantizedModel::load(Cpu::default(), &mut bundle, config)?, dequantized))
 }
 
 /// The length of the difference over the length of the second.
@@ -91,38 +89,36 @@ fn distance(a: &[f32], b: &[f32]) -> f64 {
     (difference / b.iter().map(|&b| square(f64::from(b))).sum::<f64>()).sqrt()
 }
 
-fn hidden(model: &Model) -> Result<Vec<f32>> {
+fn hidden(model: &FloatModel) -> Result<Vec<f32>> {
     let mask = Tensor::ones((1, IDS.len()), DType::F32, &Device::Cpu)?;
     let ids = Tensor::new(&IDS, &Device::Cpu)?.unsqueeze(0)?;
     Ok(model.text.forward(&ids, &mask, Mode::Infer)?.flatten_all()?.to_vec1()?)
 }
 
 /// Cell by cell, channels last, as the int8 plan has it.
-fn grid(model: &Model, config: &ModelConfig, picture: &Picture) -> Result<Vec<f32>> {
+fn grid(model: &FloatModel, config: &ModelConfig, picture: &Picture) -> Result<Vec<f32>> {
     let grid = model.image.forward(&pixels(config, picture)?.unsqueeze(0)?, Mode::Infer)?;
     Ok(grid.permute((0, 2, 3, 1))?.flatten_all()?.to_vec1()?)
 }
 
 #[test]
 fn text_encoders_agree_for_each_activation() -> Result {
-    for activation in [Activation::Gelu, Activation::GeluNew, Activation::Relu] {
+    for activation in [HiddenActivation::Gelu, HiddenActivation::GeluNew, HiddenActivation::Relu] {
         let mut config = tiny_config();
         config.text.hidden_act = activation;
         config.text.hidden_size = 36;
         config.text.num_attention_heads = 3;
         config.text.intermediate_size = 50;
-        let (float, bundle, dequantized) = models(&config)?;
-        let mut int8 = TextEncoder::load(&bundle, &config.text)?;
-        let encoded = int8.encode(&IDS)?;
+        let (float, mut int8, dequantized) = models(&config)?;
+        let first = int8.hidden(&IDS)?.clone();
         let (to_float, to_dequantized) =
-            (distance(encoded, &hidden(&float)?), distance(encoded, &hidden(&dequantized)?));
+            (distance(&first, &hidden(&float)?), distance(&first, &hidden(&dequantized)?));
         println!("{activation:?}: {to_float:.4} from float, {to_dequantized:.4} from dequantised");
         assert!(to_dequantized < 0.025 && to_float < 0.025);
 
-        let first = encoded.to_vec();
-        assert!(int8.encode(&[2, 9999, 3]).is_err() && int8.encode(&[5; 99]).is_err());
-        assert!(int8.encode(&[])?.is_empty());
-        assert_eq!(int8.encode(&IDS)?, first, "an error or an empty text leaves no trace");
+        assert!(int8.hidden(&[2, 9999, 3]).is_err() && int8.hidden(&[5; 99]).is_err());
+        assert!(int8.hidden(&[])?.is_empty());
+        assert_eq!(*int8.hidden(&IDS)?, first, "an error or an empty text leaves no trace");
     }
     Ok(())
 }
@@ -139,36 +135,34 @@ fn image_encoders_agree_for_each_kind_of_block() -> Result {
         let mut config = tiny_config();
         config.image.architecture = architecture;
         config.preprocess.input_size = side;
-        let (float, bundle, dequantized) = models(&config)?;
-        let mut int8 = ImageEncoder::load(&bundle, &config.image, &config.preprocess)?;
+        let (float, mut int8, dequantized) = models(&config)?;
         let picture = picture(2);
-        let encoded = int8.encode(&picture).to_vec();
-        assert_eq!(encoded.len(), int8.side() * int8.side() * int8.channels());
+        let encoded = int8.grid(&picture).clone();
+        let network = architecture.network();
+        assert_eq!(encoded.len(), network.grid_size(side).pow(2) * network.channels);
         let to_float = distance(&encoded, &grid(&float, &config, &picture)?);
         let to_dequantized = distance(&encoded, &grid(&dequantized, &config, &picture)?);
         println!(
             "{architecture:?} at {side}: {to_float:.4} from float, {to_dequantized:.4} from dequantised"
         );
         assert!(to_dequantized < bound && to_float < bound);
-        assert_eq!(int8.encode(&picture), encoded, "buffers leave no trace");
+        assert_eq!(*int8.grid(&picture), encoded, "buffers leave no trace");
     }
     Ok(())
 }
 
 #[test]
-fn fusions_agree_for_each_kind_and_each_missing_side() -> Result {
+fn fusions_agree_for_each_kind_and_each_missing_modality() -> Result {
     for kind in [FusionKind::Pooled, FusionKind::Tokens, FusionKind::Concat, FusionKind::Late] {
         let mut config = tiny_config();
         config.fusion.kind = kind;
         config.fusion.width = 40;
         config.fusion.heads = 4;
-        let (float, bundle, dequantized) = models(&config)?;
-        let mut text = TextEncoder::load(&bundle, &config.text)?;
-        let mut image = ImageEncoder::load(&bundle, &config.image, &config.preprocess)?;
-        let mut fusion = Fusion::load(&bundle, &config.fusion, text.width(), image.channels())?;
-        bundle.check_all_read()?;
-        let (text_width, side, channels) = (text.width(), image.side(), image.channels());
-        let (hidden, grid) = (text.encode(&IDS)?, image.encode(&picture(1)));
+        let (float, mut int8, dequantized) = models(&config)?;
+        let (hidden, grid) = (int8.hidden(&IDS)?.clone(), int8.grid(&picture(1)).clone());
+        let (text_width, network) = (config.text.hidden_size, config.image.architecture.network());
+        let (side, channels) = (network.grid_size(config.preprocess.input_size), network.channels);
+        let (hidden, grid) = (hidden.as_slice(), grid.as_slice());
         // Both fusions get the very same features: what differs is theirs.
         let one = Tensor::ones(1, DType::F32, &Device::Cpu)?;
         let mask = Tensor::ones((1, IDS.len()), DType::F32, &Device::Cpu)?;
@@ -187,7 +181,9 @@ fn fusions_agree_for_each_kind_and_each_missing_side() -> Result {
                     &one,
                     Mode::Infer,
                 )?;
-                let fused = fusion.fused(has_text.then_some(hidden), has_image.then_some(grid));
+                let features =
+                    PerModality { text: has_text.then_some(hidden), image: has_image.then_some(grid) };
+                let fused = int8.fusion().fused(features);
                 let close = |a: &[f32], b: &Tensor| -> Result {
                     let b: Vec<f32> = b.flatten_all()?.to_vec1()?;
                     let largest = a.iter().zip(&b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
@@ -196,18 +192,14 @@ fn fusions_agree_for_each_kind_and_each_missing_side() -> Result {
                     Ok(())
                 };
                 close(&fused, &out.fused)?;
-                if let (Some(text), Some(image), Some(logit)) = (&out.text, &out.image, &out.contradiction) {
-                    let (t, i) = (fusion.text.logits_of_mean(hidden), fusion.image.logits_of_mean(grid));
-                    close(&t, text)?;
-                    close(&i, image)?;
-                    let scores = |logits| mixed_feelings::Scores::from_logits(logits).to_array();
-                    let contradiction = fusion.contradiction(scores(t), scores(i));
-                    close(&[contradiction], &candle_nn::ops::sigmoid(logit)?)?;
+                let logits = int8.fusion().logits(features);
+                for (logits, out) in [(logits.text, &out.text), (logits.image, &out.image)] {
+                    if let (Some(logits), Some(out)) = (logits, out) {
+                        close(&logits, out)?;
+                    }
                 }
             }
         }
-        let contributions = fusion.text.contributions(hidden, 2);
-        assert_eq!(contributions.len(), IDS.len());
     }
     Ok(())
 }

@@ -3,15 +3,19 @@
 //! A file is eight bytes with the header's length (little endian), the header (JSON, padded with spaces), and the
 //! tensors' bytes. The JSON maps each tensor's name to its element type, shape and byte range, and `__metadata__` to
 //! strings. <https://huggingface.co/docs/safetensors/index#format>
+//!
+//! The safetensors crate holds tensors to their byte ranges and the ranges to the file. What it lets pass is refused here:
+//! a name given twice, other element types, an empty axis, more than four axes.
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
+use safetensors::tensor::{Metadata, TensorInfo};
 use serde::{
-    Deserialize, Deserializer, Serialize,
+    Deserialize, Deserializer,
     de::{Error as _, MapAccess, Visitor},
 };
 
-use super::BundleError;
+use super::{BundleError, DType};
 
 /// The metadata entry `format` of every bundle.
 pub const FORMAT: &str = "mixed-feelings";
@@ -29,100 +33,43 @@ pub(super) const METADATA: &str = "__metadata__";
 /// No tensor here has more than the four axes of a convolution's weight.
 const MAX_AXES: usize = 4;
 
-/// The element types that a bundle holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum DType {
-    /// 32-bit floating point, little endian.
-    F32,
-    /// 8-bit two's complement.
-    I8,
-}
-
-impl DType {
-    /// Bytes an element.
-    pub fn size(self) -> usize {
-        match self {
-            DType::F32 => 4,
-            DType::I8 => 1,
-        }
-    }
-}
-
-impl fmt::Display for DType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            DType::F32 => "F32",
-            DType::I8 => "I8",
-        })
-    }
-}
-
-/// One tensor's entry in the header. Sizes are 64 bits wide because the file decides them, not this machine.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct TensorEntry {
-    pub dtype: DType,
-    pub shape: Vec<u64>,
-    /// First byte and the one after the last, counted from the end of the header.
-    pub data_offsets: (u64, u64),
-}
-
-impl TensorEntry {
-    /// Bytes that the shape asks for, or why there is no such number.
-    fn bytes(&self) -> Result<u64, String> {
-        if self.shape.len() > MAX_AXES {
-            return Err(format!("has {} axes, at most {MAX_AXES} are allowed", self.shape.len()));
-        }
-        if self.shape.contains(&0) {
-            return Err(format!("has an empty axis in its shape {:?}", self.shape));
-        }
-        self.shape
-            .iter()
-            .try_fold(self.dtype.size() as u64, |product, &axis| product.checked_mul(axis))
-            .ok_or_else(|| format!("has the impossible shape {:?}", self.shape))
-    }
-}
-
 /// The parsed header.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Debug, Default)]
 pub(super) struct Header {
     pub metadata: BTreeMap<String, String>,
-    pub tensors: BTreeMap<String, TensorEntry>,
+    pub tensors: BTreeMap<String, TensorInfo>,
 }
 
 impl Header {
     /// Checks that the tensors tile `data_bytes` bytes exactly: none overlaps another, none reaches outside, no byte
     /// belongs to nobody.
-    pub fn check_tiling(&self, data_bytes: u64) -> Result<(), BundleError> {
-        let mut in_file_order: Vec<_> = self.tensors.iter().collect();
-        in_file_order.sort_by_key(|(_, entry)| entry.data_offsets);
-        let mut position = 0;
-        for (name, entry) in in_file_order {
-            let wrong = |reason: String| BundleError::Header(format!("tensor {name:?} {reason}"));
-            let bytes = entry.bytes().map_err(wrong)?;
-            let (start, end) = entry.data_offsets;
-            if start != position {
-                return Err(wrong(format!("starts at byte {start} where {position} would be right")));
+    pub fn check(&self, data_bytes: usize) -> Result<(), BundleError> {
+        for (name, tensor) in &self.tensors {
+            let wrong = |reason: String| Err(BundleError::Header(format!("tensor {name:?} {reason}")));
+            if !matches!(tensor.dtype, DType::F32 | DType::I8) {
+                return wrong(format!("is {}: neither F32 nor I8", tensor.dtype));
             }
-            if start.checked_add(bytes) != Some(end) {
-                return Err(wrong(format!("of {bytes} bytes lies at {start}..{end}")));
+            if tensor.shape.len() > MAX_AXES {
+                return wrong(format!("has {} axes, at most {MAX_AXES} are allowed", tensor.shape.len()));
             }
-            position = end;
+            if tensor.shape.contains(&0) {
+                return wrong(format!("has an empty axis in its shape {:?}", tensor.shape));
+            }
         }
-        match position {
-            end if end > data_bytes => {
-                Err(BundleError::Header(format!("tensors end at byte {end} of {data_bytes}")))
-            }
-            end if end < data_bytes => {
-                Err(BundleError::Header(format!("{} bytes at the end belong to no tensor", data_bytes - end)))
-            }
-            _ => Ok(()),
+        let mut in_file_order: Vec<_> = self.tensors.clone().into_iter().collect();
+        in_file_order.sort_by_key(|(_, tensor)| tensor.data_offsets);
+        let end = self.announced_bytes();
+        Metadata::new(None, in_file_order).map_err(|e| BundleError::Header(e.to_string()))?;
+        if end < data_bytes {
+            let spare = data_bytes - end;
+            return Err(BundleError::Header(format!("{spare} bytes at the end belong to no tensor")));
         }
+        Ok(())
     }
 
-    /// Where the tensors' bytes end, as the entries say; not checked yet.
-    pub fn announced_bytes(&self) -> u64 {
-        self.tensors.values().map(|entry| entry.data_offsets.1).max().unwrap_or(0)
+    /// Where the tensors' bytes end, as the entries say.
+    pub fn announced_bytes(&self) -> usize {
+        self.tensors.values().map(|tensor| tensor.data_offsets.1).max().unwrap_or(0)
     }
 }
 
@@ -138,7 +85,7 @@ struct HeaderVisitor;
 impl<'de> Visitor<'de> for HeaderVisitor {
     type Value = Header;
 
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("a safetensors header: a map from tensor names to their entries")
     }
 
@@ -147,7 +94,7 @@ impl<'de> Visitor<'de> for HeaderVisitor {
         let mut has_metadata = false;
         while let Some(name) = map.next_key::<String>()? {
             let twice = if name == METADATA {
-                header.metadata = map.next_value::<Strings>()?.0;
+                header.metadata = map.next_value::<Unique>()?.0;
                 std::mem::replace(&mut has_metadata, true)
             } else {
                 let entry = map.next_value()?;
@@ -162,24 +109,24 @@ impl<'de> Visitor<'de> for HeaderVisitor {
 }
 
 /// A map of strings, each key once.
-struct Strings(BTreeMap<String, String>);
+struct Unique(BTreeMap<String, String>);
 
-impl<'de> Deserialize<'de> for Strings {
+impl<'de> Deserialize<'de> for Unique {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(StringsVisitor)
+        deserializer.deserialize_map(UniqueVisitor)
     }
 }
 
-struct StringsVisitor;
+struct UniqueVisitor;
 
-impl<'de> Visitor<'de> for StringsVisitor {
-    type Value = Strings;
+impl<'de> Visitor<'de> for UniqueVisitor {
+    type Value = Unique;
 
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("a map of strings")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Strings, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Unique, A::Error> {
         let mut strings = BTreeMap::new();
         while let Some((key, value)) = map.next_entry::<String, String>()? {
             if strings.contains_key(&key) {
@@ -187,6 +134,6 @@ impl<'de> Visitor<'de> for StringsVisitor {
             }
             strings.insert(key, value);
         }
-        Ok(Strings(strings))
+        Ok(Unique(strings))
     }
 }

@@ -10,37 +10,20 @@
 //! | what kind of file this is | metadata `format` = `mixed-feelings`, `version` = `2` |
 //! | where it comes from | any other metadata: `created_by`, `trained_on`, `licence`, ... |
 //!
-//! [`Bundle::parse`] is where hostile bytes stop. What it lets through has a bounded header, tensors that tile the data
-//! exactly, shapes that agree with their sizes, and a configuration within this crate's limits; [`Bundle::i8`] and
-//! [`Bundle::f32`] then check each tensor against the shape that the configuration asks for, and
-//! [`Bundle::check_all_read`] refuses tensors that the configuration has no place for. A file's SHA-256 is checked by
-//! whoever fetches it, before it comes here: this reader has to hold without one.
+//! [`Bundle::parse`] is where hostile bytes stop. What it lets through has a bounded header and tensors that tile the data
+//! exactly; [`Bundle::i8`] and [`Bundle::f32`] then hold each tensor to the shape that is asked for, and
+//! [`Bundle::check_all_read`] refuses tensors that nobody asked for. A file's SHA-256 is checked by whoever fetches it,
+//! before it comes here: this reader has to hold without one. What the tensors mean, [`crate::model`] says.
 
-#[cfg(feature = "float")]
-mod calibrate;
-#[cfg(feature = "float")]
-mod dequantize;
 mod format;
-mod layers;
-#[cfg(feature = "float")]
-mod quantize;
-mod random;
 mod read;
-pub mod schema;
 mod write;
 
-#[cfg(feature = "float")]
-pub use calibrate::Calibration;
-#[cfg(feature = "float")]
-pub use dequantize::dequantize;
-pub use format::{DType, FORMAT, MAX_HEADER_BYTES, VERSION};
-#[cfg(feature = "float")]
-pub use quantize::quantize;
-pub use random::{random_bundle, tiny_config, tiny_tokenizer};
+pub use format::{FORMAT, MAX_HEADER_BYTES, VERSION};
 pub use read::Bundle;
+/// The element types of tensors: a bundle holds `F32` and `I8`.
+pub use safetensors::Dtype as DType;
 pub use write::BundleWriter;
-
-use crate::{config::ConfigError, fusion::Temperatures};
 
 /// Why a bundle was refused.
 #[derive(Debug, thiserror::Error)]
@@ -83,9 +66,6 @@ pub enum BundleError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The model configuration in the metadata is malformed or makes no model.
-    #[error("the bundle's config: {0}")]
-    Config(#[from] ConfigError),
     /// The configuration asks for a tensor that is not there.
     #[error("the bundle has no tensor {0:?}, which its config asks for")]
     MissingTensor(String),
@@ -122,25 +102,13 @@ pub enum BundleError {
         /// The value.
         value: f32,
     },
-    /// A calibrated range that no activations can have.
-    #[error(
-        "range {name:?} has scale {scale} and zero point {zero_point}; expected a positive one and one of 0 to 127"
-    )]
-    WrongRange {
+    /// A tensor holds numbers that its place cannot have.
+    #[error("tensor {name:?} {reason}")]
+    WrongValue {
         /// The tensor.
         name: String,
-        /// Its first value.
-        scale: f32,
-        /// Its second value.
-        zero_point: f32,
-    },
-    /// A temperature that no head can have.
-    #[error("temperature {name:?} is {value}; expected one within {bounds:?}", bounds = Temperatures::BOUNDS)]
-    WrongTemperature {
-        /// The tensor.
-        name: String,
-        /// Its value.
-        value: f32,
+        /// What is wrong, and what would be right.
+        reason: String,
     },
     /// A tensor given to [`BundleWriter`] cannot be written.
     #[error("cannot write tensor {name:?}: {reason}")]
@@ -162,14 +130,12 @@ impl BundleError {
             BundleError::Header(_) => "bundle-header",
             BundleError::Version { .. } => "bundle-version",
             BundleError::MissingMetadata(_) | BundleError::Metadata { .. } => "bundle-metadata",
-            BundleError::Config(_) => "bad-config",
             BundleError::MissingTensor(_)
             | BundleError::UnknownTensor(_)
             | BundleError::WrongDType { .. }
             | BundleError::WrongShape { .. }
             | BundleError::NotFinite { .. }
-            | BundleError::WrongRange { .. }
-            | BundleError::WrongTemperature { .. } => "bundle-tensor",
+            | BundleError::WrongValue { .. } => "bundle-tensor",
             BundleError::Unwritable { .. } => "bundle-unwritable",
         }
     }

@@ -5,11 +5,12 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
+use safetensors::tensor::TensorInfo;
+
 use super::{
     BundleError, DType,
-    format::{FORMAT, Header, LENGTH_BYTES, MAX_HEADER_BYTES, TensorEntry, VERSION},
+    format::{FORMAT, Header, LENGTH_BYTES, MAX_HEADER_BYTES, VERSION},
 };
-use crate::{analysis::Sentiment, config::ModelConfig};
 
 /// A checked bundle in memory.
 #[derive(Debug)]
@@ -18,15 +19,12 @@ pub struct Bundle {
     file: Vec<i8>,
     tensors: BTreeMap<String, Tensor>,
     metadata: BTreeMap<String, String>,
-    config: ModelConfig,
-    tokenizer_json: String,
 }
 
 /// Where a tensor lies in the file, and whether somebody asked for it.
 #[derive(Debug)]
 struct Tensor {
-    dtype: DType,
-    shape: Vec<usize>,
+    info: TensorInfo,
     start: usize,
     end: usize,
     read: AtomicBool,
@@ -41,45 +39,44 @@ impl Bundle {
     pub fn parse(bytes: Vec<u8>) -> Result<Self, BundleError> {
         let (header, data_start) = read_header(&bytes)?;
         let data_bytes = bytes.len() - data_start;
-        if (data_bytes as u64) < header.announced_bytes() {
+        let announced = header.announced_bytes();
+        if data_bytes < announced {
             return Err(BundleError::Truncated {
-                expected: header.announced_bytes().saturating_add(data_start as u64),
+                expected: announced.saturating_add(data_start) as u64,
                 found: bytes.len() as u64,
             });
         }
-        header.check_tiling(data_bytes as u64)?;
-        let Header { mut metadata, tensors } = header;
-        let config = ModelConfig::from_json(require(&metadata, "config")?)?;
-        check_labels(require(&metadata, "labels")?)?;
-        require(&metadata, "tokenizer")?;
-        let tokenizer_json = metadata.remove("tokenizer").unwrap_or_default();
-        let tensors = tensors
-            .into_iter()
-            .map(|(name, entry)| Ok((name, Tensor::locate(entry, data_start)?)))
-            .collect::<Result<_, BundleError>>()?;
+        header.check(data_bytes)?;
+        let place = |(name, info): (String, TensorInfo)| {
+            let (start, end) = info.data_offsets;
+            let read = AtomicBool::new(false);
+            (name, Tensor { start: start + data_start, end: end + data_start, info, read })
+        };
+        let Header { metadata, tensors } = header;
+        let tensors = tensors.into_iter().map(place).collect();
         // Collecting a vector's own items of the same size reuses its allocation.
         let file = bytes.into_iter().map(|byte| byte as i8).collect();
-        Ok(Bundle { file, tensors, metadata, config, tokenizer_json })
+        Ok(Bundle { file, tensors, metadata })
     }
 
-    /// The model's configuration, checked.
-    pub fn config(&self) -> &ModelConfig {
-        &self.config
-    }
-
-    /// The text of the `tokenizer.json` that the text encoder was trained with.
-    pub fn tokenizer_json(&self) -> &str {
-        &self.tokenizer_json
-    }
-
-    /// A metadata entry other than the tokenizer, such as `created_by`, `trained_on` or `licence`.
+    /// A metadata entry, such as `config`, `created_by`, `trained_on` or `licence`.
     pub fn metadata(&self, key: &str) -> Option<&str> {
         self.metadata.get(key).map(String::as_str)
     }
 
+    /// A metadata entry that must be there.
+    ///
+    /// # Errors
+    /// [`BundleError::MissingMetadata`] when it is not, or is empty.
+    pub fn require(&self, key: &str) -> Result<&str, BundleError> {
+        require(&self.metadata, key)
+    }
+
     /// Name, element type and shape of each tensor, by name.
     pub fn tensors(&self) -> impl Iterator<Item = (&str, DType, &[usize])> {
-        self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor.dtype, tensor.shape.as_slice()))
+        self.tensors
+            .iter()
+            .map(|(name, tensor)| (name.as_str(), tensor.info.dtype, tensor.info.shape.as_slice()))
     }
 
     /// The values of an int8 tensor in row-major order.
@@ -131,38 +128,22 @@ impl Bundle {
     fn slice(&self, name: &str, dtype: DType, shape: &[usize]) -> Result<&[i8], BundleError> {
         let missing = || BundleError::MissingTensor(name.into());
         let tensor = self.tensors.get(name).ok_or_else(missing)?;
-        if tensor.dtype != dtype {
-            return Err(BundleError::WrongDType { name: name.into(), expected: dtype, found: tensor.dtype });
+        if tensor.info.dtype != dtype {
+            return Err(BundleError::WrongDType {
+                name: name.into(),
+                expected: dtype,
+                found: tensor.info.dtype,
+            });
         }
-        if tensor.shape != shape {
+        if tensor.info.shape != shape {
             return Err(BundleError::WrongShape {
                 name: name.into(),
                 expected: shape.to_vec(),
-                found: tensor.shape.clone(),
+                found: tensor.info.shape.clone(),
             });
         }
         tensor.read.store(true, Ordering::Relaxed);
         self.file.get(tensor.start..tensor.end).ok_or_else(missing)
-    }
-}
-
-impl Tensor {
-    /// From the header's 64-bit numbers to this machine's; the tiling has been checked.
-    fn locate(entry: TensorEntry, data_start: usize) -> Result<Self, BundleError> {
-        let too_large = |_| BundleError::Header("a tensor is too large for this machine".into());
-        let (start, end) = entry.data_offsets;
-        Ok(Tensor {
-            dtype: entry.dtype,
-            shape: entry
-                .shape
-                .into_iter()
-                .map(usize::try_from)
-                .collect::<Result<_, _>>()
-                .map_err(too_large)?,
-            start: usize::try_from(start).map_err(too_large)?.saturating_add(data_start),
-            end: usize::try_from(end).map_err(too_large)?.saturating_add(data_start),
-            read: AtomicBool::new(false),
-        })
     }
 }
 
@@ -204,16 +185,5 @@ fn require<'a>(metadata: &'a BTreeMap<String, String>, key: &str) -> Result<&'a 
     match metadata.get(key).map(String::as_str) {
         None | Some("") => Err(BundleError::MissingMetadata(key.into())),
         Some(value) => Ok(value),
-    }
-}
-
-/// The heads' rows mean what this crate says they mean, or the bundle is not for it.
-fn check_labels(json: &str) -> Result<(), BundleError> {
-    let wrong = |reason: String| BundleError::Metadata { key: "labels".into(), reason };
-    let labels: Vec<Sentiment> = serde_json::from_str(json).map_err(|e| wrong(e.to_string()))?;
-    if labels == Sentiment::ALL {
-        Ok(())
-    } else {
-        Err(wrong(format!("{json} is not the order of this crate")))
     }
 }

@@ -2,29 +2,21 @@
 
 use std::collections::BTreeMap;
 
+use safetensors::tensor::TensorInfo;
 use serde::Serialize;
 
 use super::{
     BundleError, DType,
-    format::{ALIGNMENT, FORMAT, LENGTH_BYTES, MAX_HEADER_BYTES, METADATA, TensorEntry, VERSION},
-};
-use crate::{
-    analysis::Sentiment,
-    config::{ConfigError, ModelConfig},
+    format::{ALIGNMENT, FORMAT, LENGTH_BYTES, MAX_HEADER_BYTES, METADATA, VERSION},
 };
 
 /// Collects tensors and metadata, then writes them as one `.safetensors` file.
 ///
 /// ```
 /// # fn main() -> Result<(), mixed_feelings::bundle::BundleError> {
-/// # let config_json = r#"{"text": {"vocab_size": 8, "hidden_size": 4, "num_hidden_layers": 1,
-/// #   "num_attention_heads": 1, "intermediate_size": 4, "max_position_embeddings": 8}, "max_tokens": 8,
-/// #   "image": {"architecture": "efficientnet_lite0"},
-/// #   "preprocess": {"input_size": 32, "mean": [0, 0, 0], "std": [1, 1, 1]}, "fusion": {}}"#;
-/// use mixed_feelings::{bundle::{Bundle, BundleWriter}, config::ModelConfig};
+/// use mixed_feelings::bundle::{Bundle, BundleWriter};
 ///
-/// let config = ModelConfig::from_json(config_json)?;
-/// let mut writer = BundleWriter::new(&config, r#"{"version": "1.0"}"#)?;
+/// let mut writer = BundleWriter::new();
 /// writer.i8("heads.text.weight", &[3, 4], &[1; 12])?;
 /// writer.f32("heads.text.scale", &[3], &[0.5; 3])?;
 /// writer.metadata("licence", "CC0-1.0")?;
@@ -42,7 +34,7 @@ pub struct BundleWriter {
 #[derive(Debug)]
 struct Tensor {
     dtype: DType,
-    shape: Vec<u64>,
+    shape: Vec<usize>,
     bytes: Vec<u8>,
 }
 
@@ -51,32 +43,24 @@ struct Tensor {
 #[serde(untagged)]
 enum Entry<'a> {
     Metadata(&'a BTreeMap<String, String>),
-    Tensor(TensorEntry),
+    Tensor(TensorInfo),
+}
+
+impl Default for BundleWriter {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl BundleWriter {
-    /// A bundle without tensors.
-    ///
-    /// # Errors
-    /// [`BundleError::Config`] when the configuration makes no model, [`BundleError::MissingMetadata`] when the
-    /// tokenizer is empty.
-    pub fn new(config: &ModelConfig, tokenizer_json: &str) -> Result<Self, BundleError> {
-        config.check()?;
-        if tokenizer_json.is_empty() {
-            return Err(BundleError::MissingMetadata("tokenizer".into()));
-        }
-        let metadata = [
-            ("format", FORMAT.into()),
-            ("version", VERSION.into()),
-            ("config", json("config", config)?),
-            ("labels", json("labels", &Sentiment::ALL)?),
-            ("tokenizer", tokenizer_json.into()),
-        ];
-        let metadata = metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
-        Ok(BundleWriter { metadata, tensors: BTreeMap::new() })
+    /// An empty one.
+    pub fn new() -> Self {
+        let metadata = [("format", FORMAT), ("version", VERSION)];
+        let metadata = metadata.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        BundleWriter { metadata, tensors: BTreeMap::new() }
     }
 
-    /// Adds a free-form metadata entry.
+    /// Adds a metadata entry.
     ///
     /// # Errors
     /// [`BundleError::Metadata`] when there is one of this name already.
@@ -116,18 +100,19 @@ impl BundleWriter {
     /// [`BundleError::Header`] when the header would be longer than [`MAX_HEADER_BYTES`].
     pub fn finish(self) -> Result<Vec<u8>, BundleError> {
         let mut tensors: Vec<_> = self.tensors.into_iter().collect();
-        tensors.sort_by_key(|(_, tensor)| tensor.dtype);
+        tensors.sort_by_key(|(_, tensor)| std::cmp::Reverse(tensor.dtype));
 
         let mut header = BTreeMap::from([(METADATA, Entry::Metadata(&self.metadata))]);
         let mut end = 0;
         for (name, tensor) in &tensors {
             let start = end;
-            end += tensor.bytes.len() as u64;
+            end += tensor.bytes.len();
             let shape = tensor.shape.clone();
-            let entry = TensorEntry { dtype: tensor.dtype, shape, data_offsets: (start, end) };
+            let entry = TensorInfo { dtype: tensor.dtype, shape, data_offsets: (start, end) };
             header.insert(name, Entry::Tensor(entry));
         }
-        let mut header = json("header", &header)?.into_bytes();
+        let header = serde_json::to_vec(&header);
+        let mut header = header.map_err(|e| BundleError::Header(e.to_string()))?;
         header.resize(header.len().next_multiple_of(ALIGNMENT), b' ');
         if header.len() > MAX_HEADER_BYTES {
             return Err(BundleError::Header(format!(
@@ -136,7 +121,7 @@ impl BundleWriter {
             )));
         }
 
-        let mut file = Vec::with_capacity(LENGTH_BYTES + header.len() + end as usize);
+        let mut file = Vec::with_capacity(LENGTH_BYTES + header.len() + end);
         file.extend((header.len() as u64).to_le_bytes());
         file.append(&mut header);
         for (_, mut tensor) in tensors {
@@ -161,13 +146,7 @@ impl BundleWriter {
         if name == METADATA || self.tensors.contains_key(name) {
             return Err(unwritable("the name is taken".into()));
         }
-        let shape = shape.iter().map(|&axis| axis as u64).collect();
-        self.tensors.insert(name.into(), Tensor { dtype, shape, bytes });
+        self.tensors.insert(name.into(), Tensor { dtype, shape: shape.into(), bytes });
         Ok(())
     }
-}
-
-fn json<T: Serialize + ?Sized>(what: &str, value: &T) -> Result<String, BundleError> {
-    let syntax = |e: serde_json::Error| ConfigError::Syntax { what: what.into(), reason: e.to_string() };
-    Ok(serde_json::to_string(value).map_err(syntax)?)
 }

@@ -1,20 +1,16 @@
-//! The float fusion in candle: heads for text alone and image alone, the joint head, contradiction.
+//! The float fusion in candle: heads for text alone and image alone, and the fused head.
 
-use candle_core::{D, DType, Device, Result, Tensor, bail};
-use candle_nn::{Init, Linear, Module, VarBuilder, ops::log_softmax};
+use candle_core::{DType, Device, Result, Tensor, bail};
+use candle_nn::{Linear, Module, VarBuilder};
 
-use super::{
-    FusionConfig,
-    joint::{Input, Joint, Side},
-};
+pub use super::fused_head::AttentionTrace;
+use super::fused_head::{FusedHead, Input, Items};
 use crate::{
     image::cnn::average_pool,
     layers::{Mode, dropout},
+    model::{FusionConfig, LinearParameter, Parameters},
     text::bert::mean_pool,
 };
-
-/// Classes: negative, neutral, positive.
-pub(super) const CLASSES: usize = 3;
 
 /// What the text encoder says of a batch. Can be cached when the encoder is frozen.
 #[derive(Clone, Debug)]
@@ -27,7 +23,7 @@ pub struct TextFeatures {
 
 impl TextFeatures {
     /// From vectors `[batch, hidden_size]` that are pooled already: enough for all fusions but
-    /// [`Tokens`](super::FusionKind::Tokens).
+    /// [`Tokens`](crate::model::FusionKind::Tokens).
     ///
     /// # Errors
     /// When `pooled` is not of rank 2.
@@ -54,7 +50,7 @@ pub struct ImageFeatures {
 }
 
 impl ImageFeatures {
-    /// From vectors `[batch, channels]` that are pooled already: enough for all fusions but [`Tokens`](super::FusionKind::Tokens).
+    /// From vectors `[batch, channels]` that are pooled already: enough for all fusions but [`Tokens`](crate::model::FusionKind::Tokens).
     ///
     /// # Errors
     /// When `pooled` is not of rank 2.
@@ -77,71 +73,73 @@ impl ImageFeatures {
     }
 }
 
-/// The logits of a batch. A row of a head whose side is missing in that row means nothing.
+/// The logits of a batch. A row of a head whose modality is missing in that row means nothing.
 #[derive(Clone, Debug)]
 pub struct Outputs {
-    /// The text alone, `[batch, 3]`; absent without text features.
+    /// The text alone, `[batch, classes]`; absent without text features.
     pub text: Option<Tensor>,
-    /// The image alone, `[batch, 3]`; absent without image features.
+    /// The image alone, `[batch, classes]`; absent without image features.
     pub image: Option<Tensor>,
-    /// Both together, `[batch, 3]`.
+    /// Both together, `[batch, classes]`.
     pub fused: Tensor,
     /// What the classifier of both reads, `[batch, width]` (twice the width for
-    /// [`Concat`](super::FusionKind::Concat)); absent for [`Late`](super::FusionKind::Late), which has none.
-    pub joined: Option<Tensor>,
-    /// Logit of the probability that text and image contradict each other, `[batch]`; absent unless both are there.
-    pub contradiction: Option<Tensor>,
+    /// [`Concat`](crate::model::FusionKind::Concat)); absent for [`Late`](crate::model::FusionKind::Late), which has none.
+    pub fused_features: Option<Tensor>,
+    /// What the fused head's attention computed, for explanations; absent without one.
+    pub trace: Option<AttentionTrace>,
 }
 
-/// The heads and the joint part.
+/// The heads of each modality and the fused head.
 #[derive(Clone, Debug)]
 pub struct Fusion {
     text_head: Linear,
     image_head: Linear,
-    joint: Joint,
-    contradiction: Contradiction,
+    fused: FusedHead,
     dropout: f64,
 }
 
 impl Fusion {
-    /// Loads `heads.*`, `fusion.*` and `contradiction.*` below `vb`, the root of a checkpoint, for a text encoder of
-    /// width `hidden_size` and an image encoder whose last grid has `channels`.
+    /// Loads `heads.*` and `fusion.*` below `vb`, the root of a checkpoint.
     ///
     /// # Errors
     /// When a tensor is missing or has another shape.
-    pub fn load(
-        vb: VarBuilder<'_>,
-        config: &FusionConfig,
-        hidden_size: usize,
-        channels: usize,
-    ) -> Result<Self> {
+    pub fn load(vb: VarBuilder<'_>, config: &FusionConfig, parameters: &Parameters) -> Result<Self> {
         Ok(Fusion {
-            text_head: candle_nn::linear(hidden_size, CLASSES, vb.pp("heads.text"))?,
-            image_head: candle_nn::linear(channels, CLASSES, vb.pp("heads.image"))?,
-            joint: Joint::load(vb.pp("fusion"), config, hidden_size, channels)?,
-            contradiction: Contradiction::load(vb.pp("contradiction"))?,
+            text_head: linear(&vb, &parameters.heads.text)?,
+            image_head: linear(&vb, &parameters.heads.image)?,
+            fused: FusedHead::load(&vb, config, &parameters.fusion)?,
             dropout: config.dropout,
         })
     }
 
     /// Where the weights are.
     pub fn device(&self) -> &Device {
-        self.contradiction.scale.device()
+        self.text_head.weight().device()
     }
 
     /// What the weights are made of.
     pub fn dtype(&self) -> DType {
-        self.contradiction.scale.dtype()
+        self.text_head.weight().dtype()
+    }
+
+    /// The heads of text and image.
+    pub fn heads(&self) -> [&Linear; 2] {
+        [&self.text_head, &self.image_head]
+    }
+
+    /// The fused head.
+    pub fn fused(&self) -> &FusedHead {
+        &self.fused
     }
 
     /// Runs all heads on a batch.
     ///
-    /// `has_text` and `has_image`, `[batch]` each, say with 1 and 0 in which rows a side is there; where it is not, a
-    /// learned stand-in takes its place and its features do not matter (they must be finite). A side without features
+    /// `has_text` and `has_image`, `[batch]` each, say with 1 and 0 in which rows a modality is there; where it is not, a
+    /// learned stand-in takes its place and its features do not matter (they must be finite). A modality without features
     /// is missing in every row.
     ///
     /// # Errors
-    /// When both sides are `None` or shapes do not fit.
+    /// When both modalities are `None` or shapes do not fit.
     pub fn forward(
         &self,
         text: Option<&TextFeatures>,
@@ -151,55 +149,33 @@ impl Fusion {
         mode: Mode<'_>,
     ) -> Result<Outputs> {
         let absent = has_text.zeros_like()?;
-        let text = text.map(Side::of_text).transpose()?;
-        let image = image.map(Side::of_image).transpose()?;
+        let text = text.map(Items::of_text).transpose()?;
+        let image = image.map(Items::of_image).transpose()?;
         if text.is_none() && image.is_none() {
             bail!("fusion: neither text nor image features")
         }
-        let read = |side: &Option<Side>, head: &Linear| -> Result<Option<Tensor>> {
-            let Some(side) = side else { return Ok(None) };
-            head.forward(&dropout(&side.pooled, self.dropout, mode)?).map(Some)
+        let read = |items: &Option<Items>, head: &Linear| -> Result<Option<Tensor>> {
+            let Some(items) = items else { return Ok(None) };
+            head.forward(&dropout(&items.pooled, self.dropout, mode)?).map(Some)
         };
         let (text_logits, image_logits) = (read(&text, &self.text_head)?, read(&image, &self.image_head)?);
-        let has = |side: &Option<Side>, has| if side.is_some() { has } else { &absent };
-        let text = Input { has: has(&text, has_text), side: text, logits: text_logits.as_ref() };
-        let image = Input { has: has(&image, has_image), side: image, logits: image_logits.as_ref() };
-        let (fused, joined) = self.joint.forward(&text, &image, self.dropout, mode)?;
-        let contradiction = match (&text_logits, &image_logits) {
-            (Some(text), Some(image)) => Some(self.contradiction.forward(text, image)?),
-            _ => None,
-        };
-        Ok(Outputs { text: text_logits, image: image_logits, fused, joined, contradiction })
-    }
-}
-
-/// How probable it is that text and image point opposite ways: `p = T(pos) I(neg) + T(neg) I(pos)` of the two heads'
-/// probabilities, calibrated by Platt scaling (Platt 1999) on its logit.
-#[derive(Clone, Debug)]
-struct Contradiction {
-    scale: Tensor,
-    bias: Tensor,
-}
-
-impl Contradiction {
-    fn load(vb: VarBuilder<'_>) -> Result<Self> {
-        Ok(Contradiction {
-            scale: vb.get_with_hints(1, "scale", Init::Const(1.0))?,
-            bias: vb.get_with_hints(1, "bias", Init::Const(0.0))?,
+        let has = |items: &Option<Items>, has| if items.is_some() { has } else { &absent };
+        let text = Input { has: has(&text, has_text), items: text, logits: text_logits.as_ref() };
+        let image = Input { has: has(&image, has_image), items: image, logits: image_logits.as_ref() };
+        let fused = self.fused.forward(&text, &image, self.dropout, mode)?;
+        Ok(Outputs {
+            text: text_logits,
+            image: image_logits,
+            fused: fused.logits,
+            fused_features: fused.features,
+            trace: fused.trace,
         })
     }
+}
 
-    /// The calibrated logit, `[batch]`, from two logits `[batch, 3]`.
-    fn forward(&self, text: &Tensor, image: &Tensor) -> Result<Tensor> {
-        let probability =
-            |logits: &Tensor, class: usize| log_softmax(logits, D::Minus1)?.narrow(1, class, 1)?.exp();
-        let opposed = (probability(text, 2)? * probability(image, 0)?)?;
-        let p = (opposed + (probability(text, 0)? * probability(image, 2)?)?)?
-            .squeeze(1)?
-            .clamp(1e-6, 1.0 - 1e-6)?;
-        let logit = (p.log()? - (1.0 - &p)?.log()?)?;
-        logit.broadcast_mul(&self.scale)?.broadcast_add(&self.bias)
-    }
+/// The linear layer of `parameter` below `vb`, with candle's initialisation.
+pub(super) fn linear(vb: &VarBuilder<'_>, parameter: &LinearParameter) -> Result<Linear> {
+    candle_nn::linear(parameter.inputs, parameter.outputs, vb.pp(&parameter.name))
 }
 
 #[cfg(test)]
@@ -207,10 +183,13 @@ mod tests {
     use candle_core::Var;
     use candle_nn::VarMap;
 
-    use super::{super::FusionKind, *};
-    use crate::layers::{
-        NoiseSource,
-        gradient_check::{assert_gradients, input, randomise},
+    use super::*;
+    use crate::{
+        layers::{
+            NoiseSource,
+            gradient_check::{assert_gradients, input, randomise},
+        },
+        model::{FusionKind, FusionParameters, PerModality},
     };
 
     const KINDS: [FusionKind; 4] =
@@ -221,7 +200,14 @@ mod tests {
         let vars = VarMap::new();
         let vb = VarBuilder::from_varmap(&vars, DType::F64, &Device::Cpu);
         let config = FusionConfig { kind, width: 8, heads: 2, dropout: 0.25 };
-        let fusion = Fusion::load(vb, &config, 6, 5)?;
+        let features = PerModality { text: 6, image: 5 };
+        let head = |name: &str, inputs| LinearParameter { name: format!("heads.{name}"), outputs: 3, inputs };
+        let fusion = Fusion {
+            text_head: linear(&vb, &head("text", 6))?,
+            image_head: linear(&vb, &head("image", 5))?,
+            fused: FusedHead::load(&vb, &config, &FusionParameters::new(&config, features, 3, "fusion."))?,
+            dropout: config.dropout,
+        };
         randomise(&vars)?;
         Ok((vars, fusion))
     }
@@ -263,7 +249,6 @@ mod tests {
                 for logits in [out.text.as_ref(), out.image.as_ref(), Some(&out.fused)] {
                     assert_eq!(logits.map(|l| l.dims().to_vec()), Some(vec![3, 3]), "{kind:?}");
                 }
-                assert_eq!(out.contradiction.map(|c| c.dims().to_vec()), Some(vec![3]));
             }
             assert!(fusion.forward(None, None, &ones, &ones, Mode::Infer).is_err());
         }
@@ -292,8 +277,7 @@ mod tests {
                     )?;
                     let heads = [out.text, out.image].into_iter().flatten();
                     let logits: Vec<_> = heads.chain([out.fused]).collect();
-                    let contradiction = out.contradiction.unwrap().unsqueeze(1)?;
-                    Tensor::cat(&[Tensor::cat(&logits, 1)?, contradiction], 1)
+                    Tensor::cat(&logits, 1)
                 },
             )?;
         }
@@ -364,24 +348,8 @@ mod tests {
             let image = ImageFeatures::from_pooled(&image.pooled()?)?;
             let pooled = fusion.forward(Some(&text), Some(&image), &ones, &ones, Mode::Infer)?;
             assert_close(&full.fused, &pooled.fused)?;
-            assert_close(&full.contradiction.unwrap(), &pooled.contradiction.unwrap())?;
+            assert_close(&full.text.unwrap(), &pooled.text.unwrap())?;
         }
-        Ok(())
-    }
-
-    #[test]
-    fn contradiction_is_high_when_the_heads_are_opposed() -> Result<()> {
-        let vars = VarMap::new();
-        let vb = VarBuilder::from_varmap(&vars, DType::F64, &Device::Cpu);
-        let contradiction = Contradiction::load(vb)?;
-        let (good, bad) = (vector(&[-20., 0., 20.]).unsqueeze(0)?, vector(&[20., 0., -20.]).unsqueeze(0)?);
-        let logit = |a, b| contradiction.forward(a, b)?.squeeze(0)?.to_scalar::<f64>();
-        // The clamp at 1e-6 keeps both ends finite.
-        let most = (1e6f64 - 1.0).ln();
-        assert!((logit(&good, &bad)? - most).abs() < 1e-6);
-        assert!((logit(&good, &good)? + most).abs() < 1e-6);
-        let even = vector(&[0.0; 3]).unsqueeze(0)?;
-        assert!((logit(&even, &even)? - (2.0f64 / 7.0).ln()).abs() < 1e-9);
         Ok(())
     }
 }

@@ -1,13 +1,20 @@
-//! The fusion room: how text and image are joined, the heads and their temperatures, stand-ins for a missing modality,
-//! contradiction.
+//! From the encoders' outputs to logits: the heads of each modality, the fused head, what stands in for a missing modality,
+//! and which items the logits come from. Float in `float`, with int8 weights in `quantized`.
 
-mod config;
+pub mod explain;
 #[cfg(feature = "float")]
 pub mod float;
-pub mod int8;
 #[cfg(feature = "float")]
-mod joint;
-mod temperature;
+pub(crate) mod fused_head;
+pub mod quantized;
+mod readout;
 
-pub use config::{FusionConfig, FusionKind};
-pub use temperature::Temperatures;
+#[cfg(feature = "float")]
+pub use readout::checkpoint_temperature;
+pub use readout::{HeadLogits, Readout};
+
+use crate::model::PerModality;
+
+/// The items of each modality that is there: hidden states `[tokens, hidden_size]`, and the cells of the last grid
+/// `[cells, channels]`.
+pub type Features<'a> = PerModality<Option<&'a [f32]>>;

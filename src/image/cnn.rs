@@ -1,34 +1,22 @@
-//! The image encoder in candle: interprets the lists of [`architecture`](super::architecture), trainable.
+//! The image encoder in candle: walks the nodes of a [`Network`], trainable.
 
 use candle_core::{D, Result, Tensor};
 use candle_nn::VarBuilder;
 
-use super::{
-    Architecture,
-    architecture::{Activation, Block, ConvSpec, Network, Shortcut},
+use crate::{
+    layers::{ConvNorm, Mode, Pads, max_pool2d, relu6},
+    model::{Activation, Architecture, ConvSpec, Network, Op},
 };
-use crate::layers::{ConvNorm, Mode, Pads, max_pool2d, relu6};
 
 /// A CNN without its classifier: pixels in, the last grid of features out.
 #[derive(Clone, Debug)]
 pub struct Cnn {
     network: Network,
-    stem: ConvNorm,
-    blocks: Vec<Layers>,
-    head: Option<ConvNorm>,
-}
-
-/// The layers of one [`Block`].
-#[derive(Clone, Debug)]
-struct Layers {
+    /// One for each convolution, in the order of [`Network::convs`].
     convs: Vec<ConvNorm>,
-    projection: Option<ConvNorm>,
 }
 
-/// The name under which an observer sees the maximum that follows a ResNet's stem.
-pub const MAX_POOL: &str = "max_pool";
-
-/// Sees each activation of a forward pass: its name and the tensor.
+/// Sees the output of each node of a forward pass: its name and the tensor.
 type Observer<'a> = dyn FnMut(&str, &Tensor) -> Result<()> + 'a;
 
 impl Cnn {
@@ -46,19 +34,7 @@ impl Cnn {
             let (conv, norm) = (vb.pp(&spec.name), vb.pp(&spec.norm));
             ConvNorm::load(conv, norm, spec.weight_shape(), spec.stride, spec.groups, eps)
         };
-        let block = |block: &Block| -> Result<Layers> {
-            let projection = match &block.shortcut {
-                Shortcut::Projection(spec) => Some(load(spec)?),
-                Shortcut::None | Shortcut::Identity => None,
-            };
-            Ok(Layers { convs: block.convs.iter().map(load).collect::<Result<_>>()?, projection })
-        };
-        Ok(Cnn {
-            stem: load(&network.stem)?,
-            blocks: network.blocks.iter().map(block).collect::<Result<_>>()?,
-            head: network.head.as_ref().map(load).transpose()?,
-            network,
-        })
+        Ok(Cnn { convs: network.convs().map(load).collect::<Result<_>>()?, network })
     }
 
     /// The layers as data.
@@ -70,7 +46,7 @@ impl Cnn {
     /// `frozen` is true. No gradient reaches a frozen layer's parameters, and a frozen BatchNorm keeps to its running
     /// statistics in training too.
     pub fn freeze(&mut self, frozen: impl Fn(&str) -> bool) {
-        for (spec, layer) in pairs(&self.network, &mut self.stem, &mut self.blocks, &mut self.head) {
+        for (spec, layer) in self.network.convs().zip(&mut self.convs) {
             if frozen(&spec.name) {
                 layer.freeze_conv();
             }
@@ -88,9 +64,7 @@ impl Cnn {
         self.run(pixels, mode, &mut |_, _| Ok(()))
     }
 
-    /// As [`Cnn::forward`] in [`Mode::Infer`], and shows `observer` each convolution's output after its activation,
-    /// under the convolution's name, each residual sum after its activation, under the block's name, and the maximum after
-    /// the stem, if there is one, as [`MAX_POOL`].
+    /// As [`Cnn::forward`] in [`Mode::Infer`], and shows `observer` the output of each node under its name.
     ///
     /// # Errors
     /// When `pixels` has another shape, and those of `observer`.
@@ -98,47 +72,39 @@ impl Cnn {
         self.run(pixels, Mode::Infer, observer)
     }
 
-    /// Each convolution with its BatchNorm folded in, in the order of [`Network::convs`]: what it is, weight `[out, in
-    /// / groups, kernel, kernel]`, bias `[out]`.
+    /// Each convolution with its BatchNorm folded in, in the order of [`Network::convs`]: weight `[out, in / groups, kernel,
+    /// kernel]` and bias `[out]`.
     ///
     /// # Errors
     /// Those of candle.
-    pub fn folded(&self) -> Result<Vec<(ConvSpec, Tensor, Tensor)>> {
-        let blocks = self.blocks.iter().flat_map(|block| block.convs.iter().chain(&block.projection));
-        let layers = std::iter::once(&self.stem).chain(blocks).chain(&self.head);
-        let fold = |(spec, layer): (&ConvSpec, &ConvNorm)| {
-            let (weight, bias) = layer.folded()?;
-            Ok((spec.clone(), weight, bias))
-        };
-        self.network.convs().zip(layers).map(fold).collect()
+    pub fn folded(&self) -> Result<Vec<(Tensor, Tensor)>> {
+        self.convs.iter().map(ConvNorm::folded).collect()
     }
 
     fn run(&self, pixels: &Tensor, mode: Mode<'_>, observer: &mut Observer<'_>) -> Result<Tensor> {
-        let mut x = apply(&self.network.stem, &self.stem, pixels, mode, observer)?;
-        if self.network.max_pool {
-            x = max_pool2d(&x, mode)?;
-            observer(MAX_POOL, &x)?;
-        }
-        for (block, layers) in self.network.blocks.iter().zip(&self.blocks) {
-            let mut y = x.clone();
-            for (spec, layer) in block.convs.iter().zip(&layers.convs) {
-                y = apply(spec, layer, &y, mode, observer)?;
-            }
-            let shortcut = match (&block.shortcut, &layers.projection) {
-                (Shortcut::Projection(spec), Some(layer)) => Some(apply(spec, layer, &x, mode, observer)?),
-                (Shortcut::Identity, _) => Some(x),
-                _ => None,
+        let slots = self.network.slots();
+        let mut values = vec![pixels.clone(); slots.count];
+        let mut convs = self.convs.iter();
+        let mut x = pixels.clone();
+        for (i, node) in self.network.nodes.iter().enumerate() {
+            let input = &values[slots.of[node.input]];
+            x = match (&node.op, convs.as_slice().first()) {
+                (Op::Conv(spec), Some(layer)) => {
+                    convs.next();
+                    let (_, _, rows, columns) = input.dims4()?;
+                    let pads = Pads { rows: spec.pads(rows), columns: spec.pads(columns) };
+                    layer.forward(input, pads, mode)?
+                }
+                _ => max_pool2d(input, mode)?,
             };
-            if let Some(shortcut) = shortcut {
-                y = activate(&(y + shortcut)?, block.activation)?;
-                observer(&block.name, &y)?;
+            if let Some(residual) = node.residual {
+                x = (x + &values[slots.of[residual]])?;
             }
-            x = y;
+            x = activate(&x, node.activation)?;
+            observer(&node.name, &x)?;
+            values[slots.of[i + 1]] = x.clone();
         }
-        match (&self.network.head, &self.head) {
-            (Some(spec), Some(layer)) => apply(spec, layer, &x, mode, observer),
-            _ => Ok(x),
-        }
+        Ok(x)
     }
 }
 
@@ -150,37 +116,12 @@ pub fn average_pool(grid: &Tensor) -> Result<Tensor> {
     grid.flatten_from(2)?.mean(D::Minus1)
 }
 
-fn apply(
-    spec: &ConvSpec,
-    layer: &ConvNorm,
-    x: &Tensor,
-    mode: Mode<'_>,
-    observer: &mut Observer<'_>,
-) -> Result<Tensor> {
-    let (_, _, rows, columns) = x.dims4()?;
-    let pads = Pads { rows: spec.pads(rows), columns: spec.pads(columns) };
-    let y = activate(&layer.forward(x, pads, mode)?, spec.activation)?;
-    observer(&spec.name, &y)?;
-    Ok(y)
-}
-
 fn activate(x: &Tensor, activation: Activation) -> Result<Tensor> {
     match activation {
         Activation::None => Ok(x.clone()),
         Activation::Relu => x.relu(),
         Activation::Relu6 => relu6(x),
     }
-}
-
-/// Each convolution's data and layer, in the order of [`Network::convs`].
-fn pairs<'a>(
-    network: &'a Network,
-    stem: &'a mut ConvNorm,
-    blocks: &'a mut [Layers],
-    head: &'a mut Option<ConvNorm>,
-) -> impl Iterator<Item = (&'a ConvSpec, &'a mut ConvNorm)> {
-    let blocks = blocks.iter_mut().flat_map(|block| block.convs.iter_mut().chain(&mut block.projection));
-    network.convs().zip(std::iter::once(stem).chain(blocks).chain(head))
 }
 
 #[cfg(test)]
@@ -190,10 +131,13 @@ mod tests {
     use candle_core::{DType, Device};
     use candle_nn::VarMap;
 
-    use super::{super::architecture::Padding, *};
-    use crate::layers::{
-        NoiseSource,
-        gradient_check::{assert_gradients, input, randomise},
+    use super::*;
+    use crate::{
+        layers::{
+            NoiseSource,
+            gradient_check::{assert_gradients, input, randomise},
+        },
+        model::{Node, Padding},
     };
 
     fn random(architecture: Architecture) -> Result<(VarMap, Cnn)> {
@@ -215,7 +159,7 @@ mod tests {
         for architecture in [Architecture::Resnet18, Architecture::EfficientnetLite0] {
             let (_, cnn) = random(architecture)?;
             let mut tensors = HashMap::new();
-            for (spec, weight, bias) in cnn.folded()? {
+            for (spec, (weight, bias)) in cnn.network().convs().zip(cnn.folded()?) {
                 tensors.insert(format!("{}.weight", spec.name), weight);
                 tensors.insert(format!("{}.bias", spec.name), bias);
             }
@@ -229,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn the_observer_sees_each_convolution_and_each_sum() -> Result<()> {
+    fn the_observer_sees_each_node_after_its_activation() -> Result<()> {
         let (_, cnn) = random(Architecture::EfficientnetLite0)?;
         let mut seen = Vec::new();
         let mut least = f32::MAX;
@@ -241,11 +185,8 @@ mod tests {
             Ok(())
         })?;
         assert_eq!(grid.dims(), [1, 1280, 2, 2]);
-        assert_eq!(cnn.network().grid_size(64), 2);
-        let network = cnn.network();
-        let sums = network.blocks.iter().filter(|block| block.shortcut != Shortcut::None);
-        assert_eq!(seen.len(), network.convs().count() + sums.count());
-        assert!(network.convs().all(|conv| seen.contains(&conv.name)));
+        let names: Vec<_> = cnn.network().nodes.iter().map(|node| node.name.clone()).collect();
+        assert_eq!(seen, names);
         assert!(seen.contains(&"blocks.1.1".to_owned()) && !seen.contains(&"blocks.1.0".to_owned()));
         assert!(least >= 0.0, "observed before the activation");
         Ok(())
@@ -271,8 +212,8 @@ mod tests {
         Ok(())
     }
 
-    fn spec(name: &str, channels: (usize, usize), kernel: usize, stride: usize, groups: usize) -> ConvSpec {
-        ConvSpec {
+    fn conv(name: &str, channels: (usize, usize), kernel: usize, stride: usize, groups: usize) -> Op {
+        Op::Conv(ConvSpec {
             name: name.into(),
             norm: format!("{name}_norm"),
             in_channels: channels.0,
@@ -281,17 +222,19 @@ mod tests {
             stride,
             groups,
             padding: Padding::Same,
-            activation: Activation::Relu6,
-        }
+        })
+    }
+
+    /// A node that reads the value `input`.
+    fn node(input: usize, op: Op, residual: Option<usize>, activation: Activation) -> Node {
+        Node { name: format!("{op:?}"), op, input, residual, activation }
     }
 
     /// Gradients of a small network in training mode, on 6 x 6 pixels.
-    fn assert_trains(max_pool: bool, block: Block) -> Result<()> {
-        let stem = spec("stem", (3, 4), 3, 1, 1);
-        let network = Network { stem, max_pool, blocks: vec![block], head: None, channels: 6 };
+    fn assert_trains(nodes: Vec<Node>) -> Result<()> {
         let vars = VarMap::new();
         let vb = VarBuilder::from_varmap(&vars, DType::F64, &Device::Cpu);
-        let cnn = Cnn::load_network(vb, network, 1e-3)?;
+        let cnn = Cnn::load_network(vb, Network { nodes, channels: 6 }, 1e-3)?;
         randomise(&vars)?;
         let x = input((2, 3, 6, 6), 1)?;
         let noise = NoiseSource::new(0);
@@ -301,33 +244,31 @@ mod tests {
 
     #[test]
     fn gradients_of_a_bottleneck_after_the_maximum() -> Result<()> {
-        let last = ConvSpec { activation: Activation::None, ..spec("c", (2, 6), 1, 1, 1) };
-        let plain = ConvSpec { padding: Padding::Symmetric(1), ..spec("b", (2, 2), 3, 2, 1) };
-        let projection = ConvSpec { activation: Activation::None, ..spec("down", (4, 6), 1, 2, 1) };
-        assert_trains(
-            true,
-            Block {
-                name: "block".into(),
-                convs: vec![spec("a", (4, 2), 1, 1, 1), plain, last],
-                shortcut: Shortcut::Projection(projection),
-                activation: Activation::Relu,
-            },
-        )
+        use Activation::{Relu, Relu6};
+        let mut plain = conv("b", (2, 2), 3, 2, 1);
+        if let Op::Conv(spec) = &mut plain {
+            spec.padding = Padding::Symmetric(1);
+        }
+        assert_trains(vec![
+            node(0, conv("stem", (3, 4), 3, 1, 1), None, Relu6),
+            node(1, Op::MaxPool, None, Activation::None),
+            node(2, conv("down", (4, 6), 1, 2, 1), None, Activation::None),
+            node(2, conv("a", (4, 2), 1, 1, 1), None, Relu6),
+            node(4, plain, None, Relu6),
+            node(5, conv("c", (2, 6), 1, 1, 1), Some(3), Relu),
+        ])
     }
 
     #[test]
     fn gradients_of_inverted_residuals() -> Result<()> {
-        for (stride, out, shortcut) in [(1, 4, Shortcut::Identity), (2, 6, Shortcut::None)] {
-            let last = ConvSpec { activation: Activation::None, ..spec("c", (8, out), 1, 1, 1) };
-            assert_trains(
-                false,
-                Block {
-                    name: "block".into(),
-                    convs: vec![spec("a", (4, 8), 1, 1, 1), spec("b", (8, 8), 5, stride, 8), last],
-                    shortcut,
-                    activation: Activation::None,
-                },
-            )?;
+        use Activation::Relu6;
+        for (stride, out, residual) in [(1, 4, Some(1)), (2, 6, None)] {
+            assert_trains(vec![
+                node(0, conv("stem", (3, 4), 3, 1, 1), None, Relu6),
+                node(1, conv("a", (4, 8), 1, 1, 1), None, Relu6),
+                node(2, conv("b", (8, 8), 5, stride, 8), None, Relu6),
+                node(3, conv("c", (8, out), 1, 1, 1), residual, Activation::None),
+            ])?;
         }
         Ok(())
     }

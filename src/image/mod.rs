@@ -1,20 +1,17 @@
-//! The image room: decode with limits, orientation, resize, normalise; ResNet and EfficientNet-Lite encoders
-//! (float in `cnn`, int8 in `int8`).
+//! Images: decode with limits, orientation, resize, normalise; the CNN encoder (float in `cnn`, with int8 weights in
+//! `quantized`).
 
-pub mod architecture;
 #[cfg(feature = "float")]
 pub mod cnn;
-mod config;
 mod container;
 mod decode;
 mod error;
-pub mod int8;
 mod orientation;
 mod picture;
 mod preprocess;
+pub mod quantized;
 mod resize;
 
-pub use config::{Architecture, CnnConfig, Filter, Fit, Preprocess};
 pub use decode::{Limits, decode};
 pub use error::ImageError;
 pub use picture::Picture;

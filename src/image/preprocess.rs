@@ -1,6 +1,7 @@
 //! From a picture of any size to the encoder's input.
 
-use super::{Fit, Picture, Preprocess, resize::resize_window};
+use super::{Picture, resize::resize_window};
+use crate::model::{Fit, Preprocess};
 
 /// The share of the short side that [`Fit::Crop`] keeps.
 const CROP: f64 = 0.875;
@@ -59,7 +60,7 @@ impl Preprocess {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::image::Filter;
+    use crate::model::Filter;
 
     fn preprocess(fit: Fit) -> Preprocess {
         let (mean, std) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);

@@ -6,7 +6,8 @@
 
 use std::ops::Range;
 
-use super::{Filter, ImageError, Limits, Picture};
+use super::{ImageError, Limits, Picture};
+use crate::model::Filter;
 
 /// Bits behind the point of a weight: 32, less 8 of the pixel, less 2 for the filter's overshoot and sign.
 const PRECISION: u32 = 22;

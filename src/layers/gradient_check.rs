@@ -139,7 +139,7 @@ mod tests {
         let attention = MultiHeadAttention::load(vb, 8, 2, 0.0)?;
         randomise(&vars)?;
         let x = input((2, 3, 8), 1)?;
-        assert_gradients(&vars, &[("x", &x)], |_| true, || attention.forward(&x, None, Mode::Infer))
+        assert_gradients(&vars, &[("x", &x)], |_| true, || Ok(attention.forward(&x, None, Mode::Infer)?.0))
     }
 
     #[test]

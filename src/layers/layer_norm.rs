@@ -24,6 +24,11 @@ impl LayerNorm {
         Ok(LayerNorm { weight, bias, eps })
     }
 
+    /// Weight and bias.
+    pub fn parameters(&self) -> [&Tensor; 2] {
+        [&self.weight, &self.bias]
+    }
+
     /// `[.., width]` to `[.., width]`.
     ///
     /// # Errors

@@ -18,6 +18,11 @@ impl Linear {
         Linear { weight, bias }
     }
 
+    /// Weight and bias.
+    pub fn parameters(&self) -> [&Tensor; 2] {
+        [&self.weight, &self.bias]
+    }
+
     /// Loads `weight` `[to, from]` and `bias` `[to]`.
     ///
     /// # Errors

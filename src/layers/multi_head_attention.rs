@@ -34,14 +34,26 @@ impl MultiHeadAttention {
         })
     }
 
-    /// `[batch, items, width]` to the same shape; `bias` comes from [`key_bias`](super::key_bias) and hides items.
+    /// How many heads there are.
+    pub fn heads(&self) -> usize {
+        self.heads
+    }
+
+    /// Input and output projection.
+    pub fn projections(&self) -> [&Linear; 2] {
+        [&self.in_proj, &self.out_proj]
+    }
+
+    /// `[batch, items, width]` to the same shape, and the queries, keys and values on the way, `[batch, items, 3 width]`;
+    /// `bias` comes from [`key_bias`](super::key_bias) and hides items.
     ///
     /// # Errors
     /// When shapes do not fit.
-    pub fn forward(&self, x: &Tensor, bias: Option<&Tensor>, mode: Mode<'_>) -> Result<Tensor> {
-        let projected = self.in_proj.forward(x)?.chunk(3, 2)?;
-        let [q, k, v] = projected.as_slice() else { candle_core::bail!("in_proj gave no three parts") };
+    pub fn forward(&self, x: &Tensor, bias: Option<&Tensor>, mode: Mode<'_>) -> Result<(Tensor, Tensor)> {
+        let projected = self.in_proj.forward(x)?;
+        let parts = projected.chunk(3, 2)?;
+        let [q, k, v] = parts.as_slice() else { candle_core::bail!("in_proj gave no three parts") };
         let (context, _) = attend(q, k, v, bias, self.heads, self.dropout, mode)?;
-        self.out_proj.forward(&context)
+        Ok((self.out_proj.forward(&context)?, projected))
     }
 }

@@ -5,7 +5,7 @@
 
 use candle_core::{CpuStorage, DType, Layout, Result, Tensor, WithDType, bail};
 
-use crate::kernels::math;
+use crate::backend::cpu::math;
 
 /// A float32, with the polynomials of [`math`] that become vector code, or a float64, in which gradients are checked.
 pub(super) trait Real: WithDType {

@@ -5,8 +5,13 @@ use std::collections::HashMap;
 use candle_core::{DType, Result, Tensor};
 use candle_nn::{Embedding, Init, Module, VarBuilder};
 
-use super::{Activation, BertConfig};
-use crate::layers::{LayerNorm, Linear, Mode, attend, dropout, gelu, key_bias};
+use crate::{
+    layers::{LayerNorm, Linear, Mode, attend, dropout, gelu, key_bias},
+    model::{
+        BertConfig, EmbeddingParameter, HiddenActivation, LayerNormParameter, LayerParameters,
+        LinearParameter, TextParameters,
+    },
+};
 
 /// A BERT encoder without a pooler: token ids in, hidden states out.
 #[derive(Clone, Debug)]
@@ -25,21 +30,19 @@ impl Bert {
     /// # Errors
     /// When a tensor is missing or does not have the shape that `config` says.
     pub fn load(vb: VarBuilder<'_>, config: &BertConfig) -> Result<Self> {
-        let embeddings = vb.pp("embeddings");
-        let table = |name: &str, rows: usize| -> Result<Embedding> {
+        let parameters = TextParameters::new(config, "");
+        let table = |table: &EmbeddingParameter| -> Result<Embedding> {
             let init = Init::Randn { mean: 0.0, stdev: 0.02 };
-            let shape = (rows, config.hidden_size);
-            Ok(Embedding::new(embeddings.pp(name).get_with_hints(shape, "weight", init)?, config.hidden_size))
+            let weight = vb.pp(&table.name).get_with_hints((table.rows, table.width), "weight", init)?;
+            Ok(Embedding::new(weight, table.width))
         };
-        let layers = vb.pp("encoder.layer");
+        let layer = |layer| Layer::load(&vb, config, layer);
         Ok(Bert {
-            words: table("word_embeddings", config.vocab_size)?,
-            positions: table("position_embeddings", config.max_position_embeddings)?,
-            token_types: table("token_type_embeddings", config.type_vocab_size)?,
-            norm: LayerNorm::load(embeddings.pp("LayerNorm"), config.hidden_size, config.layer_norm_eps)?,
-            layers: (0..config.num_hidden_layers)
-                .map(|i| Layer::load(layers.pp(i), config))
-                .collect::<Result<_>>()?,
+            words: table(&parameters.words)?,
+            positions: table(&parameters.positions)?,
+            token_types: table(&parameters.token_types)?,
+            norm: layer_norm(&vb, &parameters.norm)?,
+            layers: parameters.layers.iter().map(layer).collect::<Result<_>>()?,
             dropout: config.hidden_dropout_prob,
         })
     }
@@ -84,26 +87,25 @@ struct Layer {
     intermediate: Linear,
     output: Linear,
     output_norm: LayerNorm,
-    activation: Activation,
+    activation: HiddenActivation,
     heads: usize,
     hidden_dropout: f64,
     attention_dropout: f64,
 }
 
 impl Layer {
-    fn load(vb: VarBuilder<'_>, config: &BertConfig) -> Result<Self> {
-        let (width, inner) = (config.hidden_size, config.intermediate_size);
-        let norm = |vb: VarBuilder<'_>| LayerNorm::load(vb.pp("LayerNorm"), width, config.layer_norm_eps);
-        let linear = |from, to, vb: VarBuilder<'_>| Linear::load(vb, from, to);
+    fn load(vb: &VarBuilder<'_>, config: &BertConfig, layer: &LayerParameters) -> Result<Self> {
+        let linear = |layer: &LinearParameter| Linear::load(vb.pp(&layer.name), layer.inputs, layer.outputs);
+        let [query, key, value] = &layer.query_key_value;
         Ok(Layer {
-            query: linear(width, width, vb.pp("attention.self.query"))?,
-            key: linear(width, width, vb.pp("attention.self.key"))?,
-            value: linear(width, width, vb.pp("attention.self.value"))?,
-            attention_output: linear(width, width, vb.pp("attention.output.dense"))?,
-            attention_norm: norm(vb.pp("attention.output"))?,
-            intermediate: linear(width, inner, vb.pp("intermediate.dense"))?,
-            output: linear(inner, width, vb.pp("output.dense"))?,
-            output_norm: norm(vb.pp("output"))?,
+            query: linear(query)?,
+            key: linear(key)?,
+            value: linear(value)?,
+            attention_output: linear(&layer.attention_output)?,
+            attention_norm: layer_norm(vb, &layer.attention_norm)?,
+            intermediate: linear(&layer.intermediate)?,
+            output: linear(&layer.output)?,
+            output_norm: layer_norm(vb, &layer.output_norm)?,
             activation: config.hidden_act,
             heads: config.num_attention_heads,
             hidden_dropout: config.hidden_dropout_prob,
@@ -118,13 +120,17 @@ impl Layer {
         let x = self.attention_norm.forward(&(attended + x)?)?;
         let inner = self.intermediate.forward(&x)?;
         let inner = match self.activation {
-            Activation::Gelu => gelu(&inner)?,
-            Activation::GeluNew => inner.gelu()?,
-            Activation::Relu => inner.relu()?,
+            HiddenActivation::Gelu => gelu(&inner)?,
+            HiddenActivation::GeluNew => inner.gelu()?,
+            HiddenActivation::Relu => inner.relu()?,
         };
         let fed = dropout(&self.output.forward(&inner)?, self.hidden_dropout, mode)?;
         self.output_norm.forward(&(fed + x)?)
     }
+}
+
+fn layer_norm(vb: &VarBuilder<'_>, norm: &LayerNormParameter) -> Result<LayerNorm> {
+    LayerNorm::load(vb.pp(&norm.name), norm.width, norm.eps)
 }
 
 /// Turns the tensors of a real checkpoint into the ones that [`Bert::load`] asks for: drops a `bert.` prefix, renames
@@ -228,7 +234,7 @@ mod tests {
     /// Embeddings and layers, with dropout and padding.
     #[test]
     fn every_parameter_has_its_gradient() -> Result<()> {
-        for hidden_act in [Activation::Relu, Activation::Gelu, Activation::GeluNew] {
+        for hidden_act in [HiddenActivation::Relu, HiddenActivation::Gelu, HiddenActivation::GeluNew] {
             let vars = candle_nn::VarMap::new();
             let config = BertConfig { hidden_act, layer_norm_eps: 1e-5, ..tiny() };
             let bert = Bert::load(VarBuilder::from_varmap(&vars, DType::F64, &Device::Cpu), &config)?;

@@ -1,17 +1,15 @@
-//! The text room: clean-up, tokenizer, BERT encoder (float in `bert`, int8 in `int8`).
+//! Text: clean-up, tokenizer, the BERT encoder (float in `bert`, with int8 weights in `quantized`).
 
 mod aligned;
 #[cfg(feature = "float")]
 pub mod bert;
 mod clean;
-mod config;
 mod emoji;
-pub mod int8;
+pub mod quantized;
 mod tokenizer;
 
 pub use aligned::Cleaned;
 pub use clean::clean;
-pub use config::{Activation, BertConfig};
 pub use tokenizer::{Encoding, MAX_TEXT_BYTES, Tokenizer, Word};
 
 /// Why a text was refused.

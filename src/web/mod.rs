@@ -5,7 +5,8 @@ use wasm_bindgen::prelude::*;
 
 use crate::{
     Analysis, Analyzer, Error, Post,
-    analyzer::{ImageInput, Inference, Stage},
+    analyzer::{ImageInput, Stage},
+    inference::Immediate,
 };
 
 mod buffer;
@@ -24,7 +25,7 @@ extern "C" {
 /// Throws when this engine computes wrong numbers: then take another build.
 #[wasm_bindgen(js_name = selfTest)]
 pub fn self_test() -> Result<(), JsError> {
-    crate::kernels::self_test()?;
+    crate::backend::cpu::self_test()?;
     Ok(())
 }
 
@@ -76,13 +77,23 @@ impl Engine {
         Analyzer::from_bundle(bundle.into_bytes()).map(Engine).map_err(thrown)
     }
 
+    /// The labels as JSON, in the order of the scores: a list of names and polarities.
+    pub fn labels(&self) -> Result<String, JsValue> {
+        labels(&self.0)
+    }
+
     /// The analysis as JSON, with `timings`.
     pub fn analyze(&mut self, text: Option<String>, picture: Option<Picture>) -> Result<String, JsValue> {
         analyze(&mut self.0, text, picture)
     }
 }
 
-fn analyze<M: Inference>(
+fn labels<M: Immediate>(analyzer: &Analyzer<M>) -> Result<String, JsValue> {
+    let labels: Vec<_> = analyzer.readout().labels.iter().collect();
+    serde_json::to_string(&labels).map_err(|e| JsError::from(e).into())
+}
+
+fn analyze<M: Immediate>(
     analyzer: &mut Analyzer<M>,
     text: Option<String>,
     picture: Option<Picture>,

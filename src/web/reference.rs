@@ -1,11 +1,16 @@
 //! The float model in the browser, for the tests that hold the int8 plan to it.
 
+use candle_core::Device;
 use wasm_bindgen::prelude::*;
 
-use super::{BundleBuffer, Picture, analyze, thrown};
-use crate::{Analyzer, Bundle, Result, reference::Reference};
+use super::{BundleBuffer, Picture, analyze, labels, thrown};
+use crate::{
+    Analyzer, Bundle, Result,
+    inference::Reference,
+    model::{ModelConfig, tokenizer_json},
+};
 
-/// An [`Analyzer`] of the float model with a bundle's dequantised weights. Answers as [`Engine`](super::Engine) does.
+/// An [`Analyzer`] of the float model with a bundle's dequantized weights. Answers as [`Engine`](super::Engine) does.
 #[wasm_bindgen]
 #[derive(Debug)]
 pub struct ReferenceEngine(Analyzer<Reference>);
@@ -17,9 +22,16 @@ impl ReferenceEngine {
     pub fn new(bundle: BundleBuffer) -> Result<ReferenceEngine, JsValue> {
         let load = || -> Result<_> {
             let bundle = Bundle::parse(bundle.into_bytes())?;
-            Analyzer::new(Reference::load(&bundle)?, &bundle)
+            let config = ModelConfig::of_bundle(&bundle)?;
+            let reference = Reference::of_bundle(&bundle, &config, &Device::Cpu)?;
+            Analyzer::new(reference, &config, tokenizer_json(&bundle)?)
         };
         load().map(ReferenceEngine).map_err(thrown)
+    }
+
+    /// As [`Engine::labels`](super::Engine::labels).
+    pub fn labels(&self) -> Result<String, JsValue> {
+        labels(&self.0)
     }
 
     /// The analysis as JSON, with `timings`.

@@ -4,10 +4,8 @@ use candle_core::{DType, Device, Result};
 use candle_nn::VarBuilder;
 use mixed_feelings::{
     layers::Mode,
-    text::{
-        BertConfig,
-        bert::{Bert, normalise_checkpoint},
-    },
+    model::BertConfig,
+    text::bert::{Bert, normalise_checkpoint},
 };
 
 use crate::{

@@ -1,10 +1,7 @@
 //! ResNets against torchvision, EfficientNet-Lites against timm.
 
 use candle_core::Result;
-use mixed_feelings::{
-    image::{Architecture, cnn::Cnn},
-    layers::Mode,
-};
+use mixed_feelings::{image::cnn::Cnn, layers::Mode, model::Architecture};
 
 use crate::{
     expected::{assert_checkpoint, assert_output},

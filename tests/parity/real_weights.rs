@@ -5,15 +5,10 @@ use std::{collections::HashMap, path::PathBuf};
 use candle_core::{DType, Device, Result, Tensor, safetensors};
 use candle_nn::VarBuilder;
 use mixed_feelings::{
-    image::{
-        Architecture,
-        cnn::{Cnn, average_pool},
-    },
+    image::cnn::{Cnn, average_pool},
     layers::Mode,
-    text::{
-        BertConfig,
-        bert::{Bert, normalise_checkpoint},
-    },
+    model::{Architecture, BertConfig},
+    text::bert::{Bert, normalise_checkpoint},
 };
 
 use crate::expected::assert_output;

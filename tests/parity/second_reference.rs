@@ -3,11 +3,9 @@
 use candle_core::{Module, Result, Tensor};
 use candle_transformers::models::{bert as reference_bert, resnet as reference_resnet};
 use mixed_feelings::{
-    image::{
-        Architecture,
-        cnn::{Cnn, average_pool},
-    },
+    image::cnn::{Cnn, average_pool},
     layers::Mode,
+    model::Architecture,
     text::bert::Bert,
 };
 

@@ -4,8 +4,9 @@
 use candle_core::{DType, Device, Result, Tensor, Var};
 use candle_nn::{VarBuilder, VarMap};
 use mixed_feelings::{
-    image::{Architecture, cnn::Cnn},
+    image::cnn::Cnn,
     layers::{BatchNorm2d, Mode, NoiseSource},
+    model::Architecture,
 };
 
 use crate::{

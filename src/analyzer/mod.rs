@@ -1,0 +1,260 @@
+//! The whole journey: text and/or picture in, [`Analysis`] out.
+
+mod analysis;
+mod post;
+
+pub use analysis::{Analysis, Answer, Explanation, Reading, RegionWeights, Scores, WordWeight};
+pub use post::{ImageInput, Post};
+
+use std::{future::Future, pin::pin, task};
+
+use crate::{
+    backend::Cpu,
+    bundle::Bundle,
+    error::{Error, Result},
+    fusion::{Features, Readout, explain::Shares},
+    image::{Limits, Picture, decode},
+    inference::{Immediate, Inference, QuantizedModel},
+    model::{ModelConfig, tokenizer_json},
+    text::{Encoding, Tokenizer},
+};
+
+/// What the journey passes through, for callers with a clock: this crate has none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Clean-up and tokenizer.
+    Tokenize,
+    /// The text encoder.
+    Text,
+    /// From a file's bytes to pixels.
+    Decode,
+    /// Resizing and the image encoder.
+    Image,
+    /// Fusion, heads and explanation.
+    Fusion,
+}
+
+/// Reads posts. Holds one model; an error leaves it as it was, so the next call works.
+///
+/// ```no_run
+/// use mixed_feelings::{Analyzer, Post};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut analyzer = Analyzer::from_bundle(std::fs::read("mixed-feelings-small.safetensors")?)?;
+/// let analysis = analyzer.analyze(Post { text: Some("Perfect solitude"), ..Post::default() })?;
+/// println!("{} {:+.2}", analysis.label, analysis.valence);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Analyzer<M = QuantizedModel> {
+    model: M,
+    tokenizer: Tokenizer,
+    limits: Limits,
+    /// The last text and the last picture, encoded: a page asks again when only one of them has changed.
+    last_text: Option<EncodedText>,
+    last_image: Option<EncodedImage>,
+}
+
+#[derive(Clone, Debug)]
+struct EncodedText {
+    text: String,
+    encoding: Encoding,
+    hidden: Vec<f32>,
+}
+
+#[derive(Clone, Debug)]
+struct EncodedImage {
+    key: u64,
+    cells: Vec<f32>,
+}
+
+impl Analyzer {
+    /// Loads the quantized model and the tokenizer of a bundle.
+    ///
+    /// # Errors
+    /// [`Error::Bundle`], [`Error::Config`] and [`Error::Text`] when the bundle, its config or its tokenizer is not sound;
+    /// see [`Bundle::parse`].
+    pub fn from_bundle(bytes: impl Into<Vec<u8>>) -> Result<Self> {
+        let mut bundle = Bundle::parse(bytes.into())?;
+        let config = ModelConfig::of_bundle(&bundle)?;
+        let model = QuantizedModel::load(Cpu::default(), &mut bundle, &config)?;
+        Analyzer::new(model, &config, tokenizer_json(&bundle)?)
+    }
+}
+
+impl<M: Inference> Analyzer<M> {
+    /// Joins a model and its tokenizer.
+    ///
+    /// # Errors
+    /// [`Error::Text`] when the tokenizer is not sound or has tokens that the text encoder has no embedding for.
+    pub fn new(model: M, config: &ModelConfig, tokenizer_json: &str) -> Result<Self> {
+        let tokenizer = Tokenizer::from_json(tokenizer_json, config.max_tokens)?;
+        tokenizer.check_vocab(config.text.vocab_size)?;
+        Ok(Analyzer { model, tokenizer, limits: Limits::default(), last_text: None, last_image: None })
+    }
+
+    /// What the model's logits mean: its labels and the heads' temperatures.
+    pub fn readout(&self) -> &Readout {
+        self.model.readout()
+    }
+
+    /// As [`analyze`](Self::analyze), for a model that may wait for a device.
+    ///
+    /// # Errors
+    /// As [`analyze`](Self::analyze).
+    pub async fn analyze_async(&mut self, post: Post<'_>, begins: impl FnMut(Stage)) -> Result<Analysis> {
+        let has_text = self.encode(post, begins).await?;
+        let text = self.last_text.as_ref().filter(|_| has_text);
+        let image = self.last_image.as_ref().filter(|_| post.image.is_some());
+        let features = features(text, image);
+        let truncated = text.is_some_and(|text| text.encoding.truncated);
+        let answer = answer(&mut self.model, features, truncated)?;
+        let shares = self.model.explain(features, answer.post.class())?;
+        let explanation = explanation(shares, text, self.model.grid_side());
+        Ok(Analysis::new(answer, explanation))
+    }
+
+    /// Makes text and picture of the post the last ones. Returns whether the text has anything to read.
+    async fn encode(&mut self, post: Post<'_>, mut begins: impl FnMut(Stage)) -> Result<bool> {
+        let has_text = match post.text {
+            Some(text) => self.encode_text(text, &mut begins).await?,
+            None => false,
+        };
+        if let Some(image) = post.image {
+            self.encode_image(image, &mut begins).await?;
+        }
+        begins(Stage::Fusion);
+        Ok(has_text)
+    }
+
+    /// Makes `text` the last text, unless it has nothing to read.
+    async fn encode_text(&mut self, text: &str, begins: &mut impl FnMut(Stage)) -> Result<bool> {
+        if self.last_text.as_ref().is_some_and(|last| last.text == text) {
+            return Ok(true);
+        }
+        begins(Stage::Tokenize);
+        let encoding = self.tokenizer.encode(text)?;
+        if encoding.is_empty() {
+            return Ok(false);
+        }
+        begins(Stage::Text);
+        let hidden = self.model.encode_text(&encoding.ids).await?;
+        self.last_text = Some(EncodedText { text: text.into(), encoding, hidden });
+        Ok(true)
+    }
+
+    /// Makes `image` the last picture.
+    async fn encode_image(&mut self, image: ImageInput<'_>, begins: &mut impl FnMut(Stage)) -> Result<()> {
+        let key = image.key();
+        if self.last_image.as_ref().is_some_and(|last| last.key == key) {
+            return Ok(());
+        }
+        begins(Stage::Decode);
+        let decoded;
+        let picture = match image {
+            ImageInput::Picture(picture) => picture,
+            ImageInput::Encoded(bytes) => {
+                decoded = decode(bytes, &self.limits)?;
+                &decoded
+            }
+            ImageInput::Rgba { width, height, pixels } => {
+                self.limits.check(width, height)?;
+                decoded = Picture::from_rgba(width, height, pixels)?;
+                &decoded
+            }
+        };
+        begins(Stage::Image);
+        let cells = self.model.encode_image(picture).await?;
+        self.last_image = Some(EncodedImage { key, cells });
+        Ok(())
+    }
+}
+
+impl<M: Immediate> Analyzer<M> {
+    /// Reads a post.
+    ///
+    /// # Errors
+    /// [`Error::EmptyPost`], [`Error::Text`], [`Error::Image`], each saying what is wrong with the input.
+    pub fn analyze(&mut self, post: Post<'_>) -> Result<Analysis> {
+        self.analyze_observed(post, |_| {})
+    }
+
+    /// Reads a post, and calls `begins` whenever a stage begins. Stages that are not needed are left out.
+    ///
+    /// # Errors
+    /// As [`analyze`](Self::analyze).
+    pub fn analyze_observed(&mut self, post: Post<'_>, begins: impl FnMut(Stage)) -> Result<Analysis> {
+        run(self.analyze_async(post, begins))
+    }
+
+    /// What a post feels, without why: an evaluation needs no explanations.
+    ///
+    /// # Errors
+    /// As [`analyze`](Self::analyze).
+    pub fn answer(&mut self, post: Post<'_>) -> Result<Answer> {
+        let has_text = run(self.encode(post, |_| {}))?;
+        let text = self.last_text.as_ref().filter(|_| has_text);
+        let image = self.last_image.as_ref().filter(|_| post.image.is_some());
+        let truncated = text.is_some_and(|text| text.encoding.truncated);
+        answer(&mut self.model, features(text, image), truncated)
+    }
+}
+
+/// The output of a future that does not wait.
+fn run<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    let mut context = task::Context::from_waker(task::Waker::noop());
+    loop {
+        if let task::Poll::Ready(output) = future.as_mut().poll(&mut context) {
+            return output;
+        }
+        std::hint::spin_loop();
+    }
+}
+
+fn features<'a>(text: Option<&'a EncodedText>, image: Option<&'a EncodedImage>) -> Features<'a> {
+    Features { text: text.map(|text| &text.hidden[..]), image: image.map(|image| &image.cells[..]) }
+}
+
+/// From the encoded modalities to the answer: of both the fused head speaks, of one its own.
+fn answer<M: Inference>(model: &mut M, features: Features<'_>, truncated: bool) -> Result<Answer> {
+    let logits = model.logits(features)?;
+    let Readout { labels, temperatures, .. } = model.readout();
+    let read = |logits: &Option<Vec<f32>>, temperature| {
+        logits.as_ref().map(|logits| Scores::at_temperature(labels, logits, temperature))
+    };
+    let (text, image) = (read(&logits.text, temperatures.text), read(&logits.image, temperatures.image));
+    let fused = read(&logits.fused, temperatures.fused);
+    let post = fused.or_else(|| text.clone()).or_else(|| image.clone()).ok_or(Error::EmptyPost)?;
+    let contradiction = model.readout().contradiction(&logits);
+    Ok(Answer { post, text, image, contradiction, truncated })
+}
+
+/// A word's share is the sum of its tokens'; what is no word's is part of the base value.
+fn explanation(shares: Shares, text: Option<&EncodedText>, grid_side: usize) -> Explanation {
+    let mut base = shares.base;
+    let words = shares.text.zip(text).map(|(tokens, text)| {
+        let words = text.encoding.words_of(&text.text);
+        let weights: Vec<f32> = words
+            .iter()
+            .map(|word| tokens.get(word.tokens.clone()).unwrap_or_default().iter().sum())
+            .collect();
+        base += tokens.iter().sum::<f32>() - weights.iter().sum::<f32>();
+        words
+            .into_iter()
+            .zip(weights)
+            .map(|(word, weight)| WordWeight {
+                text: text.text.get(word.bytes).unwrap_or_default().into(),
+                start: word.start,
+                end: word.end,
+                weight,
+            })
+            .collect()
+    });
+    let regions = shares.image.map(|weights| RegionWeights { columns: grid_side, rows: grid_side, weights });
+    Explanation { logit: shares.logit, base, words, regions }
+}
+
+#[cfg(test)]
+mod tests;

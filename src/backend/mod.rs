@@ -1,0 +1,173 @@
+//! What computes the quantized encoders: one trait of the operations that they are made of. The forward passes in
+//! [`crate::text`] and [`crate::image`] are written once over it; [`cpu`] has the kernels that run in a page, and an ONNX
+//! export records the same passes.
+//!
+//! Fusion and heads are a thousandth of the work and stay on the CPU for every backend.
+
+pub mod cpu;
+
+use std::{fmt::Debug, future::Future};
+
+pub use cpu::{
+    Cpu, pixel_range,
+    quantize::{LEVELS, Quantization},
+};
+
+use crate::model::{
+    Activation, ConvParameter, HiddenActivation, LayerNormParameter, LinearParameter, Preprocess,
+    RangeParameter, TextParameters,
+};
+
+/// A convolution with its place in the network.
+#[derive(Clone, Copy, Debug)]
+pub struct ConvStep<'a> {
+    /// The name of its output, which is the convolution's or, of a residual sum, the block's.
+    pub name: &'a str,
+    /// Its weights.
+    pub parameter: &'a ConvParameter,
+    /// Side of the square that it reads.
+    pub side: usize,
+    /// The range of what it reads.
+    pub input: &'a RangeParameter,
+    /// The range of what is added to its output, if anything is.
+    pub residual: Option<&'a RangeParameter>,
+    /// What follows the sum.
+    pub activation: Activation,
+    /// The range of its output; `None` where that stays real.
+    pub output: Option<&'a RangeParameter>,
+}
+
+/// The operations of the quantized encoders.
+///
+/// Weights are made once, from a [`Source`](Self::Source). Operations write to what they are given as `out`, which grows to
+/// the largest use: nothing is allocated after the longest text and the first picture. Real numbers are `[rows, width]`,
+/// levels `[side, side, channels]`, rows are quantized one by one.
+///
+/// An operation may only be asked for what its weights were made for: shapes are the caller's to get right, and all come
+/// from a checked configuration. `read` is the only operation that may wait for a device.
+#[allow(
+    async_fn_in_trait,
+    reason = "the passes are driven where they are made; nothing is sent to other threads"
+)]
+pub trait Backend {
+    /// Where weights come from.
+    type Source: ?Sized;
+    /// What goes wrong with them, and with reading back.
+    type Error;
+    /// Real numbers.
+    type Reals: Clone + Debug + Default;
+    /// Rows of levels, each with its own scale and zero point.
+    type Rows: Clone + Debug + Default;
+    /// A grid of levels of one range.
+    type Levels: Clone + Debug + Default;
+    /// BERT's three tables.
+    type Embeddings: Clone + Debug;
+    /// One or several linear layers over the same inputs.
+    type Linear: Clone + Debug;
+    /// A LayerNorm.
+    type LayerNorm: Clone + Debug;
+    /// What pixels become.
+    type Pixels: Clone + Debug;
+    /// A convolution with its epilogue: bias, residual sum, activation, requantization.
+    type Conv: Clone + Debug;
+
+    /// Makes the tables of a text encoder.
+    ///
+    /// # Errors
+    /// When a tensor is missing or wrong; so are those of the other weights.
+    fn make_embeddings(
+        &mut self,
+        source: &Self::Source,
+        text: &TextParameters,
+    ) -> Result<Self::Embeddings, Self::Error>;
+
+    /// Makes linear layers over the same inputs; their outputs lie side by side.
+    ///
+    /// # Errors
+    /// As [`make_embeddings`](Self::make_embeddings).
+    fn make_linear(
+        &mut self,
+        source: &Self::Source,
+        layers: &[LinearParameter],
+    ) -> Result<Self::Linear, Self::Error>;
+
+    /// Makes a LayerNorm.
+    ///
+    /// # Errors
+    /// As [`make_embeddings`](Self::make_embeddings).
+    fn make_layer_norm(
+        &mut self,
+        source: &Self::Source,
+        norm: &LayerNormParameter,
+    ) -> Result<Self::LayerNorm, Self::Error>;
+
+    /// Makes what turns pixels to levels of `range`.
+    ///
+    /// # Errors
+    /// As [`make_embeddings`](Self::make_embeddings).
+    fn make_pixels(
+        &mut self,
+        source: &Self::Source,
+        preprocess: &Preprocess,
+        range: &RangeParameter,
+    ) -> Result<Self::Pixels, Self::Error>;
+
+    /// Makes a convolution, dense or depthwise.
+    ///
+    /// # Errors
+    /// As [`make_embeddings`](Self::make_embeddings).
+    fn make_conv(&mut self, source: &Self::Source, step: &ConvStep<'_>) -> Result<Self::Conv, Self::Error>;
+
+    /// Word, position and token type 0 of each token, summed: `[ids, width]`. Each id is in the vocabulary, and there are
+    /// no more of them than positions.
+    fn embed(&mut self, tables: &Self::Embeddings, ids: &[u32], out: &mut Self::Reals);
+
+    /// Normalizes each row of `x`, or of `x + residual`, in place (Ba et al. 2016).
+    fn layer_norm(&mut self, norm: &Self::LayerNorm, x: &mut Self::Reals, residual: Option<&Self::Reals>);
+
+    /// Quantizes each row of `x`, `width` numbers, by its own smallest and largest one.
+    fn quantize_rows(&mut self, x: &Self::Reals, width: usize, out: &mut Self::Rows);
+
+    /// `x W^T + b`, then the activation.
+    fn linear(
+        &mut self,
+        linear: &Self::Linear,
+        x: &mut Self::Rows,
+        activation: Option<HiddenActivation>,
+        out: &mut Self::Reals,
+    );
+
+    /// `softmax(q k^T / sqrt(width / heads)) v` head by head (Vaswani et al. 2017), every row attending to every row.
+    /// `qkv` is `[rows, 3 * width]`, `out` `[rows, width]`.
+    fn attend(&mut self, qkv: &Self::Reals, width: usize, heads: usize, out: &mut Self::Reals);
+
+    /// The levels of 8-bit RGB pixels, row by row: a square of the encoder's input size.
+    fn pixels(&mut self, pixels: &Self::Pixels, rgb: &[u8], out: &mut Self::Levels);
+
+    /// A convolution whose output is quantized.
+    fn conv(
+        &mut self,
+        conv: &Self::Conv,
+        input: &Self::Levels,
+        residual: Option<&Self::Levels>,
+        out: &mut Self::Levels,
+    );
+
+    /// A convolution whose output stays real: the last grid.
+    fn conv_to_reals(
+        &mut self,
+        conv: &Self::Conv,
+        input: &Self::Levels,
+        residual: Option<&Self::Levels>,
+        out: &mut Self::Reals,
+    );
+
+    /// The 3x3 maximum of stride 2 and padding 1 over `[side, side, channels]`.
+    fn max_pool(&mut self, input: &Self::Levels, side: usize, channels: usize, out: &mut Self::Levels);
+
+    /// Reads real numbers back, row by row.
+    ///
+    /// # Errors
+    /// When the device is lost.
+    fn read(&mut self, x: &Self::Reals) -> impl Future<Output = Result<Vec<f32>, Self::Error>>;
+}

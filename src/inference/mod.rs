@@ -1,0 +1,58 @@
+//! Whole models: both encoders and the heads, behind one trait. The quantized model runs in a page; the float model trains
+//! and is the reference that the quantized one is held to.
+
+#[cfg(feature = "float")]
+pub mod float;
+mod quantized;
+#[cfg(feature = "float")]
+mod reference;
+
+pub use quantized::QuantizedModel;
+#[cfg(feature = "float")]
+pub use reference::Reference;
+
+use crate::{
+    error::Result,
+    fusion::{Features, HeadLogits, Readout, explain::Shares},
+    image::Picture,
+};
+
+/// What an [`Analyzer`](crate::Analyzer) asks of a model.
+///
+/// The encoders may wait for a device; the heads are on the CPU.
+#[allow(async_fn_in_trait, reason = "driven where it is made; nothing is sent to other threads")]
+pub trait Inference {
+    /// The hidden states `[ids, hidden_size]` of a text.
+    ///
+    /// # Errors
+    /// When an id is not in the vocabulary, there are too many, or the device is lost.
+    async fn encode_text(&mut self, ids: &[u32]) -> Result<Vec<f32>>;
+
+    /// The last grid `[cells, channels]` of a picture of any size.
+    ///
+    /// # Errors
+    /// When the device is lost.
+    async fn encode_image(&mut self, picture: &Picture) -> Result<Vec<f32>>;
+
+    /// Rows of the grid, and as many columns.
+    fn grid_side(&self) -> usize;
+
+    /// The logits of every head that has something to read.
+    ///
+    /// # Errors
+    /// Those of the model.
+    fn logits(&mut self, features: Features<'_>) -> Result<HeadLogits>;
+
+    /// The share of every item in the logit of `class` that the answering head gives: the fused head if both modalities are
+    /// there, else the head of the one that is.
+    ///
+    /// # Errors
+    /// Those of the model.
+    fn explain(&mut self, features: Features<'_>, class: usize) -> Result<Shares>;
+
+    /// What the logits mean.
+    fn readout(&self) -> &Readout;
+}
+
+/// A model whose encoders never wait, so that it can be asked without an executor.
+pub trait Immediate: Inference {}

@@ -1,0 +1,95 @@
+//! The quantized model, from a bundle, without candle.
+
+use super::{Immediate, Inference};
+use crate::{
+    backend::{Backend, Cpu},
+    bundle::{Bundle, BundleError},
+    error::{Error, Result},
+    fusion::{Features, HeadLogits, Readout, explain::Shares, quantized::Fusion},
+    image::{Picture, quantized::ImageEncoder},
+    model::{ModelConfig, Parameters},
+    text::{TextError, quantized::TextEncoder},
+};
+
+/// The model that runs in a page: both encoders on a backend, the heads on the CPU.
+#[derive(Clone, Debug)]
+pub struct QuantizedModel<B: Backend = Cpu> {
+    backend: B,
+    text: TextEncoder<B>,
+    image: ImageEncoder<B>,
+    fusion: Fusion,
+    readout: Readout,
+}
+
+impl<B: Backend<Source = Bundle, Error = BundleError>> QuantizedModel<B> {
+    /// Makes the weights that `config`, the bundle's, asks for, and refuses a bundle that has others. The bundle's own
+    /// are dropped on the way: wasm memory never shrinks, so that both at once would be there for good.
+    ///
+    /// # Errors
+    /// [`BundleError`] for a tensor that is missing, wrong, or without a place.
+    pub fn load(mut backend: B, bundle: &mut Bundle, config: &ModelConfig) -> Result<Self, BundleError> {
+        let parameters = Parameters::new(config);
+        // The text's weights come first because they are most of a bundle, and the last in its file.
+        let text = TextEncoder::load(&mut backend, bundle, &config.text, &parameters.text)?;
+        bundle.drop_tensors("text.");
+        let image = ImageEncoder::load(&mut backend, bundle, &config.preprocess, &parameters.image)?;
+        let fusion = Fusion::load(bundle, &config.fusion, &parameters)?;
+        let readout = Readout::of_bundle(bundle, config.labels.clone(), &parameters)?;
+        bundle.check_all_read()?;
+        bundle.drop_tensors("");
+        Ok(QuantizedModel { backend, text, image, fusion, readout })
+    }
+}
+
+impl<B: Backend> QuantizedModel<B> {
+    /// The hidden states `[ids, hidden_size]` of a text, where the backend has them. They stay until the next call.
+    ///
+    /// # Errors
+    /// [`TextError::TokenIds`] when an id is not in the vocabulary or there are too many.
+    pub fn hidden(&mut self, ids: &[u32]) -> Result<&B::Reals, TextError> {
+        self.text.encode(&mut self.backend, ids)
+    }
+
+    /// The last grid `[side, side, channels]` of a picture, where the backend has it. It stays until the next call.
+    pub fn grid(&mut self, picture: &Picture) -> &B::Reals {
+        self.image.encode(&mut self.backend, picture)
+    }
+
+    /// The heads.
+    pub fn fusion(&mut self) -> &mut Fusion {
+        &mut self.fusion
+    }
+}
+
+impl<B: Backend> Inference for QuantizedModel<B>
+where
+    Error: From<B::Error>,
+{
+    async fn encode_text(&mut self, ids: &[u32]) -> Result<Vec<f32>> {
+        let hidden = self.text.encode(&mut self.backend, ids)?;
+        Ok(self.backend.read(hidden).await?)
+    }
+
+    async fn encode_image(&mut self, picture: &Picture) -> Result<Vec<f32>> {
+        let grid = self.image.encode(&mut self.backend, picture);
+        Ok(self.backend.read(grid).await?)
+    }
+
+    fn grid_side(&self) -> usize {
+        self.image.side()
+    }
+
+    fn logits(&mut self, features: Features<'_>) -> Result<HeadLogits> {
+        Ok(self.fusion.logits(features))
+    }
+
+    fn explain(&mut self, features: Features<'_>, class: usize) -> Result<Shares> {
+        Ok(self.fusion.explain(features, class))
+    }
+
+    fn readout(&self) -> &Readout {
+        &self.readout
+    }
+}
+
+impl Immediate for QuantizedModel<Cpu> {}

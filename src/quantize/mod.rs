@@ -1,0 +1,10 @@
+//! From a float model to a bundle and back: activation ranges from real pictures, rounding with corrections, and the
+//! dequantized weights.
+
+mod calibrate;
+mod dequantize;
+mod weights;
+
+pub use calibrate::Calibration;
+pub use dequantize::dequantize;
+pub use weights::quantize;

@@ -1,0 +1,88 @@
+//! Explanations are what they say: shares that add up, the same from integers and from floats, and gone when their item is.
+#![cfg(feature = "float")]
+
+use candle_core::Device;
+use mixed_feelings::{
+    Bundle,
+    backend::Cpu,
+    image::Picture,
+    inference::{Inference, QuantizedModel, Reference},
+    model::{FusionKind, ModelConfig, PerModality},
+    testing::{random_bundle, tiny_config, tiny_tokenizer},
+};
+
+type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+const IDS: [u32; 9] = [2, 40, 7, 19, 63, 5, 81, 22, 3];
+
+/// Hidden states and cells of a post, and both models of the same weights.
+struct World {
+    int8: QuantizedModel,
+    float: Reference,
+    text: Vec<f32>,
+    image: Vec<f32>,
+}
+
+fn world(kind: FusionKind) -> Result<World> {
+    let mut config: ModelConfig = tiny_config();
+    config.fusion.kind = kind;
+    config.fusion.width = 40;
+    config.fusion.heads = 4;
+    let mut bundle = Bundle::parse(random_bundle(&config, &tiny_tokenizer(), 11)?)?;
+    let float = Reference::of_bundle(&bundle, &config, &Device::Cpu)?;
+    let mut int8 = QuantizedModel::load(Cpu::default(), &mut bundle, &config)?;
+    let picture = Picture::from_rgb(8, 8, (0..192).map(|i| (i * 37 % 256) as u8).collect())?;
+    let (text, image) = (int8.hidden(&IDS)?.clone(), int8.grid(&picture).clone());
+    Ok(World { int8, float, text, image })
+}
+
+const KINDS: [FusionKind; 4] = [FusionKind::Pooled, FusionKind::Tokens, FusionKind::Concat, FusionKind::Late];
+
+#[test]
+fn floats_add_up_by_themselves_and_integers_nearly() -> Result {
+    for kind in KINDS {
+        let World { mut int8, mut float, text, image } = world(kind)?;
+        for features in [
+            PerModality { text: Some(&text[..]), image: Some(&image[..]) },
+            PerModality { text: Some(&text[..]), image: None },
+            PerModality { text: None, image: Some(&image[..]) },
+        ] {
+            for class in 0..3 {
+                let (a, b) = (int8.explain(features, class)?, float.explain(features, class)?);
+                for shares in [&a, &b] {
+                    let all = || shares.text.iter().chain(&shares.image).flatten();
+                    let sum = shares.base + all().sum::<f32>();
+                    assert!((sum - shares.logit).abs() < 1e-4, "{kind:?}: {sum} for {}", shares.logit);
+                    assert!(all().any(|share| *share != 0.0));
+                }
+                // Nothing is spread over float shares but the rounding of float32.
+                assert!(b.rounding.abs() < 2e-5, "{kind:?}, class {class}: {}", b.rounding);
+                assert!(a.rounding.abs() < 0.05, "{kind:?}, class {class}: {}", a.rounding);
+                let (of_int8, of_float) = (a.text.iter().chain(&a.image), b.text.iter().chain(&b.image));
+                let largest =
+                    of_float.clone().flatten().fold(0f32, |largest, share| largest.max(share.abs()));
+                for (a, b) in of_int8.flatten().zip(of_float.flatten()) {
+                    assert!((a - b).abs() < 0.1 * largest, "{kind:?}, class {class}: {a} and {b}");
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Where a head is linear over the mean, an item's share is what the logit changes by when the item is zeroed.
+#[test]
+fn the_share_of_an_item_is_what_it_adds() -> Result {
+    let World { mut float, text, image, .. } = world(FusionKind::Concat)?;
+    let width = text.len() / IDS.len();
+    let explained = float.explain(PerModality { text: Some(&text), image: Some(&image) }, 2)?;
+    let shares = explained.text.ok_or("a text")?;
+    for (item, share) in shares.iter().enumerate() {
+        let mut without = text.clone();
+        without[item * width..][..width].fill(0.0);
+        let features = PerModality { text: Some(&without[..]), image: Some(&image[..]) };
+        let fused = float.logits(features)?.fused.ok_or("both")?[2];
+        assert!((explained.logit - fused - share).abs() < 1e-4, "item {item}: {share}");
+    }
+    Ok(())
+}
