@@ -2,9 +2,9 @@
 //! forward and again backward. A fused layer has one loop each way, on the CPU; other devices and other types of number
 //! take the composed form beside it.
 
-use candle_core::backend::BackendStorage;
 use candle_core::{
-    CpuStorage, CustomOp1, CustomOp2, CustomOp3, DType, Layout, Result, Shape, Storage, Tensor, bail,
+    CpuStorage, CustomOp1, CustomOp2, CustomOp3, DType, Layout, Result, Shape, Storage, Tensor,
+    backend::BackendStorage, bail,
 };
 
 use super::real::Real;

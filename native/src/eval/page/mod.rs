@@ -58,8 +58,12 @@ pub fn render(evaluation: &Evaluation) -> String {
             }
         }
     };
-    // Control characters, which a file's name may have, are no text in HTML.
-    page.into_string().replace(|c: char| c.is_control() && !matches!(c, '\n' | '\t'), "\u{fffd}") + "\n"
+    without_controls(&page.into_string()) + "\n"
+}
+
+/// Control characters, which an id or a file's name may have, are no text in HTML.
+fn without_controls(page: &str) -> String {
+    page.replace(|c: char| c.is_control() && !matches!(c, '\n' | '\t'), "\u{fffd}")
 }
 
 fn sections(evaluation: &Evaluation) -> Vec<Section> {
@@ -156,5 +160,13 @@ fn about(evaluation: &Evaluation) -> Section {
         title: "What was measured".into(),
         lead: html! { (intervals) " All shares and F1 scores are in percent." },
         body: html! { dl.facts { @for (name, value) in facts { div { dt { (name) } dd { (value) } } } } },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn control_characters_are_replaced() {
+        assert_eq!(super::without_controls("a\0\u{9b}\r\n\té"), "a\u{fffd}\u{fffd}\u{fffd}\n\té");
     }
 }
