@@ -14,16 +14,16 @@ use anyhow::{Context, Result};
 /// # Errors
 /// That of `write`, or of the file system, with the path named.
 pub fn write_with(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
-    let temporary = beside(path)?;
-    let outcome = fill(&temporary, write)
-        .and_then(|()| fs::rename(&temporary, path).context("renaming the finished file"))
-        .with_context(|| format!("writing {}", path.display()));
-    if outcome.is_err() {
-        // It may never have come to be; the first error is the one to tell.
-        let _ = fs::remove_file(&temporary);
-        return outcome;
-    }
-    sync_folder_of(path);
+    let fill = || {
+        // Made by `create_new`, the file has the rights of any other; tempfile's own are for the owner alone.
+        let mut file = tempfile::Builder::new().make_in(folder_of(path), |path| File::create_new(path))?;
+        let mut buffer = BufWriter::new(&mut file);
+        write(&mut buffer)?;
+        buffer.into_inner().map_err(io::IntoInnerError::into_error)?.as_file().sync_all()?;
+        file.persist(path).context("renaming the finished file")
+    };
+    fill().with_context(|| format!("writing {}", path.display()))?;
+    sync(folder_of(path));
     Ok(())
 }
 
@@ -53,7 +53,7 @@ pub fn write_folder(path: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Resu
         let _ = fs::remove_dir_all(&new);
         return outcome;
     }
-    sync_folder_of(path);
+    sync(folder_of(path));
     Ok(())
 }
 
@@ -77,13 +77,6 @@ fn swap(path: &Path, new: &Path, old: &Path) -> io::Result<()> {
     fs::remove_dir_all(old)
 }
 
-fn fill(temporary: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
-    let mut file = BufWriter::new(File::create(temporary)?);
-    write(&mut file)?;
-    let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
-    file.sync_all().context("syncing to disk")
-}
-
 /// `folder/.name.PID.tmp` for `folder/name`.
 fn beside(path: &Path) -> Result<PathBuf> {
     let name = path.file_name().with_context(|| format!("{} is not the name of a file", path.display()))?;
@@ -91,9 +84,12 @@ fn beside(path: &Path) -> Result<PathBuf> {
     Ok(path.with_file_name(name))
 }
 
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// Makes the rename itself durable. Not every platform lets a folder be opened, and the content is safe without.
-fn sync_folder_of(path: &Path) {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+fn sync(folder: &Path) {
     if let Ok(folder) = File::open(folder) {
         let _ = folder.sync_all();
     }

@@ -15,7 +15,6 @@ mod eval;
 mod export;
 mod hub;
 mod inventory;
-mod markup;
 mod metrics;
 mod onnx;
 mod plot;

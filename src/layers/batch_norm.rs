@@ -1,9 +1,12 @@
 //! Batch normalization that trains: statistics of the batch with their gradient, running statistics kept.
 
-use candle_core::{CpuStorage, CustomOp1, CustomOp3, Layout, Result, Shape, Tensor, Var, WithDType, bail};
+use candle_core::{Result, Shape, Tensor, Var, bail};
 use candle_nn::{Init, VarBuilder};
 
-use super::real::{Real, by_type, can_fuse, numbers, sum};
+use super::{
+    fused::{Fused, Gradient, Op, can_fuse},
+    real::{Real, sum},
+};
 
 /// How much of the running statistics one batch replaces, as in PyTorch.
 const MOMENTUM: f64 = 0.1;
@@ -48,7 +51,7 @@ impl BatchNorm2d {
     /// # Errors
     /// When `x` is not `[batch, channels, rows, columns]` or has only one value a channel.
     pub fn forward_train(&self, x: &Tensor) -> Result<Tensor> {
-        let (batch, _, rows, columns) = x.dims4()?;
+        let (batch, channels, rows, columns) = x.dims4()?;
         let count = batch * rows * columns;
         if count < 2 {
             bail!("batch norm in training needs more than one value a channel, got {:?}", x.shape())
@@ -56,11 +59,12 @@ impl BatchNorm2d {
         let unbias = count as f64 / (count - 1) as f64;
         if can_fuse(x) {
             let x = x.contiguous()?;
-            let moments = x.apply_op1_no_bwd(&Moments)?;
+            let cells = rows * columns;
+            let moments = x.apply_op1_no_bwd(&Op(Moments { channels, cells }))?;
             let (mean, variance) = (moments.get(0)?, moments.get(1)?);
             advance(&self.running_mean, &mean)?;
             advance(&self.running_var, &(variance * unbias)?)?;
-            return x.apply_op3(&self.weight, &self.bias, Normalise { eps: self.eps });
+            return x.apply_op3(&self.weight, &self.bias, Op(Normalise { cells, eps: self.eps }));
         }
         let (y, mean, variance) = self.composed(x)?;
         advance(&self.running_mean, &mean.detach())?;
@@ -101,18 +105,6 @@ fn advance(running: &Var, batch: &Tensor) -> Result<()> {
     running.set(&(kept + batch * MOMENTUM)?)
 }
 
-/// The mean and the variance of each channel, one under the other: `[2, channels]`.
-struct Moments;
-
-struct Normalise {
-    eps: f64,
-}
-
-/// The gradients of the input, the weight and the bias, one after the other, flat.
-struct NormaliseGradient {
-    eps: f64,
-}
-
 /// Calls `visit(channel, plane)` for each channel of each picture, in order.
 fn each_plane<T>(x: &[T], channels: usize, cells: usize, mut visit: impl FnMut(usize, &[T])) {
     for (i, plane) in x.chunks_exact(cells.max(1)).enumerate() {
@@ -132,123 +124,68 @@ fn moments<T: Real>(x: &[T], channels: usize, cells: usize) -> (Vec<f64>, Vec<f6
     (means, variances)
 }
 
-fn forward<T: Real>(x: &[T], weight: &[T], bias: &[T], cells: usize, eps: f64) -> Vec<T> {
-    let (means, variances) = moments(x, weight.len(), cells);
-    let mut result = Vec::with_capacity(x.len());
-    each_plane(x, weight.len(), cells, |c, plane| {
-        let mean = T::from_f64(means[c]);
-        let (scale, bias) = (weight[c] * T::from_f64((variances[c] + eps).sqrt().recip()), bias[c]);
-        result.extend(plane.iter().map(|&x| (x - mean) * scale + bias));
-    });
-    result
+/// The mean and the variance of each channel, one under the other: `[2, channels]`.
+struct Moments {
+    channels: usize,
+    cells: usize,
 }
 
-fn backward<T: Real>(x: &[T], weight: &[T], gradient: &[T], cells: usize, eps: f64) -> Vec<T> {
-    let channels = weight.len();
-    let (means, variances) = moments(x, channels, cells);
-    let scale = |c: usize| (variances[c] + eps).sqrt().recip();
-    let planes = || x.chunks_exact(cells.max(1)).zip(gradient.chunks_exact(cells.max(1))).enumerate();
-    let (mut to_weight, mut to_bias) = (vec![0.0; channels], vec![0.0; channels]);
-    for (i, (x, dy)) in planes() {
-        let c = i % channels;
-        let mean = T::from_f64(means[c]);
-        to_bias[c] += sum(dy, dy, |dy, _| dy).to_f64();
-        to_weight[c] += sum(x, dy, |x, dy| (x - mean) * dy).to_f64() * scale(c);
+impl Fused<1> for Moments {
+    const NAME: &'static str = "batch-norm-moments";
+
+    fn shape(&self, _: &Shape) -> Shape {
+        (2, self.channels).into()
     }
-    let count = (x.len() / channels.max(1)) as f64;
-    let mut result = Vec::with_capacity(x.len() + 2 * channels);
-    for (i, (x, dy)) in planes() {
-        let c = i % channels;
-        let (mean, factor) = (T::from_f64(means[c]), weight[c] * T::from_f64(scale(c)));
-        let along_mean = T::from_f64(to_bias[c] / count);
-        let along_normed = T::from_f64(to_weight[c] / count * scale(c));
-        let dx = x.iter().zip(dy);
-        result.extend(dx.map(|(&x, &dy)| factor * (dy - along_mean - (x - mean) * along_normed)));
+
+    fn forward<T: Real>(&self, [x]: [&[T]; 1]) -> Vec<T> {
+        let (means, variances) = moments(x, self.channels, self.cells);
+        means.into_iter().chain(variances).map(T::from_f64).collect()
     }
-    result.extend(to_weight.into_iter().chain(to_bias).map(T::from_f64));
-    result
 }
 
-/// Channels, and cells of one plane.
-fn sizes(layout: &Layout) -> Result<(usize, usize)> {
-    let (_, channels, rows, columns) = layout.shape().dims4()?;
-    Ok((channels, rows * columns))
+struct Normalise {
+    cells: usize,
+    eps: f64,
 }
 
-impl CustomOp1 for Moments {
-    fn name(&self) -> &'static str {
-        "batch-norm-moments"
-    }
+impl Fused<3> for Normalise {
+    const NAME: &'static str = "batch-norm";
 
-    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let (channels, cells) = sizes(layout)?;
-        let both = by_type!(x, self.name(), T => {
-            let (means, variances) = moments(numbers::<T>(x, layout)?, channels, cells);
-            means.into_iter().chain(variances).map(T::from_f64).collect()
+    fn forward<T: Real>(&self, [x, weight, bias]: [&[T]; 3]) -> Vec<T> {
+        let (means, variances) = moments(x, weight.len(), self.cells);
+        let mut result = Vec::with_capacity(x.len());
+        each_plane(x, weight.len(), self.cells, |c, plane| {
+            let mean = T::from_f64(means[c]);
+            let (scale, bias) = (weight[c] * T::from_f64((variances[c] + self.eps).sqrt().recip()), bias[c]);
+            result.extend(plane.iter().map(|&x| (x - mean) * scale + bias));
         });
-        Ok((both, (2, channels).into()))
-    }
-}
-
-impl CustomOp3 for Normalise {
-    fn name(&self) -> &'static str {
-        "batch-norm"
+        result
     }
 
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        layout: &Layout,
-        weight: &CpuStorage,
-        weight_layout: &Layout,
-        bias: &CpuStorage,
-        bias_layout: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let (_, cells) = sizes(layout)?;
-        let y = by_type!(x, self.name(), T => {
-            let (weight, bias) = (numbers(weight, weight_layout)?, numbers(bias, bias_layout)?);
-            forward(numbers::<T>(x, layout)?, weight, bias, cells, self.eps)
-        });
-        Ok((y, layout.shape().clone()))
-    }
-
-    fn bwd(
-        &self,
-        x: &Tensor,
-        weight: &Tensor,
-        _bias: &Tensor,
-        _y: &Tensor,
-        gradient: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let op = NormaliseGradient { eps: self.eps };
-        let all = x.apply_op3_no_bwd(weight, &gradient.contiguous()?, &op)?;
-        let (len, channels) = (x.elem_count(), weight.elem_count());
-        let to_x = all.narrow(0, 0, len)?.reshape(x.shape())?;
-        let to_weight = all.narrow(0, len, channels)?;
-        Ok((Some(to_x), Some(to_weight), Some(all.narrow(0, len + channels, channels)?)))
-    }
-}
-
-impl CustomOp3 for NormaliseGradient {
-    fn name(&self) -> &'static str {
-        "batch-norm-gradient"
-    }
-
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        layout: &Layout,
-        weight: &CpuStorage,
-        weight_layout: &Layout,
-        gradient: &CpuStorage,
-        gradient_layout: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let (channels, cells) = sizes(layout)?;
-        let all = by_type!(x, self.name(), T => {
-            let (weight, gradient) = (numbers(weight, weight_layout)?, numbers(gradient, gradient_layout)?);
-            backward(numbers::<T>(x, layout)?, weight, gradient, cells, self.eps)
-        });
-        Ok((all, (layout.shape().elem_count() + 2 * channels).into()))
+    fn backward<T: Real>(&self, [x, weight, _]: [&[T]; 3], _: &[T], gradient: &[T]) -> [Gradient<T>; 3] {
+        let (channels, cells) = (weight.len(), self.cells.max(1));
+        let (means, variances) = moments(x, channels, cells);
+        let scale = |c: usize| (variances[c] + self.eps).sqrt().recip();
+        let planes = || x.chunks_exact(cells).zip(gradient.chunks_exact(cells)).enumerate();
+        let (mut to_weight, mut to_bias) = (vec![0.0; channels], vec![0.0; channels]);
+        for (i, (x, dy)) in planes() {
+            let c = i % channels;
+            let mean = T::from_f64(means[c]);
+            to_bias[c] += sum(dy, dy, |dy, _| dy).to_f64();
+            to_weight[c] += sum(x, dy, |x, dy| (x - mean) * dy).to_f64() * scale(c);
+        }
+        let count = (x.len() / channels.max(1)) as f64;
+        let mut to_x = Vec::with_capacity(x.len());
+        for (i, (x, dy)) in planes() {
+            let c = i % channels;
+            let (mean, factor) = (T::from_f64(means[c]), weight[c] * T::from_f64(scale(c)));
+            let along_mean = T::from_f64(to_bias[c] / count);
+            let along_normed = T::from_f64(to_weight[c] / count * scale(c));
+            let dx = x.iter().zip(dy);
+            to_x.extend(dx.map(|(&x, &dy)| factor * (dy - along_mean - (x - mean) * along_normed)));
+        }
+        let [to_weight, to_bias] = [to_weight, to_bias].map(|to| to.into_iter().map(T::from_f64).collect());
+        [to_x, to_weight, to_bias].map(Gradient::Of)
     }
 }
 

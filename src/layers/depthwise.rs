@@ -3,9 +3,13 @@
 
 use std::ops::Range;
 
-use candle_core::{CpuStorage, CustomOp2, DType, Layout, Result, Shape, Tensor, WithDType, bail};
+use candle_core::{Result, Shape, Tensor, WithDType, bail};
 
-use super::conv::Pads;
+use super::{
+    conv::Pads,
+    fused::{Fused, Gradient, Op, can_fuse},
+    real::Real,
+};
 
 /// Convolves each channel of `x` `[batch, channels, rows, columns]` with its own kernel of `weight` `[channels, 1,
 /// kernel, kernel]`, zeros around as `pads` says. Differentiable in both.
@@ -14,9 +18,8 @@ use super::conv::Pads;
 /// When shapes do not fit or the padded input is smaller than the kernel.
 pub fn depthwise_conv2d(x: &Tensor, weight: &Tensor, stride: usize, pads: Pads) -> Result<Tensor> {
     let walk = Walk::new(x, weight, stride, pads)?;
-    if x.device().is_cpu() && matches!(x.dtype(), DType::F32 | DType::F64) {
-        let op = DepthwiseConv2d { walk, pass: Pass::Output };
-        x.contiguous()?.apply_op2(&weight.contiguous()?, op)
+    if can_fuse(x) {
+        x.contiguous()?.apply_op2(&weight.contiguous()?, Op(walk))
     } else {
         by_shifts(x, weight, stride, pads, &walk)
     }
@@ -127,67 +130,6 @@ impl Walk {
     }
 }
 
-/// What a pass over the planes computes, and from what.
-#[derive(Clone, Copy, Debug)]
-enum Pass {
-    /// From input and weight.
-    Output,
-    /// From the output's gradient and the weight.
-    InputGradient,
-    /// From input and the output's gradient.
-    WeightGradient,
-}
-
-struct DepthwiseConv2d {
-    walk: Walk,
-    pass: Pass,
-}
-
-impl DepthwiseConv2d {
-    fn run<T: WithDType>(&self, a: &[T], b: &[T]) -> (Vec<T>, Shape) {
-        let (walk, stride) = (&self.walk, self.walk.stride);
-        let (n_in, n_out, taps) = (walk.input_cells(), walk.output_cells(), walk.taps());
-        let batch = walk.planes / walk.channels.max(1);
-        let (len, shape) = match self.pass {
-            Pass::Output => (walk.planes * n_out, (batch, walk.channels, walk.output.0, walk.output.1)),
-            Pass::InputGradient => (walk.planes * n_in, (batch, walk.channels, walk.input.0, walk.input.1)),
-            Pass::WeightGradient => (walk.channels * taps, (walk.channels, 1, walk.kernel.0, walk.kernel.1)),
-        };
-        let mut result = vec![T::zero(); len];
-        for plane in 0..walk.planes {
-            let channel = plane % walk.channels;
-            match self.pass {
-                Pass::Output => {
-                    let (x, w) = (&a[plane * n_in..][..n_in], &b[channel * taps..][..taps]);
-                    let y = &mut result[plane * n_out..][..n_out];
-                    walk.rows(|tap, out, first| add_scaled(&mut y[out], &x[first..], stride, w[tap]));
-                }
-                Pass::InputGradient => {
-                    let (dy, w) = (&a[plane * n_out..][..n_out], &b[channel * taps..][..taps]);
-                    let dx = &mut result[plane * n_in..][..n_in];
-                    walk.rows(|tap, out, first| {
-                        for (dx, dy) in dx[first..].iter_mut().step_by(stride).zip(&dy[out]) {
-                            *dx += *dy * w[tap];
-                        }
-                    });
-                }
-                Pass::WeightGradient => {
-                    let (x, dy) = (&a[plane * n_in..][..n_in], &b[plane * n_out..][..n_out]);
-                    let dw = &mut result[channel * taps..][..taps];
-                    walk.rows(|tap, out, first| {
-                        let mut sum = T::zero();
-                        for (x, dy) in x[first..].iter().step_by(stride).zip(&dy[out]) {
-                            sum += *x * *dy;
-                        }
-                        dw[tap] += sum;
-                    });
-                }
-            }
-        }
-        (result, shape.into())
-    }
-}
-
 /// `y += x * factor`, taking every `stride`th of `x`. Stride 1 apart so that it becomes vector code.
 fn add_scaled<T: WithDType>(y: &mut [T], x: &[T], stride: usize, factor: T) {
     if stride == 1 {
@@ -201,53 +143,50 @@ fn add_scaled<T: WithDType>(y: &mut [T], x: &[T], stride: usize, factor: T) {
     }
 }
 
-impl CustomOp2 for DepthwiseConv2d {
-    fn name(&self) -> &'static str {
-        "depthwise-conv2d"
+impl Fused<2> for Walk {
+    const NAME: &'static str = "depthwise-conv2d";
+
+    fn shape(&self, _: &Shape) -> Shape {
+        (self.planes / self.channels.max(1), self.channels, self.output.0, self.output.1).into()
     }
 
-    fn cpu_fwd(
-        &self,
-        a: &CpuStorage,
-        a_layout: &Layout,
-        b: &CpuStorage,
-        b_layout: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let (Some((a0, a1)), Some((b0, b1))) = (a_layout.contiguous_offsets(), b_layout.contiguous_offsets())
-        else {
-            bail!("depthwise-conv2d needs contiguous tensors")
-        };
-        match (a, b) {
-            (CpuStorage::F32(a), CpuStorage::F32(b)) => {
-                let (data, shape) = self.run(&a[a0..a1], &b[b0..b1]);
-                Ok((CpuStorage::F32(data), shape))
-            }
-            (CpuStorage::F64(a), CpuStorage::F64(b)) => {
-                let (data, shape) = self.run(&a[a0..a1], &b[b0..b1]);
-                Ok((CpuStorage::F64(data), shape))
-            }
-            _ => bail!("depthwise-conv2d needs two float32 or two float64 tensors"),
+    fn forward<T: Real>(&self, [x, w]: [&[T]; 2]) -> Vec<T> {
+        let (n_in, n_out, taps) = (self.input_cells(), self.output_cells(), self.taps());
+        let mut result = vec![T::zero(); self.planes * n_out];
+        for plane in 0..self.planes {
+            let (x, w) = (&x[plane * n_in..][..n_in], &w[plane % self.channels * taps..][..taps]);
+            let y = &mut result[plane * n_out..][..n_out];
+            self.rows(|tap, out, first| add_scaled(&mut y[out], &x[first..], self.stride, w[tap]));
         }
+        result
     }
 
-    fn bwd(
-        &self,
-        x: &Tensor,
-        weight: &Tensor,
-        _output: &Tensor,
-        gradient: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let pass = |pass| DepthwiseConv2d { walk: self.walk, pass };
-        let gradient = gradient.contiguous()?;
-        let to_input = gradient.apply_op2_no_bwd(weight, &pass(Pass::InputGradient))?;
-        let to_weight = x.apply_op2_no_bwd(&gradient, &pass(Pass::WeightGradient))?;
-        Ok((Some(to_input), Some(to_weight)))
+    fn backward<T: Real>(&self, [x, w]: [&[T]; 2], _: &[T], gradient: &[T]) -> [Gradient<T>; 2] {
+        let (n_in, n_out, taps) = (self.input_cells(), self.output_cells(), self.taps());
+        let (mut to_x, mut to_weight) = (vec![T::zero(); x.len()], vec![T::zero(); w.len()]);
+        for plane in 0..self.planes {
+            let channel = plane % self.channels;
+            let (x, w) = (&x[plane * n_in..][..n_in], &w[channel * taps..][..taps]);
+            let dy = &gradient[plane * n_out..][..n_out];
+            let (dx, dw) = (&mut to_x[plane * n_in..][..n_in], &mut to_weight[channel * taps..][..taps]);
+            self.rows(|tap, out, first| {
+                for (dx, dy) in dx[first..].iter_mut().step_by(self.stride).zip(&dy[out.clone()]) {
+                    *dx += *dy * w[tap];
+                }
+                let mut sum = T::zero();
+                for (x, dy) in x[first..].iter().step_by(self.stride).zip(&dy[out]) {
+                    sum += *x * *dy;
+                }
+                dw[tap] += sum;
+            });
+        }
+        [to_x, to_weight].map(Gradient::Of)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use candle_core::{Device, Var};
+    use candle_core::{DType, Device, Var};
 
     use super::*;
 

@@ -1,10 +1,13 @@
 //! Dropout whose noise can be saved and resumed, unlike the device's own generator.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
+use candle_core::{Result, Tensor};
 
-use super::real::{Real, by_type, can_fuse, numbers};
+use super::{
+    fused::{Fused, Gradient, Op, can_fuse},
+    real::Real,
+};
 
 /// A seedable stream of uniform numbers (SplitMix64, Steele et al. 2014). Its whole state is one `u64`, so a
 /// checkpoint can hold it and a resumed training goes on with the very same noise.
@@ -92,7 +95,7 @@ pub fn dropout(x: &Tensor, p: f64, mode: Mode<'_>) -> Result<Tensor> {
         Mode::Train(noise) if p > 0.0 => {
             let mask = noise.keep_mask(x.elem_count(), p);
             if can_fuse(x) {
-                return x.contiguous()?.apply_op1(Masked(Arc::new(mask)));
+                return x.contiguous()?.apply_op1(Op(Masked(mask)));
             }
             x * Tensor::from_vec(mask, x.shape(), x.device())?.to_dtype(x.dtype())?
         }
@@ -101,23 +104,23 @@ pub fn dropout(x: &Tensor, p: f64, mode: Mode<'_>) -> Result<Tensor> {
 }
 
 /// The product with a mask that is a constant: the composed form would compute a gradient for it too.
-struct Masked(Arc<Vec<f32>>);
+struct Masked(Vec<f32>);
 
-impl CustomOp1 for Masked {
-    fn name(&self) -> &'static str {
-        "dropout"
+impl Masked {
+    fn of<T: Real>(&self, x: &[T]) -> Vec<T> {
+        x.iter().zip(&self.0).map(|(&x, &kept)| x * T::from_f32(kept)).collect()
+    }
+}
+
+impl Fused<1> for Masked {
+    const NAME: &'static str = "dropout";
+
+    fn forward<T: Real>(&self, [x]: [&[T]; 1]) -> Vec<T> {
+        self.of(x)
     }
 
-    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let y = by_type!(x, self.name(), T => {
-            let kept = self.0.iter().map(|&kept| T::from_f32(kept));
-            numbers::<T>(x, layout)?.iter().zip(kept).map(|(&x, kept)| x * kept).collect()
-        });
-        Ok((y, layout.shape().clone()))
-    }
-
-    fn bwd(&self, _x: &Tensor, _y: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
-        Ok(Some(gradient.contiguous()?.apply_op1_no_bwd(&Masked(self.0.clone()))?))
+    fn backward<T: Real>(&self, _: [&[T]; 1], _: &[T], gradient: &[T]) -> [Gradient<T>; 1] {
+        [Gradient::Of(self.of(gradient))]
     }
 }
 

@@ -1,9 +1,12 @@
 //! LayerNorm with a gradient.
 
-use candle_core::{CpuStorage, CustomOp3, D, Layout, Result, Shape, Tensor, bail};
+use candle_core::{D, Result, Tensor, bail};
 use candle_nn::VarBuilder;
 
-use super::real::{Real, by_type, can_fuse, numbers, sum};
+use super::{
+    fused::{Fused, Gradient, Op, can_fuse},
+    real::{Real, sum},
+};
 
 /// `(x - mean) / sqrt(variance + eps) * weight + bias` over the last dimension (Ba et al. 2016).
 #[derive(Clone, Debug)]
@@ -38,7 +41,7 @@ impl LayerNorm {
             bail!("a LayerNorm of width {} for a tensor of shape {:?}", self.weight.elem_count(), x.shape())
         }
         if can_fuse(x) {
-            x.contiguous()?.apply_op3(&self.weight, &self.bias, Normalise { eps: self.eps })
+            x.contiguous()?.apply_op3(&self.weight, &self.bias, Op(Normalise { eps: self.eps }))
         } else {
             self.composed(x)
         }
@@ -56,11 +59,6 @@ struct Normalise {
     eps: f64,
 }
 
-/// The gradients of the input's rows, of the weight and of the bias, one under the other: `[rows + 2, width]`.
-struct NormaliseGradient {
-    eps: f64,
-}
-
 /// A row's mean and `1 / sqrt(variance + eps)`.
 #[inline(always)]
 fn moments<T: Real>(x: &[T], eps: T) -> (T, T) {
@@ -70,103 +68,45 @@ fn moments<T: Real>(x: &[T], eps: T) -> (T, T) {
     (mean, T::one() / (variance + eps).sqrt())
 }
 
-fn forward<T: Real>(x: &[T], weight: &[T], bias: &[T], eps: T) -> Vec<T> {
-    let mut result = Vec::with_capacity(x.len());
-    for x in x.chunks_exact(weight.len()) {
-        let (mean, scale) = moments(x, eps);
-        let normed = x.iter().map(|&x| (x - mean) * scale);
-        result.extend(normed.zip(weight).zip(bias).map(|((x, &weight), &bias)| x * weight + bias));
-    }
-    result
-}
+impl Fused<3> for Normalise {
+    const NAME: &'static str = "layer-norm";
 
-fn backward<T: Real>(x: &[T], weight: &[T], gradient: &[T], eps: T) -> Vec<T> {
-    let width = weight.len();
-    let count = T::from_f64(width as f64);
-    let (mut to_weight, mut to_bias) = (vec![T::zero(); width], vec![T::zero(); width]);
-    let mut result = Vec::with_capacity(x.len() + 2 * width);
-    let (mut normed, mut scaled) = (vec![T::zero(); width], vec![T::zero(); width]);
-    for (x, dy) in x.chunks_exact(width).zip(gradient.chunks_exact(width)) {
-        let (mean, scale) = moments(x, eps);
-        for (normed, &x) in normed.iter_mut().zip(x) {
-            *normed = (x - mean) * scale;
+    fn forward<T: Real>(&self, [x, weight, bias]: [&[T]; 3]) -> Vec<T> {
+        let mut result = Vec::with_capacity(x.len());
+        for x in x.chunks_exact(weight.len()) {
+            let (mean, scale) = moments(x, T::from_f64(self.eps));
+            let normed = x.iter().map(|&x| (x - mean) * scale);
+            result.extend(normed.zip(weight).zip(bias).map(|((x, &weight), &bias)| x * weight + bias));
         }
-        for ((scaled, &dy), &weight) in scaled.iter_mut().zip(dy).zip(weight) {
-            *scaled = dy * weight;
+        result
+    }
+
+    fn backward<T: Real>(&self, [x, weight, _]: [&[T]; 3], _: &[T], gradient: &[T]) -> [Gradient<T>; 3] {
+        let width = weight.len();
+        let count = T::from_f64(width as f64);
+        let mut to_x = Vec::with_capacity(x.len());
+        let (mut to_weight, mut to_bias) = (vec![T::zero(); width], vec![T::zero(); width]);
+        let (mut normed, mut scaled) = (vec![T::zero(); width], vec![T::zero(); width]);
+        for (x, dy) in x.chunks_exact(width).zip(gradient.chunks_exact(width)) {
+            let (mean, scale) = moments(x, T::from_f64(self.eps));
+            for (normed, &x) in normed.iter_mut().zip(x) {
+                *normed = (x - mean) * scale;
+            }
+            for ((scaled, &dy), &weight) in scaled.iter_mut().zip(dy).zip(weight) {
+                *scaled = dy * weight;
+            }
+            let along_mean = sum(&scaled, &scaled, |dy, _| dy) / count;
+            let along_normed = sum(&scaled, &normed, |dy, n| dy * n) / count;
+            let dx = scaled.iter().zip(&normed);
+            to_x.extend(dx.map(|(&dy, &n)| scale * (dy - along_mean - n * along_normed)));
+            for ((to_weight, &dy), &normed) in to_weight.iter_mut().zip(dy).zip(&normed) {
+                *to_weight += dy * normed;
+            }
+            for (to_bias, &dy) in to_bias.iter_mut().zip(dy) {
+                *to_bias += dy;
+            }
         }
-        let along_mean = sum(&scaled, &scaled, |dy, _| dy) / count;
-        let along_normed = sum(&scaled, &normed, |dy, n| dy * n) / count;
-        let dx = scaled.iter().zip(&normed);
-        result.extend(dx.map(|(&dy, &n)| scale * (dy - along_mean - n * along_normed)));
-        for ((to_weight, &dy), &normed) in to_weight.iter_mut().zip(dy).zip(&normed) {
-            *to_weight += dy * normed;
-        }
-        for (to_bias, &dy) in to_bias.iter_mut().zip(dy) {
-            *to_bias += dy;
-        }
-    }
-    result.extend(to_weight);
-    result.extend(to_bias);
-    result
-}
-
-impl CustomOp3 for Normalise {
-    fn name(&self) -> &'static str {
-        "layer-norm"
-    }
-
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        layout: &Layout,
-        weight: &CpuStorage,
-        weight_layout: &Layout,
-        bias: &CpuStorage,
-        bias_layout: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let y = by_type!(x, self.name(), T => {
-            let (weight, bias) = (numbers(weight, weight_layout)?, numbers(bias, bias_layout)?);
-            forward(numbers::<T>(x, layout)?, weight, bias, self.eps as T)
-        });
-        Ok((y, layout.shape().clone()))
-    }
-
-    fn bwd(
-        &self,
-        x: &Tensor,
-        weight: &Tensor,
-        _bias: &Tensor,
-        _y: &Tensor,
-        gradient: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let op = NormaliseGradient { eps: self.eps };
-        let all = x.apply_op3_no_bwd(weight, &gradient.contiguous()?, &op)?;
-        let rows = all.dim(0)? - 2;
-        let to_x = all.narrow(0, 0, rows)?.reshape(x.shape())?;
-        Ok((Some(to_x), Some(all.get(rows)?), Some(all.get(rows + 1)?)))
-    }
-}
-
-impl CustomOp3 for NormaliseGradient {
-    fn name(&self) -> &'static str {
-        "layer-norm-gradient"
-    }
-
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        layout: &Layout,
-        weight: &CpuStorage,
-        weight_layout: &Layout,
-        gradient: &CpuStorage,
-        gradient_layout: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let width = weight_layout.shape().elem_count();
-        let all = by_type!(x, self.name(), T => {
-            let (weight, gradient) = (numbers(weight, weight_layout)?, numbers(gradient, gradient_layout)?);
-            backward(numbers::<T>(x, layout)?, weight, gradient, self.eps as T)
-        });
-        Ok((all, (layout.shape().elem_count() / width.max(1) + 2, width).into()))
+        [to_x, to_weight, to_bias].map(Gradient::Of)
     }
 }
 

@@ -1,9 +1,12 @@
 //! The linear layer.
 
-use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor, bail};
+use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;
 
-use super::real::{Real, by_type, can_fuse, numbers};
+use super::{
+    fused::{Fused, Gradient, Op, can_fuse},
+    real::Real,
+};
 
 /// `x weight^T + bias` over the last dimension.
 #[derive(Clone, Debug)]
@@ -46,7 +49,7 @@ impl Linear {
         }
         let product = x.reshape(((), from))?.matmul(&self.weight.t()?)?;
         let y = if can_fuse(&product) {
-            product.apply_op2(&self.bias, AddBias)?
+            product.apply_op2(&self.bias, Op(AddBias))?
         } else {
             product.broadcast_add(&self.bias)?
         };
@@ -57,65 +60,25 @@ impl Linear {
 /// Adds a row to each row.
 struct AddBias;
 
-/// The sum of all rows.
-struct SumRows;
+impl Fused<2> for AddBias {
+    const NAME: &'static str = "add-bias";
 
-fn add<T: Real>(x: &[T], bias: &[T]) -> Vec<T> {
-    let mut result = Vec::with_capacity(x.len());
-    for row in x.chunks_exact(bias.len().max(1)) {
-        result.extend(row.iter().zip(bias).map(|(&x, &bias)| x + bias));
-    }
-    result
-}
-
-fn sum_rows<T: Real>(x: &[T], width: usize) -> Vec<T> {
-    let mut total = vec![T::zero(); width];
-    for row in x.chunks_exact(width.max(1)) {
-        for (total, &x) in total.iter_mut().zip(row) {
-            *total += x;
+    fn forward<T: Real>(&self, [x, bias]: [&[T]; 2]) -> Vec<T> {
+        let mut result = Vec::with_capacity(x.len());
+        for row in x.chunks_exact(bias.len().max(1)) {
+            result.extend(row.iter().zip(bias).map(|(&x, &bias)| x + bias));
         }
-    }
-    total
-}
-
-impl CustomOp2 for AddBias {
-    fn name(&self) -> &'static str {
-        "add-bias"
+        result
     }
 
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        layout: &Layout,
-        bias: &CpuStorage,
-        bias_layout: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let y = by_type!(x, self.name(), T => add(numbers::<T>(x, layout)?, numbers(bias, bias_layout)?));
-        Ok((y, layout.shape().clone()))
-    }
-
-    fn bwd(
-        &self,
-        _x: &Tensor,
-        _bias: &Tensor,
-        _y: &Tensor,
-        gradient: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let gradient = gradient.contiguous()?;
-        let to_bias = gradient.apply_op1_no_bwd(&SumRows)?;
-        Ok((Some(gradient), Some(to_bias)))
-    }
-}
-
-impl CustomOp1 for SumRows {
-    fn name(&self) -> &'static str {
-        "sum-rows"
-    }
-
-    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let (_, width) = layout.shape().dims2()?;
-        let total = by_type!(x, self.name(), T => sum_rows(numbers::<T>(x, layout)?, width));
-        Ok((total, width.into()))
+    fn backward<T: Real>(&self, [_, bias]: [&[T]; 2], _: &[T], gradient: &[T]) -> [Gradient<T>; 2] {
+        let mut to_bias = vec![T::zero(); bias.len()];
+        for row in gradient.chunks_exact(bias.len().max(1)) {
+            for (total, &dy) in to_bias.iter_mut().zip(row) {
+                *total += dy;
+            }
+        }
+        [Gradient::Same, Gradient::Of(to_bias)]
     }
 }
 

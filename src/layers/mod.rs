@@ -7,6 +7,7 @@ mod batch_norm;
 mod conv;
 mod depthwise;
 mod dropout;
+mod fused;
 mod gelu;
 #[cfg(test)]
 pub(crate) mod gradient_check;

@@ -1,9 +1,6 @@
-//! What the fused layers share: the numbers that they compute in on the CPU, and the way to them.
-//!
-//! candle computes a layer as one tensor after another, and each costs a walk through memory, forward and again
-//! backward. A fused layer walks once. Other devices and other types of number take the composed form beside it.
+//! The numbers that the fused layers compute in.
 
-use candle_core::{CpuStorage, DType, Layout, Result, Tensor, WithDType, bail};
+use candle_core::WithDType;
 
 use crate::backend::cpu::math;
 
@@ -56,19 +53,6 @@ impl Real for f64 {
     }
 }
 
-/// Whether a fused layer can compute with `x`.
-pub(super) fn can_fuse(x: &Tensor) -> bool {
-    x.device().is_cpu() && matches!(x.dtype(), DType::F32 | DType::F64)
-}
-
-/// The numbers of a contiguous tensor.
-pub(super) fn numbers<'a, T: Real>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [T]> {
-    match layout.contiguous_offsets() {
-        Some((start, end)) => Ok(&T::cpu_storage_as_slice(storage)?[start..end]),
-        None => bail!("a fused layer needs contiguous tensors"),
-    }
-}
-
 /// The sum of `term` of each pair of elements in eight interleaved partial sums, so that it becomes vector code.
 #[inline(always)]
 pub(super) fn sum<T: Real>(a: &[T], b: &[T], term: impl Fn(T, T) -> T) -> T {
@@ -85,21 +69,3 @@ pub(super) fn sum<T: Real>(a: &[T], b: &[T], term: impl Fn(T, T) -> T) -> T {
     }
     partial.into_iter().fold(T::zero(), |total, part| total + part)
 }
-
-/// Calls `$run::<T>` with the type of the numbers in `$storage`.
-macro_rules! by_type {
-    ($storage:expr, $name:expr, $T:ident => $run:expr) => {
-        match $storage {
-            candle_core::CpuStorage::F32(_) => {
-                type $T = f32;
-                candle_core::CpuStorage::F32($run)
-            }
-            candle_core::CpuStorage::F64(_) => {
-                type $T = f64;
-                candle_core::CpuStorage::F64($run)
-            }
-            _ => candle_core::bail!("{} needs float32 or float64", $name),
-        }
-    };
-}
-pub(super) use by_type;

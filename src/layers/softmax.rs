@@ -1,8 +1,11 @@
 //! The softmax over attention scores.
 
-use candle_core::{CpuStorage, CustomOp2, D, Layout, Result, Shape, Tensor, bail};
+use candle_core::{D, Result, Tensor, bail};
 
-use super::real::{Real, by_type, can_fuse, numbers, sum};
+use super::{
+    fused::{Fused, Gradient, Op, can_fuse},
+    real::{Real, sum},
+};
 
 /// `softmax(scores * scale + bias)` over the last dimension. `scores` is `[batch, heads, queries, keys]`; `bias`,
 /// `[batch, 1, 1, keys]`, is a constant: no gradient reaches it.
@@ -21,7 +24,7 @@ pub(super) fn masked_softmax(scores: &Tensor, scale: f64, bias: Option<&Tensor>)
     if bias.dims() != [batch, 1, 1, keys] {
         bail!("a bias of shape {:?} for attention scores of shape {:?}", bias.shape(), scores.shape())
     }
-    scores.contiguous()?.apply_op2(&bias.contiguous()?, MaskedSoftmax { scale })
+    scores.contiguous()?.apply_op2(&bias.contiguous()?, Op(MaskedSoftmax { batch, keys, scale }))
 }
 
 fn composed(scores: &Tensor, scale: f64, bias: Option<&Tensor>) -> Result<Tensor> {
@@ -34,102 +37,53 @@ fn composed(scores: &Tensor, scale: f64, bias: Option<&Tensor>) -> Result<Tensor
 }
 
 struct MaskedSoftmax {
+    batch: usize,
+    keys: usize,
     scale: f64,
 }
 
-/// `scale p (dp - sum(p dp))` of the probabilities and their gradient.
-struct MaskedSoftmaxGradient {
-    scale: f64,
-}
+impl Fused<2> for MaskedSoftmax {
+    const NAME: &'static str = "masked-softmax";
 
-fn forward<T: Real>(scores: &[T], bias: &[T], keys: usize, batch: usize, scale: T) -> Vec<T> {
-    let mut probabilities = scores.to_vec();
-    if probabilities.is_empty() {
-        return probabilities;
-    }
-    // Below this the exponential is a subnormal number, which costs time and counts for nothing.
-    let least = T::from_f64(-87.0);
-    let rows_of_one = scores.len() / batch;
-    for (rows, bias) in probabilities.chunks_exact_mut(rows_of_one).zip(bias.chunks_exact(keys)) {
-        for row in rows.chunks_exact_mut(keys) {
-            let mut largest = row[0] * scale + bias[0];
-            for (x, &bias) in row.iter_mut().zip(bias) {
-                *x = *x * scale + bias;
-                largest = if *x > largest { *x } else { largest };
-            }
-            for x in row.iter_mut() {
-                let below = *x - largest;
-                let power = below.exp();
-                *x = if below < least { T::zero() } else { power };
-            }
-            let factor = T::one() / sum(row, row, |x, _| x);
-            for x in row.iter_mut() {
-                *x *= factor;
+    fn forward<T: Real>(&self, [scores, bias]: [&[T]; 2]) -> Vec<T> {
+        let scale = T::from_f64(self.scale);
+        let mut probabilities = scores.to_vec();
+        if probabilities.is_empty() {
+            return probabilities;
+        }
+        // Below this the exponential is a subnormal number, which costs time and counts for nothing.
+        let least = T::from_f64(-87.0);
+        let rows_of_one = scores.len() / self.batch;
+        for (rows, bias) in probabilities.chunks_exact_mut(rows_of_one).zip(bias.chunks_exact(self.keys)) {
+            for row in rows.chunks_exact_mut(self.keys) {
+                let mut largest = row[0] * scale + bias[0];
+                for (x, &bias) in row.iter_mut().zip(bias) {
+                    *x = *x * scale + bias;
+                    largest = if *x > largest { *x } else { largest };
+                }
+                for x in row.iter_mut() {
+                    let below = *x - largest;
+                    let power = below.exp();
+                    *x = if below < least { T::zero() } else { power };
+                }
+                let factor = T::one() / sum(row, row, |x, _| x);
+                for x in row.iter_mut() {
+                    *x *= factor;
+                }
             }
         }
-    }
-    probabilities
-}
-
-fn backward<T: Real>(probabilities: &[T], gradient: &[T], keys: usize, scale: T) -> Vec<T> {
-    let mut result = Vec::with_capacity(gradient.len());
-    for (p, dp) in probabilities.chunks_exact(keys).zip(gradient.chunks_exact(keys)) {
-        let mean = sum(p, dp, |p, dp| p * dp);
-        result.extend(p.iter().zip(dp).map(|(&p, &dp)| scale * p * (dp - mean)));
-    }
-    result
-}
-
-impl CustomOp2 for MaskedSoftmax {
-    fn name(&self) -> &'static str {
-        "masked-softmax"
+        probabilities
     }
 
-    fn cpu_fwd(
-        &self,
-        scores: &CpuStorage,
-        layout: &Layout,
-        bias: &CpuStorage,
-        bias_layout: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let (batch, _, _, keys) = layout.shape().dims4()?;
-        let probabilities = by_type!(scores, self.name(), T => {
-            let (scores, bias) = (numbers::<T>(scores, layout)?, numbers(bias, bias_layout)?);
-            forward(scores, bias, keys, batch, self.scale as T)
-        });
-        Ok((probabilities, layout.shape().clone()))
-    }
-
-    fn bwd(
-        &self,
-        _scores: &Tensor,
-        _bias: &Tensor,
-        probabilities: &Tensor,
-        gradient: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let op = MaskedSoftmaxGradient { scale: self.scale };
-        Ok((Some(probabilities.apply_op2_no_bwd(&gradient.contiguous()?, &op)?), None))
-    }
-}
-
-impl CustomOp2 for MaskedSoftmaxGradient {
-    fn name(&self) -> &'static str {
-        "masked-softmax-gradient"
-    }
-
-    fn cpu_fwd(
-        &self,
-        probabilities: &CpuStorage,
-        layout: &Layout,
-        gradient: &CpuStorage,
-        gradient_layout: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let (_, _, _, keys) = layout.shape().dims4()?;
-        let result = by_type!(probabilities, self.name(), T => {
-            let (p, dp) = (numbers::<T>(probabilities, layout)?, numbers(gradient, gradient_layout)?);
-            if p.is_empty() { Vec::new() } else { backward(p, dp, keys, self.scale as T) }
-        });
-        Ok((result, layout.shape().clone()))
+    /// `scale p (dp - sum(p dp))` of the probabilities and their gradient.
+    fn backward<T: Real>(&self, _: [&[T]; 2], probabilities: &[T], gradient: &[T]) -> [Gradient<T>; 2] {
+        let (scale, keys) = (T::from_f64(self.scale), self.keys.max(1));
+        let mut result = Vec::with_capacity(gradient.len());
+        for (p, dp) in probabilities.chunks_exact(keys).zip(gradient.chunks_exact(keys)) {
+            let mean = sum(p, dp, |p, dp| p * dp);
+            result.extend(p.iter().zip(dp).map(|(&p, &dp)| scale * p * (dp - mean)));
+        }
+        [Gradient::Of(result), Gradient::None]
     }
 }
 

@@ -1,9 +1,8 @@
 //! A chart on two axes: lines, bands, bars, points.
 
-use std::fmt::Write;
+use maud::{Markup, PreEscaped, html};
 
-use super::{Caption, px, svg};
-use crate::markup::Escaped;
+use super::{Caption, px, svg, upright};
 
 const WIDTH: f64 = 380.0;
 const HEIGHT: f64 = 290.0;
@@ -62,114 +61,79 @@ pub struct Chart {
 impl Chart {
     /// Empty axes with their names.
     pub fn new(x: Range, x_name: &str, y: Range, y_name: &str) -> Self {
-        let mut chart = Chart { x, y, marks: String::new() };
-        chart.axes(x_name, y_name);
-        chart
+        let chart = Chart { x, y, marks: String::new() };
+        let (right, bottom) = (WIDTH - RIGHT, HEIGHT - BOTTOM);
+        let axes = html! {
+            @for (value, label) in &chart.y.ticks {
+                @let y = chart.y_of(*value);
+                line.grid x1=(LEFT) y1=(y) x2=(right) y2=(y) {}
+                text.tick x=(LEFT - 8.0) y=(px(y + 4.0)) text-anchor="end" { (label) }
+            }
+            @for (value, label) in &chart.x.ticks {
+                @let x = chart.x_of(*value);
+                line.tickmark x1=(x) y1=(bottom) x2=(x) y2=(bottom + 4.0) {}
+                text.tick x=(x) y=(bottom + 18.0) text-anchor="middle" { (label) }
+            }
+            line.axis x1=(LEFT) y1=(bottom) x2=(right) y2=(bottom) {}
+            text.axis-name x=(px(LEFT.midpoint(right))) y=(HEIGHT - 8.0) text-anchor="middle" { (x_name) }
+            text.axis-name transform=(upright(TOP.midpoint(bottom))) text-anchor="middle" { (y_name) }
+        };
+        chart.with(axes)
     }
 
-    fn axes(&mut self, x_name: &str, y_name: &str) {
-        let (right, bottom) = (WIDTH - RIGHT, HEIGHT - BOTTOM);
-        let mut axes = String::new();
-        for (value, label) in &self.y.ticks {
-            let y = self.y_of(*value);
-            let _ = write!(
-                axes,
-                "<line class=\"grid\" x1=\"{LEFT}\" y1=\"{y}\" x2=\"{right}\" y2=\"{y}\"/>\
-                 <text class=\"tick\" x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text>",
-                LEFT - 8.0,
-                px(y + 4.0),
-                Escaped(label)
-            );
-        }
-        for (value, label) in &self.x.ticks {
-            let x = self.x_of(*value);
-            let _ = write!(
-                axes,
-                "<line class=\"tickmark\" x1=\"{x}\" y1=\"{bottom}\" x2=\"{x}\" y2=\"{}\"/>\
-                 <text class=\"tick\" x=\"{x}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
-                bottom + 4.0,
-                bottom + 18.0,
-                Escaped(label)
-            );
-        }
-        let _ = write!(
-            axes,
-            "<line class=\"axis\" x1=\"{LEFT}\" y1=\"{bottom}\" x2=\"{right}\" y2=\"{bottom}\"/>\
-             <text class=\"axis-name\" x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>\
-             <text class=\"axis-name\" transform=\"translate(13 {}) rotate(-90)\" text-anchor=\"middle\">{}</text>",
-            px(LEFT.midpoint(right)),
-            HEIGHT - 8.0,
-            Escaped(x_name),
-            px(TOP.midpoint(bottom)),
-            Escaped(y_name)
-        );
-        self.marks = axes;
+    fn with(mut self, mark: Markup) -> Self {
+        self.marks += &mark.into_string();
+        self
     }
 
     /// A dashed line between two points, to compare with.
-    pub fn reference(mut self, from: (f64, f64), to: (f64, f64)) -> Self {
+    pub fn reference(self, from: (f64, f64), to: (f64, f64)) -> Self {
         let (x1, y1) = (self.x_of(from.0), self.y_of(from.1));
         let (x2, y2) = (self.x_of(to.0), self.y_of(to.1));
-        let _ =
-            write!(self.marks, "<line class=\"reference\" x1=\"{x1}\" y1=\"{y1}\" x2=\"{x2}\" y2=\"{y2}\"/>");
-        self
+        self.with(html! { line.reference x1=(x1) y1=(y1) x2=(x2) y2=(y2) {} })
     }
 
     /// A line through points.
-    pub fn line(mut self, class: &str, points: &[(f64, f64)]) -> Self {
+    pub fn line(self, class: &str, points: &[(f64, f64)]) -> Self {
         let path = self.path(points.iter().copied());
-        let _ = write!(self.marks, "<polyline class=\"line {class}\" points=\"{path}\"/>");
-        self
+        self.with(html! { polyline.line.(class) points=(path) {} })
     }
 
     /// The area under a line, down to the axis.
-    pub fn area(mut self, class: &str, points: &[(f64, f64)]) -> Self {
+    pub fn area(self, class: &str, points: &[(f64, f64)]) -> Self {
         let (Some(first), Some(last)) = (points.first(), points.last()) else { return self };
         let corners = [(last.0, self.y.from), (first.0, self.y.from)];
         let path = self.path(points.iter().copied().chain(corners));
-        let _ = write!(self.marks, "<polygon class=\"band {class}\" points=\"{path}\"/>");
-        self
+        self.with(html! { polygon.band.(class) points=(path) {} })
     }
 
     /// The area between two heights at each x: (x, low, high).
-    pub fn band(mut self, class: &str, points: &[(f64, f64, f64)]) -> Self {
+    pub fn band(self, class: &str, points: &[(f64, f64, f64)]) -> Self {
         let there = points.iter().map(|(x, low, _)| (*x, *low));
         let back = points.iter().rev().map(|(x, _, high)| (*x, *high));
         let path = self.path(there.chain(back));
-        let _ = write!(self.marks, "<polygon class=\"band {class}\" points=\"{path}\"/>");
-        self
+        self.with(html! { polygon.band.(class) points=(path) {} })
     }
 
     /// A point, with what a pointer resting on it is told.
-    pub fn dot(mut self, class: &str, at: (f64, f64), told: &str) -> Self {
+    pub fn dot(self, class: &str, at: (f64, f64), told: &str) -> Self {
         let (x, y) = (self.x_of(at.0), self.y_of(at.1));
-        let _ = write!(
-            self.marks,
-            "<circle class=\"dot {class}\" cx=\"{x}\" cy=\"{y}\" r=\"4\"><title>{}</title></circle>",
-            Escaped(told)
-        );
-        self
+        self.with(html! { circle.dot.(class) cx=(x) cy=(y) r="4" { title { (told) } } })
     }
 
     /// A bar from the axis up to `height`, between two x, with what a pointer resting on it is told.
-    pub fn bar(mut self, class: &str, between: (f64, f64), height: f64, told: &str) -> Self {
+    pub fn bar(self, class: &str, between: (f64, f64), height: f64, told: &str) -> Self {
         let (left, right) = (self.x_of(between.0), self.x_of(between.1));
         let (top, bottom) = (self.y_of(height), HEIGHT - BOTTOM);
-        let _ = write!(
-            self.marks,
-            "<rect class=\"bar {class}\" x=\"{}\" y=\"{top}\" width=\"{}\" height=\"{}\" rx=\"2\">\
-             <title>{}</title></rect>",
-            px(left + 1.0),
-            px((right - left - 2.0).max(1.0)),
-            px((bottom - top).max(0.0)),
-            Escaped(told)
-        );
-        self
+        let (wide, high) = (px((right - left - 2.0).max(1.0)), px((bottom - top).max(0.0)));
+        self.with(html! {
+            rect.bar.(class) x=(px(left + 1.0)) y=(top) width=(wide) height=(high) rx="2" { title { (told) } }
+        })
     }
 
     /// The finished plot.
-    pub fn render(self, caption: Caption<'_>) -> String {
-        svg(caption, WIDTH, HEIGHT, &self.marks)
+    pub fn render(self, caption: Caption<'_>) -> Markup {
+        svg(caption, WIDTH, HEIGHT, &PreEscaped(self.marks))
     }
 
     fn x_of(&self, value: f64) -> f64 {
@@ -196,7 +160,8 @@ mod tests {
     fn values_become_places() {
         let plot = Chart::new(Range::percent(), "x", Range::percent(), "y")
             .line("c-text", &[(0.0, 0.0), (0.5, 0.5), (2.0, 7.0)])
-            .render(CAPTION);
+            .render(CAPTION)
+            .into_string();
         // The left bottom corner, the middle, and what lies outside at the right top corner.
         assert!(plot.contains("points=\"50,244 208,128 366,12\""), "{plot}");
     }
@@ -217,7 +182,8 @@ mod tests {
         let plot = Chart::new(Range::percent(), "<x>", Range::percent(), "y")
             .dot("c-text", (0.1, 0.1), "<b>")
             .bar("c-text", (0.0, 0.1), 0.4, "&")
-            .render(CAPTION);
+            .render(CAPTION)
+            .into_string();
         assert!(plot.contains("<title>&lt;b&gt;</title>") && plot.contains("<title>&amp;</title>"), "{plot}");
         assert!(plot.contains("&lt;x&gt;") && !plot.contains("<b>"), "{plot}");
     }

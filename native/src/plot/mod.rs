@@ -1,6 +1,6 @@
 //! Small SVG plots for a page: charts on two axes, heat maps, rows of points with intervals, stacked bars.
 //!
-//! A plot is text with a title and a description for those who cannot see it. Colours are the page's: every mark has
+//! A plot is markup with a title and a description for those who cannot see it. Colours are the page's: every mark has
 //! a class (`c-text`, `c-image`, ...), and the style sheet gives it its `--c`, in light and in dark.
 
 mod chart;
@@ -13,7 +13,7 @@ pub use heat_map::heat_map;
 pub use stack::{Part, stack};
 pub use whiskers::{Whisker, whiskers};
 
-use crate::markup::Escaped;
+use maud::{Markup, html};
 
 /// What a plot is called and what it shows.
 #[derive(Clone, Copy, Debug)]
@@ -27,14 +27,20 @@ pub struct Caption<'a> {
 }
 
 /// Puts the marks of a plot of this size into an `<svg>`.
-fn svg(caption: Caption<'_>, width: f64, height: f64, marks: &str) -> String {
+fn svg(caption: Caption<'_>, width: f64, height: f64, marks: &Markup) -> Markup {
     let Caption { id, title, description } = caption;
-    format!(
-        "<svg class=\"plot\" viewBox=\"0 0 {width} {height}\" role=\"img\" aria-labelledby=\"{id}-t {id}-d\">\
-         <title id=\"{id}-t\">{}</title><desc id=\"{id}-d\">{}</desc>{marks}</svg>",
-        Escaped(title),
-        Escaped(description)
-    )
+    html! {
+        svg.plot viewBox={ "0 0 " (width) " " (height) } role="img" aria-labelledby={ (id) "-t " (id) "-d" } {
+            title id={ (id) "-t" } { (title) }
+            desc id={ (id) "-d" } { (description) }
+            (marks)
+        }
+    }
+}
+
+/// Where the name of an upright axis stands and how it is turned.
+fn upright(y: f64) -> String {
+    format!("translate(13 {}) rotate(-90)", px(y))
 }
 
 /// A coordinate, short: a hundredth of a pixel is enough, and no `-0`.
@@ -49,13 +55,13 @@ mod tests {
     #[test]
     fn a_plot_is_named_and_described_in_escaped_text() {
         let caption = Caption { id: "roc", title: "a < b", description: "\"quoted\"" };
-        let plot = svg(caption, 10.0, 20.0, "<g/>");
+        let plot = svg(caption, 10.0, 20.0, &html! { g {} }).into_string();
         for part in [
             "viewBox=\"0 0 10 20\"",
             "aria-labelledby=\"roc-t roc-d\"",
             "<title id=\"roc-t\">a &lt; b</title>",
             "<desc id=\"roc-d\">&quot;quoted&quot;</desc>",
-            "<g/></svg>",
+            "<g></g></svg>",
         ] {
             assert!(plot.contains(part), "no {part} in {plot}");
         }

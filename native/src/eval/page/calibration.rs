@@ -1,6 +1,8 @@
 //! Reliability diagrams and calibration errors.
 
-use super::parts::{Section, Table, figures, legend, percent};
+use maud::{Markup, html};
+
+use super::parts::{Section, Table, figure, figures, legend, percent};
 use crate::{
     eval::{calibrated::HeadCalibration, evaluation::Found},
     plot::{Caption, Chart, Range},
@@ -13,23 +15,18 @@ pub fn section(found: &Found) -> Option<Section> {
         id: "calibration",
         name: "Calibration",
         title: "Is it as sure as it is right?".into(),
-        lead: format!(
-            "Of the answers given with 80 % confidence, 80 % should be right: bars on the diagonal. The expected \
-             calibration error (ECE) is the mean distance from it over {BINS} bins of equal width (Guo et al. 2017). \
-             <em>Before</em> is with the logits as they are, <em>after</em> with them divided by the head's temperature, \
-             which is how the model answers."
-        ),
+        lead: html! {
+            "Of the answers given with 80 % confidence, 80 % should be right: bars on the diagonal. The expected calibration "
+            "error (ECE) is the mean distance from it over " (BINS) " bins of equal width (Guo et al. 2017). "
+            em { "Before" } " is with the logits as they are, " em { "after" } " with them divided by the head's temperature, "
+            "which is how the model answers."
+        },
         body: body(found, "pairs"),
     })
 }
 
-/// What the reader of an "after" must know.
-const FITTED: &str = "<p class=\"note\">A training fits the temperatures on the split <code>val</code> of its pairs: on \
-    <code>val</code> itself the figures <em>after</em> flatter the model, and the temperature of the text head, which texts \
-    without a picture are divided by too, comes from the texts of pairs.</p>\n";
-
 /// Diagrams and table, and where the temperatures come from; `what` tells the plots of several tables apart.
-pub fn body(found: &Found, what: &str) -> String {
+pub fn body(found: &Found, what: &str) -> Markup {
     let mut table = Table::new(
         "Calibration before → after temperature scaling",
         &["head", "against", "rows", "temperature", "ECE", "negative log-likelihood", "Brier score"],
@@ -37,32 +34,39 @@ pub fn body(found: &Found, what: &str) -> String {
     let mut plots = Vec::new();
     for head in &found.calibration {
         let HeadCalibration { head: name, against, rows, temperature, before, after } = head;
-        let change = |figure: fn(&Calibration) -> f64, digits: usize| {
-            format!("{:.digits$} → {:.digits$}", figure(before), figure(after))
-        };
+        let change =
+            |figure: fn(&Calibration) -> f64| format!("{:.3} → {:.3}", figure(before), figure(after));
         table.row(
             name,
             &[
-                format!("<code>{against}</code>"),
-                rows.to_string(),
-                format!("{temperature:.3}"),
-                format!("{} → {}", percent(before.ece), percent(after.ece)),
-                change(|c| c.nll, 3),
-                change(|c| c.brier, 3),
+                &html! { code { (against) } },
+                rows,
+                &format!("{temperature:.3}"),
+                &format!("{} → {}", percent(before.ece), percent(after.ece)),
+                &change(|c| c.nll),
+                &change(|c| c.brier),
             ],
         );
         let small = format!("ECE {} % → {} %", percent(before.ece), percent(after.ece));
-        plots.push((format!("Reliability of the {name}"), small, diagram(head, what)));
+        plots.push(figure(&format!("Reliability of the {name}"), &small, &diagram(head, what)));
     }
-    let plots: Vec<_> =
-        plots.iter().map(|(name, small, plot)| (name.as_str(), small.as_str(), plot.clone())).collect();
     let entries =
         [("c-whole", "after, pale where a bin has fewer than 5 rows"), ("c-neutral dashed", "before")];
-    figures(&plots) + &legend(&entries) + &table.render() + FITTED
+    html! {
+        (figures(&plots))
+        (legend(&entries))
+        (table)
+        // What the reader of an "after" must know.
+        p.note {
+            "A training fits the temperatures on the split " code { "val" } " of its pairs: on " code { "val" } " itself the "
+            "figures " em { "after" } " flatter the model, and the temperature of the text head, which texts without a "
+            "picture are divided by too, comes from the texts of pairs."
+        }
+    }
 }
 
 /// Bars are the accuracy of each bin after scaling, the fainter the fewer rows; the dashed line is before.
-fn diagram(head: &HeadCalibration, what: &str) -> String {
+fn diagram(head: &HeadCalibration, what: &str) -> Markup {
     let colour = match head.head {
         "text" => "c-text",
         "image" => "c-image",

@@ -1,9 +1,11 @@
 //! Hard posts by category, and words that must not move the score.
 
-use super::parts::{Section as Shown, Table, class, figures, legend, percent, share, words};
+use maud::{Markup, html};
+
+use super::parts::{Section as Shown, Table, class, figure, figures, legend, percent, share};
 use crate::{
     eval::{
-        challenge::{ChallengeReport, GroupShift, Section, WordShift},
+        challenge::{GroupShift, Section, WordShift},
         evaluation::Evaluation,
         measured::{Measured, Share},
     },
@@ -16,16 +18,15 @@ const WORDS: usize = 3;
 /// The section of the hard posts.
 pub fn posts(evaluation: &Evaluation) -> Option<Shown> {
     let challenge = evaluation.challenge.as_ref()?;
-    let mut body = String::new();
-    let mut plots = Vec::new();
+    let (mut plots, mut tables) = (Vec::new(), Vec::new());
     let parts = [
         ("texts", "Hard texts", "c-text", &challenge.texts),
         ("pairs", "Hard pairs", "c-whole", &challenge.pairs),
     ];
     for (id, name, colour, section) in parts {
         let Some(section) = section else { continue };
-        body += &categories(name, section).render();
-        body += &halves(name, section).unwrap_or_default();
+        tables.push(categories(name, section));
+        tables.extend(halves(name, section));
         let point = |name: &str, measured: &Measured| {
             let Share { share, interval, .. } = measured.accuracy();
             Whisker { name: name.into(), class: colour, value: share, interval }
@@ -37,33 +38,30 @@ pub fn posts(evaluation: &Evaluation) -> Option<Shown> {
             title: &format!("{name} by category"),
             description: "Accuracy of each category with its confidence interval.",
         };
-        plots.push((name, "accuracy by category, percent", whiskers(caption, &points)));
+        plots.push(figure(name, "accuracy by category, percent", &whiskers(caption, &points)));
     }
     if plots.is_empty() {
         return None;
-    }
-    body = figures(&plots) + &body;
-    for (_, name, _, section) in parts {
-        body += &section.as_ref().map(|section| wrong(name, section)).unwrap_or_default();
     }
     Some(Shown {
         id: "challenge",
         name: "Challenge",
         title: "Hard posts, written by hand".into(),
-        lead: format!(
-            "Posts in the project's own words, by what makes them hard. With two dozen rows or fewer a category is a hint, \
-             not a measurement. Intervals draw single posts, though pairs share photos.{}",
-            auc(challenge)
-        ),
-        body,
+        lead: html! {
+            "Posts in the project's own words, by what makes them hard. With two dozen rows or fewer a category is a hint, "
+            "not a measurement. Intervals draw single posts, though pairs share photos."
+            @if let Some(auc) = challenge.contradiction_auc {
+                " The contradiction's area under the ROC curve on the hard pairs is " (format!("{auc:.3}")) "."
+            }
+        },
+        body: html! {
+            (figures(&plots))
+            @for table in &tables { (table) }
+            @for (_, name, _, section) in parts {
+                @if let Some(section) = section { (wrong(name, section)) }
+            }
+        },
     })
-}
-
-fn auc(challenge: &ChallengeReport) -> String {
-    match challenge.contradiction_auc {
-        Some(auc) => format!(" The contradiction's area under the ROC curve on the hard pairs is {auc:.3}."),
-        None => String::new(),
-    }
 }
 
 fn categories(name: &str, section: &Section) -> Table {
@@ -72,7 +70,7 @@ fn categories(name: &str, section: &Section) -> Table {
         let m = &measured.metrics;
         let wrong = ((1.0 - m.accuracy) * m.rows as f64).round();
         let (accuracy, f1) = (share(Some(measured.accuracy())), share(measured.macro_f1()));
-        table.row(name, &[m.rows.to_string(), accuracy, f1, wrong.to_string()]);
+        table.row(name, &[&m.rows, &accuracy, &f1, &wrong]);
     };
     row("all", &section.all);
     section.categories.iter().for_each(|category| row(&category.category, &category.all));
@@ -80,34 +78,36 @@ fn categories(name: &str, section: &Section) -> Table {
 }
 
 /// The pictures alone, and the contradictions; `None` for posts without pictures.
-fn halves(name: &str, section: &Section) -> Option<String> {
+fn halves(name: &str, section: &Section) -> Option<Table> {
     let image = section.image.as_ref()?;
     let mut table = Table::new(&format!("{name}: picture and contradiction"), &["what", "rows", "share"]);
-    let mut row = |name: &str, of: Share| table.row(name, &[of.rows.to_string(), share(Some(of))]);
+    let mut row = |name: &str, of: Share| table.row(name, &[&of.rows, &share(Some(of))]);
     row("image head says image_label", image.accuracy());
     if let Some(found) = section.contradictions_found {
         row("contradictory pairs with a contradiction of at least one half", found);
     }
-    Some(table.render())
+    Some(table)
 }
 
 /// The posts that were read wrongly: they are the project's own, so their text may be shown.
-fn wrong(name: &str, section: &Section) -> String {
-    if section.wrong.is_empty() {
-        return String::new();
-    }
+fn wrong(name: &str, section: &Section) -> Markup {
     let caption = format!("{name} that were read wrongly");
     let mut table = Table::new(&caption, &["id", "category", "label", "read as", "text"]);
     for wrong in &section.wrong {
-        let cells = [words(&wrong.category), class(wrong.label), class(wrong.predicted), words(&wrong.text)];
-        table.row(&wrong.id, &cells);
+        let cells = html! {
+            td.words { (wrong.category) }
+            td { (class(wrong.label)) }
+            td { (class(wrong.predicted)) }
+            td.words { (wrong.text) }
+        };
+        table.row_of(&wrong.id, &cells);
     }
-    format!(
-        "<details><summary>{caption}: {} of {}</summary>{}</details>\n",
-        section.wrong.len(),
-        section.all.metrics.rows,
-        table.render()
-    )
+    let rows = (section.wrong.len(), section.all.metrics.rows);
+    html! {
+        @if rows.0 > 0 {
+            details { summary { (caption) ": " (rows.0) " of " (rows.1) } (table) }
+        }
+    }
 }
 
 /// The section of the swapped words.
@@ -140,18 +140,16 @@ pub fn swaps(evaluation: &Evaluation) -> Option<Shown> {
         } = group;
         let shift = |WordShift { word, mean_shift }: &WordShift| format!("{word} {mean_shift:+.3}");
         let most: Vec<String> = shifts.iter().take(WORDS).map(shift).collect();
-        table.row(
-            name,
-            &[
-                shifts.len().to_string(),
-                sentences.to_string(),
-                format!("{mean_shift:.3}"),
-                format!("{largest_shift:.3}"),
-                format!("{} %", percent(*flips)),
-                percent(*accuracy),
-                words(most.join(", ")),
-            ],
-        );
+        let cells = html! {
+            td { (shifts.len()) }
+            td { (sentences) }
+            td { (format!("{mean_shift:.3}")) }
+            td { (format!("{largest_shift:.3}")) }
+            td { (percent(*flips)) " %" }
+            td { (percent(*accuracy)) }
+            td.words { (most.join(", ")) }
+        };
+        table.row_of(name, &cells);
         points.push(Whisker { name: name.clone(), class: "c-text", value: 1.0 - flips, interval: None });
     }
     let caption = Caption {
@@ -164,14 +162,15 @@ pub fn swaps(evaluation: &Evaluation) -> Option<Shown> {
         id: "swaps",
         name: "Swaps",
         title: "Words that must not move the score".into(),
-        lead: format!(
-            "{} sentences in which one word for a person is swapped for another of its group. The shift of a sentence is its \
-             valence less the mean of the same sentence over the group; it should be near 0, and no label should flip. Small \
-             shifts here are no proof of fairness.",
-            swaps.templates
-        ),
-        body: figures(&[("Labels that stay", "share of the sentences, percent", plot)])
-            + &legend(&[("c-text", "100 is what it should be")])
-            + &table.render(),
+        lead: html! {
+            (swaps.templates) " sentences in which one word for a person is swapped for another of its group. The shift of a "
+            "sentence is its valence less the mean of the same sentence over the group; it should be near 0, and no label "
+            "should flip. Small shifts here are no proof of fairness."
+        },
+        body: html! {
+            (figures(&[figure("Labels that stay", "share of the sentences, percent", &plot)]))
+            (legend(&[("c-text", "100 is what it should be")]))
+            (table)
+        },
     })
 }

@@ -1,6 +1,8 @@
 //! The contradiction: its ROC curve, its threshold, and the heads on contradictory pairs.
 
-use super::parts::{Section, Table, figures, percent, share, with_interval};
+use maud::{Markup, html};
+
+use super::parts::{Section, Table, figure, figures, percent, share, with_interval};
 use crate::{
     eval::{
         contradiction::{AtThreshold, Contradiction},
@@ -14,7 +16,6 @@ use crate::{
 /// The section, if there are pairs to tell apart.
 pub fn section(found: &Found) -> Option<Section> {
     let contradiction = found.report.contradiction.as_ref()?;
-    let mut body = String::new();
     let mut plots = Vec::new();
     plots.extend(roc(contradiction));
     let heads: Vec<Whisker> = [
@@ -34,13 +35,12 @@ pub fn section(found: &Found) -> Option<Section> {
             title: "The heads on contradictory pairs",
             description: "The share of contradictory pairs in which each head says the label of its own half.",
         };
-        plots.push((
+        plots.push(figure(
             "Contradictory pairs in which each head is right",
             "share that matches the label of its own half, percent",
-            whiskers(caption, &heads),
+            &whiskers(caption, &heads),
         ));
     }
-    body += &figures(&plots);
     let mut table = Table::new(
         "What a threshold finds",
         &["threshold", "at", "precision", "recall", "specificity", "F1"],
@@ -50,11 +50,11 @@ pub fn section(found: &Found) -> Option<Section> {
         table.row(
             name,
             &[
-                format!("{threshold:.3}"),
-                with_interval(precision, intervals.map(|i| i.precision)),
-                with_interval(recall, intervals.map(|i| i.recall)),
-                percent(specificity),
-                percent(f1),
+                &format!("{threshold:.3}"),
+                &with_interval(precision, intervals.map(|i| i.precision)),
+                &with_interval(recall, intervals.map(|i| i.recall)),
+                &percent(specificity),
+                &percent(f1),
             ],
         );
     };
@@ -62,31 +62,29 @@ pub fn section(found: &Found) -> Option<Section> {
         row("largest Youden's J", best);
     }
     row("one half", &contradiction.at_half);
-    body += &table.render();
     let mut heads = Table::new("Contradictory pairs", &["right", "share", "rows"]);
     for (name, of) in [
         ("text head says text_label", contradiction.text_right),
         ("image head says image_label", contradiction.image_right),
         ("both", contradiction.both_right),
     ] {
-        heads.row(name, &[share(of), of.map_or("0".into(), |of| of.rows.to_string())]);
+        heads.row(name, &[&share(of), &of.map_or(0, |of| of.rows)]);
     }
-    body += &heads.render();
     Some(Section {
         id: "contradiction",
         name: "Contradiction",
         title: "Do text and picture contradict each other?".into(),
-        lead: format!(
-            "The probability of a contradiction, on {} pairs of opposite labels (to be found) against {} whose labels agree; \
-             pairs with one neutral half do not count. The threshold with the largest Youden's J (true minus false positive \
-             rate) was chosen on these same rows, so its figures are a little flattered; their intervals hold it fixed.",
-            contradiction.conflict, contradiction.agree
-        ),
-        body,
+        lead: html! {
+            "The probability of a contradiction, on " (contradiction.conflict) " pairs of opposite labels (to be found) "
+            "against " (contradiction.agree) " whose labels agree; pairs with one neutral half do not count. The threshold "
+            "with the largest Youden's J (true minus false positive rate) was chosen on these same rows, so its figures are "
+            "a little flattered; their intervals hold it fixed."
+        },
+        body: html! { (figures(&plots)) (table) (heads) },
     })
 }
 
-fn roc(contradiction: &Contradiction) -> Option<(&'static str, &'static str, String)> {
+fn roc(contradiction: &Contradiction) -> Option<Markup> {
     let (points, auc) = (contradiction.curve.as_ref()?, contradiction.auc?);
     let points: Vec<_> = points.iter().map(|p| (p.false_positive_rate, p.true_positive_rate)).collect();
     let mut chart =
@@ -100,5 +98,5 @@ fn roc(contradiction: &Contradiction) -> Option<(&'static str, &'static str, Str
     }
     let description = format!("Area under the curve {auc:.3}. The dashed line is what chance would give.");
     let caption = Caption { id: "roc", title: "ROC curve of the contradiction", description: &description };
-    Some(("ROC curve", "the dot is the threshold with the largest Youden's J", chart.render(caption)))
+    Some(figure("ROC curve", "the dot is the threshold with the largest Youden's J", &chart.render(caption)))
 }

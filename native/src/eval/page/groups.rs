@@ -1,11 +1,13 @@
 //! The pairs by how their halves relate, and by how strong the feeling is.
 
-use super::parts::{Section, Table, figures, legend, share};
+use maud::{Markup, html};
+
+use super::parts::{Section, Table, figure, figures, legend, share};
 use crate::{
     eval::{
         evaluation::Found,
         intensity::{Intensity, THIRDS},
-        measured::Measured,
+        measured::{Measured, Share},
         report::Readings,
     },
     plot::{Caption, Whisker, whiskers},
@@ -20,6 +22,9 @@ const COLUMNS: [&str; 6] = [
     "image head on image_label",
 ];
 
+const READ: [(&str, &str); 3] =
+    [("c-whole", "text and picture"), ("c-text", "text alone"), ("c-image", "picture alone")];
+
 /// The section by modality combination.
 pub fn combination(found: &Found) -> Section {
     let report = &found.report;
@@ -31,8 +36,8 @@ pub fn combination(found: &Found) -> Section {
     let relations = report.by_relation.iter().map(|r| (r.relation.name(), r.rows, &r.readings));
     for (name, rows, readings) in std::iter::once(all).chain(relations) {
         let name = name.replace('_', " ");
-        accuracy.row(&name, &cells(rows, readings, |m| Some(m.accuracy())));
-        f1.row(&name, &cells(rows, readings, Measured::macro_f1));
+        accuracy.row_of(&name, &cells(rows, readings, |m| Some(m.accuracy())));
+        f1.row_of(&name, &cells(rows, readings, Measured::macro_f1));
         points.extend(accuracy_points(&name, readings));
     }
     let caption = Caption {
@@ -40,37 +45,33 @@ pub fn combination(found: &Found) -> Section {
         title: "Accuracy by modality combination",
         description: "For each relation: both halves, the text alone and the picture alone, against the merged label.",
     };
-    let mut body = accuracy.render() + &f1.render();
-    body += &figures(&[(
+    let plot = figure(
         "Accuracy against the merged label",
         "percent, with 95 % intervals",
-        whiskers(caption, &points),
-    )]);
-    body +=
-        &legend(&[("c-whole", "text and picture"), ("c-text", "text alone"), ("c-image", "picture alone")]);
+        &whiskers(caption, &points),
+    );
     Section {
         id: "combination",
         name: "Combination",
         title: "By modality combination".into(),
-        lead: "The same posts read with both halves, and with one of them taken away, against the merged label; and each \
-               head against the label of its own half. In <em>agree</em> both halves have the same label, in <em>one \
-               neutral</em> one of them is neutral, in <em>conflict</em> they point opposite ways and there is no merged \
-               label. A macro-F1 is left out where not all three classes occur."
-            .into(),
-        body,
+        lead: html! {
+            "The same posts read with both halves, and with one of them taken away, against the merged label; and each head "
+            "against the label of its own half. In " em { "agree" } " both halves have the same label, in "
+            em { "one neutral" } " one of them is neutral, in " em { "conflict" } " they point opposite ways and there is no "
+            "merged label. A macro-F1 is left out where not all three classes occur."
+        },
+        body: html! { (accuracy) (f1) (figures(&[plot])) (legend(&READ)) },
     }
 }
 
 /// The section by sentiment intensity.
 pub fn intensity(found: &Found) -> Option<Section> {
     let by = found.by_intensity.as_ref()?;
-    let mut body = String::new();
-    let mut plots = Vec::new();
-    for (id, caption, small, groups) in [
-        ("gold", "By the two gold labels", "accuracy against the merged label", &by.labels),
-        ("valence", "By predicted valence", "accuracy against the merged label", &by.valence),
-    ] {
-        body += &table(caption, groups).render();
+    let (mut plots, mut tables) = (Vec::new(), Vec::new());
+    for (id, caption, groups) in
+        [("gold", "By the two gold labels", &by.labels), ("valence", "By predicted valence", &by.valence)]
+    {
+        tables.push(table(caption, groups));
         let points: Vec<Whisker> =
             groups.iter().flat_map(|group| accuracy_points(group.name, &group.readings)).collect();
         let about = Caption {
@@ -78,23 +79,20 @@ pub fn intensity(found: &Found) -> Option<Section> {
             title: caption,
             description: "Accuracy of both halves, the text alone and the picture alone at each intensity.",
         };
-        plots.push((caption, small, whiskers(about, &points)));
+        plots.push(figure(caption, "accuracy against the merged label", &whiskers(about, &points)));
     }
-    body += &figures(&plots);
-    body +=
-        &legend(&[("c-whole", "text and picture"), ("c-text", "text alone"), ("c-image", "picture alone")]);
     Some(Section {
         id: "intensity",
         name: "Intensity",
         title: "By sentiment intensity".into(),
-        lead: format!(
-            "By gold labels: <em>strong</em> when both halves have the same label and it is not neutral, <em>mild</em> when \
-             one half is neutral, <em>neutral</em> when both are; <em>conflict</em> stands apart. By prediction: \
-             <em>neutral</em> where the magnitude of the predicted valence is below {:.2}, <em>strong</em> from {:.2} on, \
-             <em>mild</em> between; the bounds are fixed thirds of its range, so that models can be compared.",
-            THIRDS[0], THIRDS[1]
-        ),
-        body,
+        lead: html! {
+            "By gold labels: " em { "strong" } " when both halves have the same label and it is not neutral, " em { "mild" }
+            " when one half is neutral, " em { "neutral" } " when both are; " em { "conflict" } " stands apart. By "
+            "prediction: " em { "neutral" } " where the magnitude of the predicted valence is below "
+            (format!("{:.2}", THIRDS[0])) ", " em { "strong" } " from " (format!("{:.2}", THIRDS[1])) " on, " em { "mild" }
+            " between; the bounds are fixed thirds of its range, so that models can be compared."
+        },
+        body: html! { @for table in &tables { (table) } (figures(&plots)) (legend(&READ)) },
     })
 }
 
@@ -103,9 +101,8 @@ fn table(caption: &str, groups: &[Intensity]) -> Table {
     columns.push("mean |valence|");
     let mut table = Table::new(caption, &columns);
     for group in groups {
-        let mut cells = cells(group.rows, &group.readings, |m| Some(m.accuracy()));
-        cells.push(format!("{:.2}", group.mean_magnitude));
-        table.row(group.name, &cells);
+        let cells = cells(group.rows, &group.readings, |m| Some(m.accuracy()));
+        table.row_of(group.name, &html! { (cells) td { (format!("{:.2}", group.mean_magnitude)) } });
     }
     table
 }
@@ -114,11 +111,8 @@ fn with_first(name: &'static str) -> Vec<&'static str> {
     std::iter::once(name).chain(COLUMNS).collect()
 }
 
-fn cells(
-    rows: usize,
-    readings: &Readings,
-    figure: fn(&Measured) -> Option<crate::eval::measured::Share>,
-) -> Vec<String> {
+/// How many rows there are, and a figure of each reading.
+fn cells(rows: usize, readings: &Readings, figure: fn(&Measured) -> Option<Share>) -> Markup {
     let readings = [
         &readings.whole,
         &readings.text,
@@ -126,8 +120,10 @@ fn cells(
         &readings.text_on_text_label,
         &readings.image_on_image_label,
     ];
-    let figures = readings.map(|reading| share(reading.as_ref().and_then(figure)));
-    std::iter::once(rows.to_string()).chain(figures).collect()
+    html! {
+        td { (rows) }
+        @for reading in readings { td { (share(reading.as_ref().and_then(figure))) } }
+    }
 }
 
 /// Both halves and each alone against the merged label, as far as there is one.

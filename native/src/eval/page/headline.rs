@@ -1,37 +1,35 @@
 //! The headline figures, their scores by class, and the confusion matrices.
 
-use std::fmt::Write;
-
+use maud::{Markup, Render, html};
 use mixed_feelings::Sentiment;
 
-use super::parts::{Section, Table, between, class, figures, legend, percent, with_interval};
+use super::parts::{Section, Table, between, class, figure, figures, legend, percent, with_interval};
 use crate::{
     eval::{
         evaluation::{Evaluation, Found},
         measured::Measured,
         shapley::Shapley,
     },
-    markup::Escaped,
     plot::{Caption, Part, Whisker, heat_map, stack, whiskers},
     stats::bootstrap::Interval,
 };
 
 /// The figures at the top of the page.
-pub fn cards(evaluation: &Evaluation) -> String {
-    let mut cards = String::from("<dl class=\"cards\">\n");
+pub fn cards(evaluation: &Evaluation) -> Markup {
+    let mut cards = Vec::new();
     let mut card = |class: &str, name: &str, value: f64, interval: Option<Interval>| {
         let Interval { low, high } = interval.unwrap_or(Interval { low: value, high: value });
-        let _ = writeln!(
-            cards,
-            "<div class=\"card {class}\"><dt>{}</dt><dd><span class=\"figure\">{}</span>\
-             <span class=\"gauge\" style=\"--low:{:.2}%;--high:{:.2}%;--value:{:.2}%\"></span>{}</dd></div>",
-            Escaped(name),
-            percent(value),
-            100.0 * low,
-            100.0 * high,
-            100.0 * value,
-            between(interval)
-        );
+        let [low, high, at] = [low, high, value].map(|share| 100.0 * share);
+        cards.push(html! {
+            div.card.(class) {
+                dt { (name) }
+                dd {
+                    span.figure { (percent(value)) }
+                    span.gauge style=(format!("--low:{low:.2}%;--high:{high:.2}%;--value:{at:.2}%")) {}
+                    (between(interval))
+                }
+            }
+        });
     };
     if let Some(pairs) = &evaluation.pairs {
         if let Some(Measured { metrics, intervals }) = &pairs.report.readings.whole {
@@ -56,7 +54,7 @@ pub fn cards(evaluation: &Evaluation) -> String {
         card("c-text", "Macro-recall, texts", metrics.macro_recall, intervals.map(|i| i.macro_recall));
         card("c-text", "Accuracy, texts", metrics.accuracy, intervals.map(|i| i.accuracy));
     }
-    cards + "</dl>\n"
+    html! { dl.cards { @for card in cards { (card) } } }
 }
 
 /// One head against its labels: where its plots are anchored, its names and its colour.
@@ -81,46 +79,45 @@ pub fn pairs(found: &Found) -> Section {
         Some(Head { id, name, against, colour, measured: measured.as_ref()? })
     })
     .collect();
-    let mut body = figures_of(&heads, "pairs");
-    if let Some(Shapley { shares, intervals }) = found.report.shapley {
-        let caption = Caption {
-            id: "shapley",
-            title: "Shapley shares of the accuracy",
-            description: &format!(
-                "Always answering the commonest label gives {}, the text adds {:+.1} and the picture {:+.1} points.",
-                percent(shares.baseline),
-                100.0 * shares.text,
-                100.0 * shares.image
-            ),
-        };
-        let bar = stack(
-            caption,
-            &[
-                Part { name: "the commonest label", class: "c-muted", value: shares.baseline },
-                Part { name: "text", class: "c-text", value: shares.text },
-                Part { name: "picture", class: "c-image", value: shares.image },
-            ],
-        );
-        body += &figures(&[(
-            "What each side adds to the accuracy",
-            "Shapley shares over always answering the commonest label",
-            bar,
-        )]);
-        let mut table = Table::new("Shapley shares of the accuracy, in points", &["share", "points"]);
-        table.row("the commonest label", &[percent(shares.baseline)]);
-        table.row("text", &[with_interval(shares.text, intervals.map(|i| i.text))]);
-        table.row("picture", &[with_interval(shares.image, intervals.map(|i| i.image))]);
-        body += &table.render();
-    }
+    let shapley = found.report.shapley.as_ref().map(shapley);
     Section {
         id: "figures",
         name: "Figures",
         title: "Each head against its own label".into(),
         lead: "The whole post is held to the merged label, the text head to the label of the text alone, the image head \
                to that of the picture alone. Pairs whose halves contradict each other have no merged label."
-            .into(),
-        body,
+            .render(),
+        body: html! { (figures_of(&heads, "pairs")) @if let Some(shares) = shapley { (shares) } },
     }
+}
+
+/// What each side adds, as a bar and as a table.
+fn shapley(Shapley { shares, intervals }: &Shapley) -> Markup {
+    let caption = Caption {
+        id: "shapley",
+        title: "Shapley shares of the accuracy",
+        description: &format!(
+            "Always answering the commonest label gives {}, the text adds {:+.1} and the picture {:+.1} points.",
+            percent(shares.baseline),
+            100.0 * shares.text,
+            100.0 * shares.image
+        ),
+    };
+    let bar = stack(
+        caption,
+        &[
+            Part { name: "the commonest label", class: "c-muted", value: shares.baseline },
+            Part { name: "text", class: "c-text", value: shares.text },
+            Part { name: "picture", class: "c-image", value: shares.image },
+        ],
+    );
+    let mut table = Table::new("Shapley shares of the accuracy, in points", &["share", "points"]);
+    table.row("the commonest label", &[&percent(shares.baseline)]);
+    table.row("text", &[&with_interval(shares.text, intervals.map(|i| i.text))]);
+    table.row("picture", &[&with_interval(shares.image, intervals.map(|i| i.image))]);
+    let (what, over) =
+        ("What each side adds to the accuracy", "Shapley shares over always answering the commonest label");
+    html! { (figures(&[figure(what, over, &bar)])) (table) }
 }
 
 /// The section of the texts.
@@ -130,21 +127,19 @@ pub fn texts(found: &Found) -> Section {
         .map(|measured| Head { id: "texts", name: "Text head", against: "label", colour: "c-text", measured })
         .into_iter()
         .collect();
-    let mut body = figures_of(&heads, "texts");
-    body += &super::calibration::body(found, "texts");
     Section {
         id: "texts",
         name: "Texts",
         title: "Texts without a picture".into(),
-        lead: format!(
-            "The text head on <code>{}</code>. Macro-recall, the mean of the three recalls, is what TweetEval ranks by.",
-            Escaped(&found.table)
-        ),
-        body,
+        lead: html! {
+            "The text head on " code { (found.table) } ". Macro-recall, the mean of the three recalls, is what TweetEval "
+            "ranks by."
+        },
+        body: html! { (figures_of(&heads, "texts")) (super::calibration::body(found, "texts")) },
     }
 }
 
-fn figures_of(heads: &[Head<'_>], what: &str) -> String {
+fn figures_of(heads: &[Head<'_>], what: &str) -> Markup {
     let mut table = Table::new(
         "Headline figures",
         &["head", "against", "rows", "accuracy", "macro-F1", "weighted F1", "macro-recall"],
@@ -157,12 +152,12 @@ fn figures_of(heads: &[Head<'_>], what: &str) -> String {
         table.row(
             name,
             &[
-                format!("<code>{}</code>", Escaped(against)),
-                m.rows.to_string(),
-                with_interval(m.accuracy, i.map(|i| i.accuracy)),
-                with_interval(m.macro_f1, i.map(|i| i.macro_f1)),
-                with_interval(m.weighted_f1, i.map(|i| i.weighted_f1)),
-                with_interval(m.macro_recall, i.map(|i| i.macro_recall)),
+                &html! { code { (against) } },
+                &m.rows,
+                &with_interval(m.accuracy, i.map(|i| i.accuracy)),
+                &with_interval(m.macro_f1, i.map(|i| i.macro_f1)),
+                &with_interval(m.weighted_f1, i.map(|i| i.weighted_f1)),
+                &with_interval(m.macro_recall, i.map(|i| i.macro_recall)),
             ],
         );
         for (figure, value, interval) in [
@@ -174,9 +169,8 @@ fn figures_of(heads: &[Head<'_>], what: &str) -> String {
             points.push(Whisker { name, class: colour, value, interval });
         }
         for c in &m.classes {
-            let figures = [c.precision, c.recall, c.f1].map(percent);
-            let [precision, recall, f1] = figures;
-            classes.row(name, &[class(c.class), precision, recall, f1, c.support.to_string()]);
+            let [precision, recall, f1] = [c.precision, c.recall, c.f1].map(percent);
+            classes.row(name, &[&class(c.class), &precision, &recall, &f1, &c.support]);
         }
         let caption = Caption {
             id: &format!("confusion-{id}"),
@@ -188,7 +182,8 @@ fn figures_of(heads: &[Head<'_>], what: &str) -> String {
             ),
         };
         let names = Sentiment::ALL.map(Sentiment::name);
-        plots.push((*name, *against, heat_map(caption, names, "label", "read as", &m.confusion.0)));
+        let map = heat_map(caption, names, "label", "read as", &m.confusion.0);
+        plots.push(figure(name, &format!("confusion matrix, against {against}"), &map));
     }
     let caption = Caption {
         id: &format!("figures-{what}"),
@@ -196,13 +191,7 @@ fn figures_of(heads: &[Head<'_>], what: &str) -> String {
         description: "Accuracy, macro-F1 and macro-recall of each head with its confidence interval.",
     };
     let forest = whiskers(caption, &points);
-    let plots: Vec<(&str, String, String)> = plots
-        .into_iter()
-        .map(|(name, against, plot)| (name, format!("confusion matrix, against {against}"), plot))
-        .collect();
-    let mut all = vec![("Figures and where they lie", "percent, with 95 % intervals", forest)];
-    all.extend(plots.iter().map(|(name, small, plot)| (*name, small.as_str(), plot.clone())));
-    let mut html = table.render() + &figures(&all);
-    html += &legend(&[("c-right", "read right, the darker the more of the row"), ("c-wrong", "read wrong")]);
-    html + &classes.render()
+    plots.insert(0, figure("Figures and where they lie", "percent, with 95 % intervals", &forest));
+    let shades = [("c-right", "read right, the darker the more of the row"), ("c-wrong", "read wrong")];
+    html! { (table) (figures(&plots)) (legend(&shades)) (classes) }
 }

@@ -9,8 +9,7 @@ mod models;
 mod parts;
 mod robustness;
 
-use std::fmt::Write;
-
+use maud::{DOCTYPE, Markup, PreEscaped, html};
 use parts::{Section, percent, thousands};
 
 use super::{
@@ -18,33 +17,53 @@ use super::{
     measured::Measured,
     subject::Subject,
 };
-use crate::markup::Escaped;
 
 const STYLE: &str = include_str!("style.css");
 
 /// The page. Everything in it comes from `evaluation`, so that the same evaluation gives the same bytes.
 pub fn render(evaluation: &Evaluation) -> String {
     let sections = sections(evaluation);
-    let contents: String =
-        sections.iter().map(|s| format!("<li><a href=\"#{}\">{}</a></li>", s.id, Escaped(s.name))).collect();
-    let rendered: String = sections.iter().map(Section::render).collect();
-    let name = Escaped(&evaluation.model.name);
-    format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
-         <title>{name}: evaluation</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n\
-         <a class=\"skip\" href=\"#main\">Skip to the figures</a>\n<div class=\"page\">\n\
-         <header>\n<p class=\"brand\">mixed-feelings · evaluation report</p>\n<h1>{}</h1>\n\
-         <p class=\"lead\">{}</p>\n</header>\n\
-         <nav aria-label=\"Contents\"><ul>{contents}</ul></nav>\n<main id=\"main\">\n{}{rendered}</main>\n\
-         <footer><p>Written by mixed-feelings {}. All numbers of this page, and more digits, are in \
-         <code>metrics.json</code> beside it.</p></footer>\n</div>\n</body>\n</html>\n",
-        title(evaluation),
-        lead(evaluation),
-        headline::cards(evaluation),
-        Escaped(evaluation.version),
-    )
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'";
+                title { (evaluation.model.name) ": evaluation" }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                a.skip href="#main" { "Skip to the figures" }
+                div.page {
+                    header {
+                        p.brand { "mixed-feelings · evaluation report" }
+                        h1 { (title(evaluation)) }
+                        p.lead { (lead(evaluation)) }
+                    }
+                    nav aria-label="Contents" {
+                        ul { @for s in &sections { li { a href={ "#" (s.id) } { (s.name) } } } }
+                    }
+                    main #main {
+                        (headline::cards(evaluation))
+                        @for section in &sections { (section) }
+                    }
+                    footer {
+                        p {
+                            "Written by mixed-feelings " (evaluation.version) ". All numbers of this page, and more digits, "
+                            "are in " code { "metrics.json" } " beside it."
+                        }
+                    }
+                }
+            }
+        }
+    };
+    without_controls(&page.into_string()) + "\n"
+}
+
+/// Control characters, which an id or a file's name may have, are no text in HTML.
+fn without_controls(page: &str) -> String {
+    page.replace(|c: char| c.is_control() && !matches!(c, '\n' | '\t'), "\u{fffd}")
 }
 
 fn sections(evaluation: &Evaluation) -> Vec<Section> {
@@ -80,7 +99,7 @@ fn title(evaluation: &Evaluation) -> String {
     }
 }
 
-fn lead(evaluation: &Evaluation) -> String {
+fn lead(evaluation: &Evaluation) -> Markup {
     let mut parts = Vec::new();
     if let Some(pairs) = &evaluation.pairs {
         parts.push(format!("{} posts with text and picture", thousands(pairs.report.rows)));
@@ -88,21 +107,17 @@ fn lead(evaluation: &Evaluation) -> String {
     if let Some(texts) = &evaluation.texts {
         parts.push(format!("{} texts", thousands(texts.report.rows)));
     }
-    format!(
-        "<code>{}</code>, the {} model of {} megabytes, on {}.",
-        Escaped(&evaluation.model.name),
-        evaluation.model.form,
-        format_args!("{:.1}", evaluation.model.bytes as f64 / 1e6),
-        parts.join(" and ")
-    )
+    let model = &evaluation.model;
+    html! {
+        code { (model.name) } ", the " (model.form) " model of " (format!("{:.1}", model.bytes as f64 / 1e6))
+        " megabytes, on " (parts.join(" and ")) "."
+    }
 }
 
 /// What was measured, on what, and how the intervals came about.
 fn about(evaluation: &Evaluation) -> Section {
-    let mut facts = String::from("<dl class=\"facts\">\n");
-    let mut fact = |name: &str, value: String| {
-        let _ = writeln!(facts, "<div><dt>{}</dt><dd>{}</dd></div>", Escaped(name), Escaped(value));
-    };
+    let mut facts = Vec::new();
+    let mut fact = |name: &'static str, value: String| facts.push((name, value));
     let Subject { form, bytes, sha256, text, image, fusion, temperatures, .. } = &evaluation.model;
     fact("Weights", format!("{form}, {} bytes", thousands(*bytes)));
     fact("Text encoder", text.clone());
@@ -127,7 +142,6 @@ fn about(evaluation: &Evaluation) -> Section {
         fact("Compared with", format!("{}, {} bytes", float.name, thousands(float.bytes)));
     }
     fact("SHA-256", sha256.clone());
-    facts += "</dl>\n";
     let bootstrap = &evaluation.bootstrap;
     let intervals = if bootstrap.resamples == 0 {
         "Intervals were left out.".to_owned()
@@ -144,7 +158,15 @@ fn about(evaluation: &Evaluation) -> Section {
         id: "about",
         name: "Model",
         title: "What was measured".into(),
-        lead: format!("{intervals} All shares and F1 scores are in percent."),
-        body: facts,
+        lead: html! { (intervals) " All shares and F1 scores are in percent." },
+        body: html! { dl.facts { @for (name, value) in facts { div { dt { (name) } dd { (value) } } } } },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn control_characters_are_replaced() {
+        assert_eq!(super::without_controls("a\0\u{9b}\r\n\té"), "a\u{fffd}\u{fffd}\u{fffd}\n\té");
     }
 }

@@ -1,22 +1,19 @@
 //! Float against int8, and the worst mistakes.
 
+use maud::{Markup, Render, html};
 use mixed_feelings::Sentiment;
 
 use super::parts::{Section, Table, class, percent};
-use crate::{
-    eval::{
-        compare::{Kept, KeptArea},
-        evaluation::Evaluation,
-        mistakes::Mistake,
-    },
-    markup::Escaped,
+use crate::eval::{
+    compare::{Kept, KeptArea},
+    evaluation::Evaluation,
+    mistakes::Mistake,
 };
 
 /// The section of the comparison, if a float model was given beside the int8 one.
 pub fn section(evaluation: &Evaluation) -> Option<Section> {
-    let tables = [&evaluation.pairs, &evaluation.texts];
-    let mut body = String::new();
-    for found in tables.into_iter().flatten() {
+    let mut tables = Vec::new();
+    for found in [&evaluation.pairs, &evaluation.texts].into_iter().flatten() {
         let Some(comparison) = &found.float_against_int8 else { continue };
         let mut table = Table::new(
             &format!("{}: float → int8", found.table),
@@ -38,46 +35,47 @@ pub fn section(evaluation: &Evaluation) -> Option<Section> {
             table.row(
                 reading,
                 &[
-                    float.rows.to_string(),
-                    percent(*agreement),
-                    change(float.accuracy, int8.accuracy),
-                    change(float.macro_f1, int8.macro_f1),
-                    change(float.weighted_f1, int8.weighted_f1),
-                    change(float.macro_recall, int8.macro_recall),
-                    mcnemar.first_only.to_string(),
-                    mcnemar.second_only.to_string(),
-                    format!("{:.3}", mcnemar.p_value),
+                    &float.rows,
+                    &percent(*agreement),
+                    &change(float.accuracy, int8.accuracy),
+                    &change(float.macro_f1, int8.macro_f1),
+                    &change(float.weighted_f1, int8.weighted_f1),
+                    &change(float.macro_recall, int8.macro_recall),
+                    &mcnemar.first_only,
+                    &mcnemar.second_only,
+                    &format!("{:.3}", mcnemar.p_value),
                 ],
             );
         }
-        body += &table.render();
-        if let Some(KeptArea { float, int8 }) = comparison.contradiction_auc {
-            body += &format!(
-                "<p class=\"note\">Contradiction, area under the ROC curve: {float:.3} → {int8:.3}.</p>\n"
-            );
-        }
+        tables.push(html! {
+            (table)
+            @if let Some(KeptArea { float, int8 }) = comparison.contradiction_auc {
+                p.note { (format!("Contradiction, area under the ROC curve: {float:.3} → {int8:.3}.")) }
+            }
+        });
     }
     let float = evaluation.compared_with.as_ref()?;
     Some(Section {
         id: "int8",
         name: "Float and int8",
         title: "What int8 costs".into(),
-        lead: format!(
-            "<code>{}</code> ({:.1} MB of float weights) against <code>{}</code> ({:.1} MB) on the same rows. McNemar's \
-             exact test asks whether the rows that only one of them reads right are split more unevenly than chance would; a \
-             p near 1 says that no difference can be seen.",
-            Escaped(&float.name),
-            float.bytes as f64 / 1e6,
-            Escaped(&evaluation.model.name),
-            evaluation.model.bytes as f64 / 1e6
-        ),
-        body,
+        lead: html! {
+            code { (float.name) } " (" (megabytes(float.bytes)) " MB of float weights) against "
+            code { (evaluation.model.name) } " (" (megabytes(evaluation.model.bytes)) " MB) on the same rows. McNemar's exact "
+            "test asks whether the rows that only one of them reads right are split more unevenly than chance would; a p near "
+            "1 says that no difference can be seen."
+        },
+        body: html! { @for table in &tables { (table) } },
     })
+}
+
+fn megabytes(bytes: usize) -> String {
+    format!("{:.1}", bytes as f64 / 1e6)
 }
 
 /// The section of the worst mistakes, if there are any.
 pub fn mistakes(evaluation: &Evaluation) -> Option<Section> {
-    let mut body = String::new();
+    let mut tables = Vec::new();
     if let Some(pairs) = evaluation.pairs.as_ref().filter(|found| !found.worst_mistakes.is_empty()) {
         let mut table = Table::new(
             &format!("{}: surest of a wrong label", pairs.table),
@@ -98,18 +96,18 @@ pub fn mistakes(evaluation: &Evaluation) -> Option<Section> {
             table.row(
                 &mistake.id,
                 &[
-                    class(*label),
-                    class(*predicted),
-                    percent(f64::from(*confidence)),
-                    known(mistake.text_label),
-                    known(mistake.text_predicted),
-                    known(mistake.image_label),
-                    known(mistake.image_predicted),
-                    mistake.contradiction.map_or("–".into(), |p| percent(f64::from(p))),
+                    &class(*label),
+                    &class(*predicted),
+                    &percent(f64::from(*confidence)),
+                    &known(mistake.text_label),
+                    &known(mistake.text_predicted),
+                    &known(mistake.image_label),
+                    &known(mistake.image_predicted),
+                    &mistake.contradiction.map_or("–".into(), |p| percent(f64::from(p))),
                 ],
             );
         }
-        body += &table.render();
+        tables.push(table);
     }
     if let Some(texts) = evaluation.texts.as_ref().filter(|found| !found.worst_mistakes.is_empty()) {
         let mut table = Table::new(
@@ -117,23 +115,22 @@ pub fn mistakes(evaluation: &Evaluation) -> Option<Section> {
             &["row", "label", "read as", "negative", "neutral", "positive"],
         );
         for Mistake { id, label, predicted, scores, .. } in &texts.worst_mistakes {
-            let mut cells = vec![class(*label), class(*predicted)];
-            cells.extend(scores.to_array().map(|score| percent(f64::from(score))));
-            table.row(id, &cells);
+            let [negative, neutral, positive] = scores.to_array().map(|score| percent(f64::from(score)));
+            table.row(id, &[&class(*label), &class(*predicted), &negative, &neutral, &positive]);
         }
-        body += &table.render();
+        tables.push(table);
     }
-    (!body.is_empty()).then(|| Section {
+    (!tables.is_empty()).then(|| Section {
         id: "mistakes",
         name: "Mistakes",
         title: "The worst mistakes".into(),
         lead: "The rows with the highest confidence in a wrong label, by their id in the table alone: no text and no photo \
                is copied into this page."
-            .into(),
-        body,
+            .render(),
+        body: html! { @for table in &tables { (table) } },
     })
 }
 
-fn known(label: Option<Sentiment>) -> String {
-    label.map_or("–".into(), class)
+fn known(label: Option<Sentiment>) -> Markup {
+    label.map_or_else(|| html! { "–" }, class)
 }

@@ -1,10 +1,9 @@
-//! The parts that the sections of the page are made of. What is called HTML here is escaped already.
+//! The parts that the sections of the page are made of.
 
-use std::fmt::{Display, Write};
-
+use maud::{Markup, Render, html};
 use mixed_feelings::Sentiment;
 
-use crate::{eval::measured::Share, markup::Escaped, stats::bootstrap::Interval};
+use crate::{eval::measured::Share, stats::bootstrap::Interval};
 
 /// A section that the page's contents lead to.
 #[derive(Clone, Debug)]
@@ -15,21 +14,21 @@ pub struct Section {
     pub name: &'static str,
     /// Its heading.
     pub title: String,
-    /// What it is about: HTML.
-    pub lead: String,
-    /// The rest of it: HTML.
-    pub body: String,
+    /// What it is about.
+    pub lead: Markup,
+    /// The rest of it.
+    pub body: Markup,
 }
 
-impl Section {
-    /// As HTML.
-    pub fn render(&self) -> String {
-        let Section { id, title, lead, body, .. } = self;
-        let title = Escaped(title);
-        format!(
-            "<section id=\"{id}\" aria-labelledby=\"{id}-h\">\n<h2 id=\"{id}-h\">{title}</h2>\n\
-             <p class=\"lead\">{lead}</p>\n{body}\n</section>\n"
-        )
+impl Render for Section {
+    fn render(&self) -> Markup {
+        html! {
+            section id=(self.id) aria-labelledby={ (self.id) "-h" } {
+                h2 id={ (self.id) "-h" } { (self.title) }
+                p.lead { (self.lead) }
+                (self.body)
+            }
+        }
     }
 }
 
@@ -37,49 +36,40 @@ impl Section {
 #[derive(Clone, Debug)]
 pub struct Table {
     caption: String,
-    html: String,
+    columns: Vec<String>,
+    rows: Vec<Markup>,
 }
 
 impl Table {
     /// With a caption and the names of its columns.
     pub fn new(caption: &str, columns: &[&str]) -> Self {
-        let mut html = String::from("<thead><tr>");
-        for column in columns {
-            let _ = write!(html, "<th scope=\"col\">{}</th>", Escaped(column));
-        }
-        html += "</tr></thead>\n<tbody>\n";
-        Table { caption: caption.to_owned(), html }
+        let columns = columns.iter().map(ToString::to_string).collect();
+        Table { caption: caption.to_owned(), columns, rows: Vec::new() }
     }
 
-    /// Adds a row: its name, and its cells as HTML.
-    pub fn row(&mut self, name: impl Display, cells: &[String]) {
-        let _ = write!(self.html, "<tr><th scope=\"row\">{}</th>", Escaped(name));
-        for cell in cells {
-            // Words are set apart from figures by the class that they bring along.
-            let _ = match cell.strip_prefix(WORDS) {
-                Some(words) => write!(self.html, "<td class=\"words\">{words}</td>"),
-                None => write!(self.html, "<td>{cell}</td>"),
-            };
-        }
-        self.html += "</tr>\n";
+    /// Adds a row: its name and its cells.
+    pub fn row(&mut self, name: &str, cells: &[&dyn Render]) {
+        self.row_of(name, &html! { @for cell in cells { td { (cell) } } });
     }
 
-    /// As HTML.
-    pub fn render(&self) -> String {
-        let caption = Escaped(&self.caption);
-        format!(
-            "<div class=\"scroll\" role=\"region\" aria-label=\"{caption}\" tabindex=\"0\"><table>\
-             <caption>{caption}</caption>\n{}</tbody></table></div>\n",
-            self.html
-        )
+    /// Adds a row: its name and its `<td>`s.
+    pub fn row_of(&mut self, name: &str, cells: &Markup) {
+        self.rows.push(html! { tr { th scope="row" { (name) } (cells) } });
     }
 }
 
-const WORDS: char = '\u{1}';
-
-/// A cell of a [`Table`] that holds words, not a figure.
-pub fn words(text: impl Display) -> String {
-    format!("{WORDS}{}", Escaped(text))
+impl Render for Table {
+    fn render(&self) -> Markup {
+        html! {
+            div.scroll role="region" aria-label=(self.caption) tabindex="0" {
+                table {
+                    caption { (self.caption) }
+                    thead { tr { @for column in &self.columns { th scope="col" { (column) } } } }
+                    tbody { @for row in &self.rows { (row) } }
+                }
+            }
+        }
+    }
 }
 
 /// A share in percent, one digit after the point.
@@ -88,49 +78,48 @@ pub fn percent(share: f64) -> String {
 }
 
 /// An interval in percent.
-pub fn between(interval: Option<Interval>) -> String {
-    match interval {
-        Some(Interval { low, high }) => {
-            format!("<span class=\"ci\">{} – {}</span>", percent(low), percent(high))
+pub fn between(interval: Option<Interval>) -> Markup {
+    html! {
+        @if let Some(Interval { low, high }) = interval {
+            span.ci { (percent(low)) " – " (percent(high)) }
         }
-        None => String::new(),
     }
 }
 
 /// A share in percent with its interval.
-pub fn with_interval(value: f64, interval: Option<Interval>) -> String {
-    format!("{} {}", percent(value), between(interval))
+pub fn with_interval(value: f64, interval: Option<Interval>) -> Markup {
+    html! { (percent(value)) " " (between(interval)) }
 }
 
 /// [`with_interval`] of a share that may be missing.
-pub fn share(share: Option<Share>) -> String {
-    share.map_or("–".into(), |share| with_interval(share.share, share.interval))
+pub fn share(share: Option<Share>) -> Markup {
+    share.map_or(html! { "–" }, |share| with_interval(share.share, share.interval))
 }
 
 /// A class in its colour.
-pub fn class(class: Sentiment) -> String {
+pub fn class(class: Sentiment) -> Markup {
     let name = class.name();
-    format!("<span class=\"tag c-{name}\">{name}</span>")
+    html! { span.tag.{ "c-" (name) } { (name) } }
 }
 
-/// Plots side by side, as HTML figures: (caption, what is below it in small letters, plot).
-pub fn figures(figures: &[(&str, &str, String)]) -> String {
-    let mut html = String::from("<div class=\"figures\">\n");
-    for (caption, small, plot) in figures {
-        let small =
-            if small.is_empty() { String::new() } else { format!("<small>{}</small>", Escaped(small)) };
-        let _ = writeln!(html, "<figure><figcaption>{}{small}</figcaption>{plot}</figure>", Escaped(caption));
+/// A plot with its caption and what is below that in small letters.
+pub fn figure(caption: &str, small: &str, plot: &Markup) -> Markup {
+    html! {
+        figure {
+            figcaption { (caption) @if !small.is_empty() { small { (small) } } }
+            (plot)
+        }
     }
-    html + "</div>\n"
+}
+
+/// Figures side by side.
+pub fn figures(figures: &[Markup]) -> Markup {
+    html! { div.figures { @for figure in figures { (figure) } } }
 }
 
 /// What the colours of plots mean: (class, words).
-pub fn legend(entries: &[(&str, &str)]) -> String {
-    let mut html = String::from("<ul class=\"legend\">");
-    for (class, words) in entries {
-        let _ = write!(html, "<li class=\"{class}\">{}</li>", Escaped(words));
-    }
-    html + "</ul>\n"
+pub fn legend(entries: &[(&str, &str)]) -> Markup {
+    html! { ul.legend { @for (class, words) in entries { li.(class) { (words) } } } }
 }
 
 /// A number with a separator between thousands.
@@ -151,16 +140,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_and_words_are_escaped_in_tables() {
+    fn what_is_given_as_text_is_escaped() {
         let mut table = Table::new("a < b", &["<i>", "n"]);
-        table.row("<script>", &["<b>1</b>".into(), words("\"x\" & <y>")]);
-        let html = table.render();
+        table.row("<script>", &[&html! { b { "1" } }, &"\"x\" & <y>"]);
+        let html = table.render().into_string();
         for part in [
             "aria-label=\"a &lt; b\"",
             "<caption>a &lt; b</caption>",
             "<th scope=\"col\">&lt;i&gt;</th>",
             "<th scope=\"row\">&lt;script&gt;</th><td><b>1</b></td>",
-            "<td class=\"words\">&quot;x&quot; &amp; &lt;y&gt;</td>",
+            "<td>&quot;x&quot; &amp; &lt;y&gt;</td>",
         ] {
             assert!(html.contains(part), "no {part} in {html}");
         }
@@ -171,6 +160,6 @@ mod tests {
         assert_eq!(percent(0.79449), "79.4");
         assert_eq!([1, 12, 123, 1234, 1_234_567].map(thousands), ["1", "12", "123", "1,234", "1,234,567"]);
         let interval = Some(Interval { low: 0.5, high: 0.75 });
-        assert_eq!(with_interval(0.6, interval), "60.0 <span class=\"ci\">50.0 – 75.0</span>");
+        assert_eq!(with_interval(0.6, interval).0, "60.0 <span class=\"ci\">50.0 – 75.0</span>");
     }
 }

@@ -1,6 +1,8 @@
 //! Robustness curves.
 
-use super::parts::{Section, Table, figures, legend, share};
+use maud::{Markup, Render, html};
+
+use super::parts::{Section, Table, figure, figures, legend, share};
 use crate::{
     eval::{
         curves::{Curve, Point},
@@ -14,15 +16,14 @@ use crate::{
 pub fn section(found: &Found) -> Option<Section> {
     let curves = found.robustness.as_ref()?;
     let least = curves.iter().flat_map(|curve| &curve.points).flat_map(lows).fold(0.9, f64::min);
-    let plots: Vec<(&str, &str, String)> =
-        curves.iter().map(|curve| (curve.damage, curve.strengths, plot(curve, least))).collect();
-    let mut body = figures(&plots);
-    body += &legend(&[
+    let plots: Vec<Markup> =
+        curves.iter().map(|curve| figure(curve.damage, curve.strengths, &plot(curve, least))).collect();
+    let lines = [
         ("c-whole", "whole post, accuracy"),
         ("c-whole dashed", "whole post, macro-F1"),
         ("c-text", "text head on text_label, accuracy"),
         ("c-image", "image head on image_label, accuracy"),
-    ]);
+    ];
     let strengths: Vec<String> = curves
         .first()
         .map(|curve| curve.points.iter().map(|point| format!("at {}", point.strength)).collect())
@@ -30,11 +31,9 @@ pub fn section(found: &Found) -> Option<Section> {
     let columns: Vec<&str> = std::iter::once("damage").chain(strengths.iter().map(String::as_str)).collect();
     let mut table = Table::new("Accuracy of the whole post at increasing strength", &columns);
     for curve in curves {
-        let cells: Vec<String> =
-            curve.points.iter().map(|p| share(p.whole.as_ref().map(Measured::accuracy))).collect();
-        table.row(curve.damage, &cells);
+        let accuracy = |point: &Point| share(point.whole.as_ref().map(Measured::accuracy));
+        table.row_of(curve.damage, &html! { @for point in &curve.points { td { (accuracy(point)) } } });
     }
-    body += &table.render();
     Some(Section {
         id: "robustness",
         name: "Robustness",
@@ -42,8 +41,8 @@ pub fn section(found: &Found) -> Option<Section> {
         lead: "The same posts, damaged more and more: a share of them lose a half, letters are mistyped, the picture gets \
                noisy, blurred, or squeezed by JPEG. 0 is the post as it is. Shaded: the 95 % interval of the whole post's \
                accuracy."
-            .into(),
-        body,
+            .render(),
+        body: html! { (figures(&plots)) (legend(&lines)) (table) },
     })
 }
 
@@ -54,7 +53,7 @@ fn lows(point: &Point) -> Vec<f64> {
     accuracies.into_iter().chain([f1]).flatten().collect()
 }
 
-fn plot(curve: &Curve, least: f64) -> String {
+fn plot(curve: &Curve, least: f64) -> Markup {
     let strengths: Vec<f64> = curve.points.iter().map(|point| f64::from(point.strength)).collect();
     let along = |figure: fn(&Point) -> Option<f64>| -> Vec<(f64, f64)> {
         let at = |(x, point): (&f64, &Point)| Some((*x, figure(point)?));
