@@ -3,6 +3,7 @@
 import { areaText } from './areas.js';
 import { creditOf, photoOf } from './examples.js';
 import { drawHeat, place } from './heat.js';
+import { largestShare, tint } from './tones.js';
 
 const MOST_MARKED = 20_000; // characters; longer texts are not laid out twice
 
@@ -19,7 +20,7 @@ export function createComposer({ changed, refused }) {
   const heat = $('heat');
   const toggle = $('heat-toggle');
   let photo = null; // a Blob, or null
-  let shownRegions = null;
+  let explained = null; // the analysis whose regions are shown, or null
 
   // Words
 
@@ -106,16 +107,16 @@ export function createComposer({ changed, refused }) {
   // Heat
 
   function clearHeat() {
-    shownRegions = null;
+    explained = null;
     showHeat();
     $('heat-switch').hidden = true;
   }
 
   function showHeat() {
-    const shown = Boolean(shownRegions) && toggle.checked;
+    const shown = Boolean(explained) && toggle.checked;
     heat.dataset.shown = String(shown);
-    $('heat-text').textContent = shown ? areaText(shownRegions.regions, shownRegions.label) : '';
-    if (shownRegions && picture.clientWidth) drawHeat(heat, picture, shownRegions.regions, shownRegions.label);
+    $('heat-text').textContent = shown ? areaText(explained.explanation.regions, explained.label) : '';
+    if (explained && picture.clientWidth) drawHeat(heat, picture, explained);
   }
 
   toggle.addEventListener('change', showHeat);
@@ -158,13 +159,13 @@ export function createComposer({ changed, refused }) {
     },
 
     /** Marks words and regions of `post` by weight, if it is still the one that is shown. */
-    mark(post, { label, explanation, truncated }) {
-      if (post.text === text.value) marks.replaceChildren(...marked(post.text, explanation.words ?? [], label));
-      shownRegions = post.image && post.image === photo && explanation.regions ? { regions: explanation.regions, label } : null;
-      $('heat-switch').hidden = !shownRegions;
+    mark(post, analysis) {
+      if (post.text === text.value) marks.replaceChildren(...marked(post.text, analysis));
+      explained = post.image && post.image === photo && analysis.explanation.regions ? analysis : null;
+      $('heat-switch').hidden = !explained;
       showHeat();
-      $('text-note').hidden = !truncated;
-      $('text-note').textContent = truncated ? 'A long post: only its beginning was read.' : '';
+      $('text-note').hidden = !analysis.truncated;
+      $('text-note').textContent = analysis.truncated ? 'A long post: only its beginning was read.' : '';
     },
 
     /** Takes all marks away. */
@@ -177,16 +178,17 @@ export function createComposer({ changed, refused }) {
 }
 
 /** The text as nodes, each weighed word in a `<mark>`; offsets are UTF-16 units, as JavaScript counts. */
-function marked(text, words, label) {
+function marked(text, { label, labels, explanation }) {
+  const largest = largestShare(explanation);
   const nodes = [];
   let at = 0;
-  for (const { start, end, weight } of words) {
+  for (const { start, end, weight } of explanation.words ?? []) {
     if (start < at || end > text.length) continue;
     nodes.push(text.slice(at, start));
     const mark = document.createElement('mark');
-    mark.dataset.label = label;
+    tint(mark, label, labels);
     mark.classList.toggle('against', weight < 0);
-    mark.style.setProperty('--weight', Math.abs(weight));
+    mark.style.setProperty('--weight', Math.abs(weight) / largest);
     mark.textContent = text.slice(start, end);
     nodes.push(mark);
     at = end;

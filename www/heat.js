@@ -1,26 +1,20 @@
 // The picture regions that weighed, laid over the photo: the label's colour where a cell spoke for it, a veil where it
 // spoke against it. The browser's own smooth scaling turns the coarse grid into a soft map.
 
-const STRONGEST = 0.72; // alpha of a weight of 1; the photo must stay visible
+import { largestShare, toneOf } from './tones.js';
 
-function colourOf(label) {
-  const probe = document.createElement('span');
-  probe.dataset.label = label;
-  probe.style.color = 'var(--tone)';
-  document.body.append(probe);
-  const [r, g, b] = getComputedStyle(probe).color.match(/[\d.]+/g).map(Number);
-  probe.remove();
-  return [r, g, b];
-}
+const STRONGEST = 0.72; // alpha of the largest share of the explanation; the photo must stay visible
+const VEIL = [16, 14, 24];
 
-/** Draws `regions` (`columns`, `rows`, `weights` in -1..=1) for `label` onto `canvas`, laid over `image`. */
-export function drawHeat(canvas, image, regions, label) {
-  const { columns, rows, weights } = regions;
+/** Draws the regions that `analysis` explains its label with onto `canvas`, laid over `image`. */
+export function drawHeat(canvas, image, { label, labels, explanation }) {
+  const { columns, rows, weights } = explanation.regions;
   const grid = new ImageData(columns, rows);
-  const [r, g, b] = colourOf(label);
+  const tone = toneOf(label, labels);
+  const largest = largestShare(explanation);
   weights.forEach((weight, i) => {
-    const colour = weight > 0 ? [r, g, b] : [16, 14, 24];
-    const alpha = Math.abs(weight) * STRONGEST * (weight > 0 ? 1 : 0.6);
+    const colour = weight > 0 ? tone : VEIL;
+    const alpha = (Math.abs(weight) / largest) * STRONGEST * (weight > 0 ? 1 : 0.6);
     grid.data.set([...colour, Math.round(255 * alpha)], 4 * i);
   });
   const small = new OffscreenCanvas(columns, rows);

@@ -4,7 +4,8 @@ import { createAnalyzer } from './pkg/dist/index.js';
 
 /**
  * Loads the model. `onProgress` is told how far it is, as the package's `Progress` type says.
- * Returns `ask(post)`, which resolves to the analysis, or to `null` when a newer post overtook this one in the queue.
+ * Returns `ask(post)`, which resolves to the analysis, with all `labels` of the model, or to `null` when a newer post
+ * overtook this one in the queue.
  */
 export async function loadModel(onProgress) {
   const analyzer = await createAnalyzer({ onProgress });
@@ -17,7 +18,8 @@ export async function loadModel(onProgress) {
       const { post, resolve, reject } = waiting;
       waiting = null;
       try {
-        resolve(await analyzer.analyze(inputOf(post)));
+        const analysis = await analyzer.analyze(inputOf(post));
+        resolve({ ...analysis, labels: analyzer.labels });
       } catch (error) {
         reject(error);
       }
@@ -34,7 +36,7 @@ export async function loadModel(onProgress) {
   };
 }
 
-/** Only what is there: an absent half is left out, not sent empty. */
+/** Only what is there: an absent modality is left out, not sent empty. */
 function inputOf({ text, image }) {
   const input = {};
   if (text.trim()) input.text = text;

@@ -2,10 +2,10 @@
 
 import { contradictionText, milliseconds, percent, verdict } from './sentences.js';
 import { createThread } from './thread.js';
+import { largestShare, tint } from './tones.js';
 
-const LABELS = ['negative', 'neutral', 'positive'];
 const MOST_WORDS = 8;
-const FAINTEST = 0.05; // weights below are noise to a reader
+const FAINTEST = 0.05; // of the largest share; below it is noise to a reader
 
 const $ = (id) => document.getElementById(id);
 
@@ -19,7 +19,7 @@ export function createReading() {
     const runs = verdict(analysis).map(({ text, label }) => {
       if (!label) return document.createTextNode(text);
       const em = document.createElement('em');
-      em.dataset.label = label;
+      tint(em, label, analysis.labels);
       em.textContent = text;
       return em;
     });
@@ -34,7 +34,15 @@ export function createReading() {
       ['picture', analysis.image],
       ['the post', analysis.text && analysis.image ? analysis : null],
     ];
-    $('scores').tBodies[0].replaceChildren(...rows.filter(([, r]) => r).map(([name, r]) => scoreRow(name, r)));
+    const table = $('scores');
+    table.style.setProperty('--labels', analysis.labels.length);
+    table.tHead.rows[0].replaceChildren(
+      document.createElement('td'),
+      ...analysis.labels.map(({ name }) => labelHead(name, analysis.labels)),
+    );
+    table.tBodies[0].replaceChildren(
+      ...rows.filter(([, r]) => r).map(([name, r]) => scoreRow(name, r, analysis.labels)),
+    );
   }
 
   function showContradiction(p) {
@@ -47,16 +55,17 @@ export function createReading() {
     $('odds-text').textContent = contradictionText(p);
   }
 
-  function showWords({ explanation, label }) {
-    const telling = ({ text, weight }) => Math.abs(weight) >= FAINTEST && !/^\p{P}+$/u.test(text);
+  function showWords({ explanation, label, labels }) {
+    const largest = largestShare(explanation);
+    const telling = ({ text, weight }) => Math.abs(weight) >= FAINTEST * largest && !/^\p{P}+$/u.test(text);
     const words = (explanation.words ?? []).filter(telling).sort((a, b) => Math.abs(b.weight) - Math.abs(a.weight));
     $('weights').hidden = words.length === 0;
     $('weight-list').replaceChildren(
       ...words.slice(0, MOST_WORDS).map(({ text, weight }) => {
         const item = document.createElement('li');
-        item.dataset.label = label;
+        tint(item, label, labels);
         item.classList.toggle('against', weight < 0);
-        item.style.setProperty('--weight', Math.abs(weight));
+        item.style.setProperty('--weight', Math.abs(weight) / largest);
         const word = document.createElement('span');
         word.textContent = text;
         const sign = document.createElement('small');
@@ -95,7 +104,15 @@ export function createReading() {
   };
 }
 
-function scoreRow(name, { scores, label }) {
+function labelHead(name, labels) {
+  const head = document.createElement('th');
+  head.scope = 'col';
+  head.textContent = name;
+  tint(head, name, labels);
+  return head;
+}
+
+function scoreRow(name, { scores, label }, labels) {
   const row = document.createElement('tr');
   row.classList.toggle('whole', name === 'the post');
   row.dataset.reading = name;
@@ -103,9 +120,9 @@ function scoreRow(name, { scores, label }) {
   head.scope = 'row';
   head.textContent = name;
   row.append(head);
-  for (const key of LABELS) {
+  for (const { name: key } of labels) {
     const cell = document.createElement('td');
-    cell.dataset.label = key;
+    tint(cell, key, labels);
     cell.classList.toggle('best', key === label);
     const bar = document.createElement('span');
     bar.className = 'bar';

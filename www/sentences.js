@@ -18,13 +18,14 @@ export function milliseconds(ms) {
   return ms < 1 ? 'under 1 ms' : `${Math.round(ms)} ms`;
 }
 
-const CAPITAL = { negative: 'Negative', neutral: 'Neutral', positive: 'Positive' };
+/** With a capital letter, as a sentence begins. */
+const capital = (name) => name.replace(/^\p{Ll}/u, (letter) => letter.toUpperCase());
 
 const SURE = 0.6; // a probability below it is a leaning
 
 /**
  * The verdict as runs of `{ text, label? }`; runs with a label are set in its colour.
- * That the halves pull apart is said only where the calibrated contradiction is more likely than not.
+ * That words and picture pull apart is said only where the calibrated contradiction is more likely than not.
  */
 export function verdict(analysis) {
   const { label, text, image, contradiction } = analysis;
@@ -32,9 +33,9 @@ export function verdict(analysis) {
   if (!text || !image) {
     return [run(text ? 'The words alone feel ' : 'The picture alone feels '), run(label, label), run('.')];
   }
-  const whole = [run(CAPITAL[label], label), run(' as a whole. ')];
+  const whole = [run(capital(label), label), run(' as a whole. ')];
   if (text.label === image.label) {
-    const agreed = text.label === label ? 'Words and picture agree.' : 'Neither half says so alone.';
+    const agreed = text.label === label ? 'Words and picture agree.' : 'Neither says so alone.';
     return [...whole, run(agreed)];
   }
   const sure = ({ scores, label }) => scores[label] >= SURE;

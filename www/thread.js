@@ -1,6 +1,8 @@
 // The thread: three lanes on one scale from unpleasant to pleasant, a dot for the words, the whole post and the picture,
 // and a string tied through them. Straight when all agree; bent when they pull apart.
 
+import { tint } from './tones.js';
+
 const LEFT = 78; // room for the lane names, in pixels
 const RIGHT = 12;
 const HEIGHT = 160;
@@ -100,7 +102,7 @@ export function createThread(host) {
     const readings = analysis ? { text: analysis.text, whole: analysis, image: analysis.image } : {};
     const both = readings.text && readings.image;
     present = Object.keys(LANES).filter((lane) => readings[lane] && (both || lane !== 'whole'));
-    for (const lane of present) dots[lane].dataset.label = readings[lane].label;
+    for (const lane of present) tint(dots[lane], readings[lane].label, analysis.labels);
     const said = present.map((lane) => `${NAMES[lane]} ${readings[lane].valence.toFixed(2)}`).join(', ');
     svg.setAttribute(
       'aria-label',

@@ -5,18 +5,21 @@ import { openEngine, type EngineHandle, type EngineOptions, type PreparedPost } 
 import { MixedFeelingsError } from './errors.js';
 import { readImage, release } from './image.js';
 import { NoWorkerError, openRemote } from './remote.js';
-import type { Analysis, Analyzer, AnalyzerOptions, Backend, Post, Progress } from './types.js';
+import type { Analysis, Analyzer, AnalyzerOptions, Backend, Label, Post, Progress, SentimentLabel } from './types.js';
 
 /**
  * Loads the model. Everything is chosen by itself: the program that suits the engine, a worker, the bundle that comes
  * with the package, the cache.
  *
+ * `L` is for TypeScript alone: the names of the labels in a `bundle` of your own, `string` where they are not known
+ * beforehand. `analyzer.labels` says what they are.
+ *
  * @throws {MixedFeelingsError} when the bundle or the program cannot be had; the signal's reason when it is aborted.
  */
-export async function createAnalyzer(options: AnalyzerOptions = {}): Promise<Analyzer> {
+export async function createAnalyzer<L extends string = SentimentLabel>(options: AnalyzerOptions = {}): Promise<Analyzer<L>> {
   const { bundle, sha256, onProgress = () => {}, signal, worker, cache = true } = options;
   const engine: EngineOptions = { bundle: bundleSource(bundle, sha256), cache };
-  return new QueueingAnalyzer(await openWhereItRuns(engine, worker, onProgress, signal));
+  return new QueueingAnalyzer<L>(await openWhereItRuns(engine, worker, onProgress, signal));
 }
 
 /** In a worker if that is wanted; here if not, or if nobody insists and no worker starts. */
@@ -35,7 +38,7 @@ async function openWhereItRuns(
   }
 }
 
-class QueueingAnalyzer implements Analyzer {
+class QueueingAnalyzer<L extends string> implements Analyzer<L> {
   readonly #engine: EngineHandle;
   /** Settles when the last post so far is done; never rejects. Of nothing, or each turn would hold on to all before it. */
   #turn: Promise<void> = Promise.resolve();
@@ -43,6 +46,10 @@ class QueueingAnalyzer implements Analyzer {
 
   constructor(engine: EngineHandle) {
     this.#engine = engine;
+  }
+
+  get labels(): readonly Label<L>[] {
+    return this.#engine.labels as readonly Label<L>[];
   }
 
   get backend(): Backend {
@@ -53,7 +60,7 @@ class QueueingAnalyzer implements Analyzer {
     return this.#engine.worker;
   }
 
-  analyze(post: Post): Promise<Analysis> {
+  analyze(post: Post): Promise<Analysis<L>> {
     const began = performance.now();
     const signals = [this.#disposed.signal, ...(post?.signal ? [post.signal] : [])];
     // The picture is taken at once, while it is what the caller sees; only the engine is waited for.
@@ -62,7 +69,8 @@ class QueueingAnalyzer implements Analyzer {
       try {
         for (const signal of signals) signal.throwIfAborted();
         const analysis = await this.#engine.analyze(ready);
-        return { ...analysis, timings: { ...analysis.timings, total: performance.now() - began } };
+        const timings = { ...analysis.timings, total: performance.now() - began };
+        return { ...analysis, timings } as Analysis<L>;
       } finally {
         release(ready.image);
       }

@@ -21,6 +21,8 @@ export class BundleBuffer {
 export class Engine {
   /** Takes the buffer over, whether it succeeds or not. */
   constructor(bundle: BundleBuffer);
+  /** The bundle's labels as JSON, `[{ name, polarity }]`, in the order of the logits. */
+  labels(): string;
   /** The analysis as JSON, with `timings`. Takes the picture over. */
   analyze(text: string | undefined, picture: Picture | undefined): string;
   free(): void;

@@ -6,7 +6,7 @@ import type { Engine, Picture } from './engine-glue.js';
 import { MixedFeelingsError } from './errors.js';
 import type { Encoded, ImageInput } from './image.js';
 import { readBitmap, type Pixels } from './snapshot.js';
-import type { Analysis, Backend, Progress, Timings } from './types.js';
+import type { Analysis, Backend, Label, Progress, Timings } from './types.js';
 import { guard, loadProgram, type Program } from './wasm.js';
 
 /** What an engine is opened with; survives a message to a worker. */
@@ -22,10 +22,11 @@ export interface PreparedPost {
 }
 
 /** An analysis without the time that the way to the engine took. */
-export type EngineAnalysis = Omit<Analysis, 'timings'> & { readonly timings: Omit<Timings, 'total'> };
+export type EngineAnalysis = Omit<Analysis<string>, 'timings'> & { readonly timings: Omit<Timings, 'total'> };
 
 /** What the facade talks to: an engine here, or one in a worker. */
 export interface EngineHandle {
+  readonly labels: readonly Label<string>[];
   readonly backend: Backend;
   readonly worker: boolean;
   analyze(post: PreparedPost): Promise<EngineAnalysis>;
@@ -55,10 +56,11 @@ export async function openEngine(
     onProgress((last = { ...last, stage: 'load', total: last.loaded }));
     signal?.throwIfAborted();
     const engine = guard(() => new program.Engine(buffer.take()));
+    const labels = guard(() => JSON.parse(engine.labels()) as Label<string>[]);
     onProgress({ ...last, stage: 'ready' });
-    return new LocalEngine(backend, program, engine);
+    return new LocalEngine(labels, backend, program, engine);
   } catch (error) {
-    // When one half fails, the other need not go on.
+    // When program or bundle fails, the other need not go on.
     fetching.abort();
     buffer.free();
     throw error;
@@ -72,6 +74,7 @@ class LocalEngine implements EngineHandle {
   #engine: Engine | undefined;
 
   constructor(
+    readonly labels: readonly Label<string>[],
     readonly backend: Backend,
     private readonly program: Program,
     engine: Engine,

@@ -21,6 +21,7 @@ export type {
   Reading,
   RegionWeights,
   Scores,
+  SentimentLabel,
   Timings,
   WordWeight,
 } from './types.js';

@@ -2,7 +2,7 @@
 
 import { MixedFeelingsError } from './errors.js';
 import type { EngineAnalysis, EngineOptions, PreparedPost } from './engine.js';
-import type { Backend, Progress } from './types.js';
+import type { Backend, Label, Progress } from './types.js';
 
 /** To the worker. */
 export type Request =
@@ -14,10 +14,16 @@ export type Response =
   /** The script runs: from here on, what fails is not the worker's fault. */
   | { readonly type: 'hello' }
   | { readonly type: 'progress'; readonly progress: Progress }
-  | { readonly type: 'opened'; readonly backend: Backend }
+  | { readonly type: 'opened'; readonly opened: Opened }
   | { readonly type: 'not-opened'; readonly error: ErrorMessage }
   | { readonly type: 'answer'; readonly id: number; readonly analysis: EngineAnalysis }
   | { readonly type: 'failure'; readonly id: number; readonly error: ErrorMessage };
+
+/** What the page must know of the worker's engine. */
+export interface Opened {
+  readonly labels: readonly Label<string>[];
+  readonly backend: Backend;
+}
 
 /** An error that survives a message: `structuredClone` keeps neither class nor `code`. */
 export interface ErrorMessage {

@@ -2,8 +2,8 @@
 
 import type { EngineAnalysis, EngineHandle, EngineOptions, PreparedPost } from './engine.js';
 import { MixedFeelingsError } from './errors.js';
-import { fromMessage, transferables, type Request, type Response } from './messages.js';
-import type { Backend, Progress } from './types.js';
+import { fromMessage, transferables, type Opened, type Request, type Response } from './messages.js';
+import type { Backend, Label, Progress } from './types.js';
 
 interface Pending {
   readonly resolve: (analysis: EngineAnalysis) => void;
@@ -57,8 +57,8 @@ function open(
   options: EngineOptions,
   onProgress: (progress: Progress) => void,
   signal: AbortSignal | undefined,
-): Promise<Backend> {
-  return new Promise<Backend>((resolve, reject) => {
+): Promise<Opened> {
+  return new Promise<Opened>((resolve, reject) => {
     const listening = new AbortController();
     const end = <T>(settle: (value: T) => void) => (value: T) => {
       listening.abort();
@@ -78,7 +78,7 @@ function open(
           // Only now, so that a bundle given as bytes is still here if the worker never comes up.
           send(worker, { type: 'open', options });
         } else if (data.type === 'progress') onProgress(data.progress);
-        else if (data.type === 'opened') opened(data.backend);
+        else if (data.type === 'opened') opened(data.opened);
         else if (data.type === 'not-opened') failed(fromMessage(data.error));
       },
       on,
@@ -88,16 +88,17 @@ function open(
 
 class RemoteEngine implements EngineHandle {
   readonly worker = true;
+  readonly labels: readonly Label<string>[];
+  readonly backend: Backend;
   readonly #worker: Worker;
   readonly #pending = new Map<number, Pending>();
   #next = 0;
   /** Why no more questions are taken. */
   #closed: MixedFeelingsError | undefined;
 
-  constructor(
-    worker: Worker,
-    readonly backend: Backend,
-  ) {
+  constructor(worker: Worker, { labels, backend }: Opened) {
+    this.labels = labels;
+    this.backend = backend;
     this.#worker = worker;
     worker.addEventListener('message', ({ data }: MessageEvent<Response>) => this.#receive(data));
     worker.addEventListener('error', (event) => this.#close(workerFailed(event)));

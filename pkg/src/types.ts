@@ -1,43 +1,75 @@
-/** What goes in and what comes out: the whole public vocabulary, nothing that runs. */
+/**
+ * What goes in and what comes out: the whole public vocabulary, nothing that runs.
+ *
+ * The labels are the bundle's. Types that name them take the names as `L`, by default those of the package's own bundle.
+ */
 
-/** The three classes. */
-export type Label = 'negative' | 'neutral' | 'positive';
+/** The names of the labels in the bundle that comes with the package. */
+export type SentimentLabel = 'negative' | 'neutral' | 'positive';
 
-/** Probabilities of the three classes; they sum to one. */
-export type Scores = Readonly<Record<Label, number>>;
+/** One of the answers that a bundle knows. */
+export interface Label<L extends string = SentimentLabel> {
+  readonly name: L;
+  /** From -1 (unpleasant) to 1 (pleasant). */
+  readonly polarity: number;
+}
 
-/** What one head read. */
-export interface Reading {
-  /** The most probable class. */
-  readonly label: Label;
-  readonly scores: Scores;
-  /** From -1 (unpleasant) to 1 (pleasant): positive minus negative probability. */
+/** The probability of each label, by its name; they sum to one. */
+export type Scores<L extends string = SentimentLabel> = Readonly<Record<L, number>>;
+
+/** The answer of one head: from the text, from the picture, or from both. */
+export interface Reading<L extends string = SentimentLabel> {
+  /** The most probable label. */
+  readonly label: L;
+  readonly scores: Scores<L>;
+  /** From -1 (unpleasant) to 1 (pleasant): the sum of each label's polarity times its probability. */
   readonly valence: number;
 }
 
-/** A word of the text and how much it spoke for the label. */
+/** A word of the text and its share of the label's logit. */
 export interface WordWeight {
   /** The word as it stands in the text: `text.slice(start, end)`. */
   readonly text: string;
   readonly start: number;
   readonly end: number;
-  /** From -1 (spoke against the label) to 1 (spoke for it); the largest magnitude of a text is 1. */
+  /** Its share, in logit units: above 0 it spoke for the label, below 0 against it. See {@link Explanation}. */
   readonly weight: number;
 }
 
-/** How much each cell of a grid over the picture spoke for the label. */
+/** A grid over the picture and each cell's share of the label's logit. */
 export interface RegionWeights {
   readonly columns: number;
   readonly rows: number;
-  /** `rows * columns` weights from -1 to 1, row by row from the top left. */
+  /**
+   * `rows * columns` shares, row by row from the top left, in logit units: above 0 the cell spoke for the label, below 0
+   * against it. See {@link Explanation}.
+   */
   readonly weights: readonly number[];
 }
 
-/** What weighed most. */
+/**
+ * How the words and the regions of the picture add up to the answer:
+ *
+ *     base + sum of word weights + sum of region weights = logit        (to 0.001)
+ *
+ * All weights are on one scale, that of the logit. To show them as colours, divide by the largest magnitude among words
+ * and regions together.
+ */
 export interface Explanation {
+  /**
+   * The logit of `label`, from the head that answered: the text head for a text alone, the image head for a picture
+   * alone, the fused head, through its attention, for both. Scores come from logits divided by a temperature; this is the
+   * logit before that.
+   */
+  readonly logit: number;
+  /**
+   * What remains of the logit without words and regions: biases, the two tokens that frame every text, and the learned
+   * stand-in for a text or picture that is missing.
+   */
+  readonly base: number;
   /** The words in their order; `null` without a text. */
   readonly words: readonly WordWeight[] | null;
-  /** The cells of the picture; `null` without one. */
+  /** The regions of the picture; `null` without one. */
   readonly regions: RegionWeights | null;
 }
 
@@ -58,11 +90,11 @@ export interface Timings {
 }
 
 /** What a post feels, and why. */
-export interface Analysis extends Reading {
+export interface Analysis<L extends string = SentimentLabel> extends Reading<L> {
   /** The text alone; `null` without one. */
-  readonly text: Reading | null;
+  readonly text: Reading<L> | null;
   /** The picture alone; `null` without one. */
-  readonly image: Reading | null;
+  readonly image: Reading<L> | null;
   /** The calibrated probability that text and picture point opposite ways; `null` unless both are there. */
   readonly contradiction: number | null;
   readonly explanation: Explanation;
@@ -130,7 +162,9 @@ export interface AnalyzerOptions {
 export type Backend = 'simd128' | 'relaxed-simd';
 
 /** Reads posts. Calls wait for their turn; a failed one does not disturb the next. */
-export interface Analyzer {
+export interface Analyzer<L extends string = SentimentLabel> {
+  /** The labels that the bundle knows, two or more, in the order of its logits. */
+  readonly labels: readonly Label<L>[];
   readonly backend: Backend;
   /** Whether it works in a web worker. */
   readonly worker: boolean;
@@ -139,7 +173,7 @@ export interface Analyzer {
    *
    * @throws {MixedFeelingsError} with a `code` that says what is wrong with the input.
    */
-  analyze(post: Post): Promise<Analysis>;
+  analyze(post: Post): Promise<Analysis<L>>;
   /** Frees the memory; calls that still wait reject with the code `disposed`. Harmless when done twice. */
   dispose(): void;
 }

@@ -15,7 +15,8 @@ async function answer(request: Request): Promise<void> {
   if (request.type === 'open') {
     try {
       engine = await openEngine(request.options, (progress) => scope.postMessage({ type: 'progress', progress }));
-      scope.postMessage({ type: 'opened', backend: engine.backend });
+      const { labels, backend } = engine;
+      scope.postMessage({ type: 'opened', opened: { labels, backend } });
     } catch (error) {
       scope.postMessage({ type: 'not-opened', error: toMessage(error) });
     }

@@ -6,6 +6,9 @@ import { afterEach, before, describe, test } from 'node:test';
 import { createAnalyzer, MixedFeelingsError } from '../dist/index.js';
 import { bmp, cannotRun, installFileFetch, installWorker, readBundle, uninstallWorker } from './lib/node.mjs';
 
+/** A worker of this script. */
+const script = (code) => () => `data:text/javascript,${encodeURIComponent(code)}`;
+
 installFileFetch();
 const photo = bmp(40, 30, [200, 120, 40]);
 let bundle;
@@ -30,9 +33,24 @@ for (const worker of [false, true]) {
       assert.ok(['simd128', 'relaxed-simd'].includes(analyzer.backend));
     });
 
+    test('says what labels the bundle has', () => {
+      assert.ok(analyzer.labels.length >= 2);
+      for (const { name, polarity } of analyzer.labels) {
+        assert.equal(typeof name, 'string');
+        assert.ok(polarity >= -1 && polarity <= 1, `${name}: ${polarity}`);
+      }
+      if (process.env.MIXED_FEELINGS_BUNDLE) return; // a bundle of any labels
+      assert.deepEqual(analyzer.labels, [
+        { name: 'negative', polarity: -1 },
+        { name: 'neutral', polarity: 0 },
+        { name: 'positive', polarity: 1 },
+      ]);
+    });
+
     test('a text, a picture, both', async () => {
       const text = await analyzer.analyze({ text: 'I love this \u{1f600} day' });
-      checkReading(text);
+      checkReading(text, analyzer.labels);
+      checkSum(text.explanation);
       assert.deepEqual(text.text, { label: text.label, scores: text.scores, valence: text.valence });
       assert.deepEqual([text.image, text.contradiction, text.explanation.regions], [null, null, null]);
       for (const { text: word, start, end } of text.explanation.words) {
@@ -40,13 +58,15 @@ for (const worker of [false, true]) {
       }
 
       const image = await analyzer.analyze({ image: photo });
-      checkReading(image);
+      checkReading(image, analyzer.labels);
+      checkSum(image.explanation);
       assert.deepEqual([image.text, image.contradiction, image.explanation.words], [null, null, null]);
       const { columns, rows, weights } = image.explanation.regions;
       assert.equal(weights.length, columns * rows);
 
       const both = await analyzer.analyze({ text: 'I love this \u{1f600} day', image: new Blob([photo]) });
-      checkReading(both);
+      checkReading(both, analyzer.labels);
+      checkSum(both.explanation);
       assert.deepEqual([both.text, both.image], [text.text, image.image]);
       assert.ok(both.contradiction >= 0 && both.contradiction <= 1);
       assert.equal(both.truncated, false);
@@ -115,8 +135,8 @@ for (const worker of [false, true]) {
       ];
       controller.abort(reason);
       await assert.rejects(calls[1], (error) => error === reason);
-      checkReading(await calls[0]);
-      checkReading(await calls[2]);
+      checkReading(await calls[0], analyzer.labels);
+      checkReading(await calls[2], analyzer.labels);
       await assert.rejects(analyzer.analyze({ text: 'late', signal: AbortSignal.abort(reason) }), (e) => e === reason);
     });
 
@@ -165,8 +185,29 @@ for (const worker of [false, true]) {
   });
 }
 
+// The worker is a script, so that the labels can be any: they and the answer come over as they are.
+test('the labels of any bundle come out of the worker', async () => {
+  const labels = [{ name: 'grim', polarity: -0.75 }, { name: '2', polarity: 0 }, { name: 'glad', polarity: 1 }, { name: 'odd', polarity: 0 }];
+  const scores = { grim: 0.1, 2: 0.2, glad: 0.6, odd: 0.1 };
+  installWorker(script(`
+    postMessage({ type: 'hello' });
+    addEventListener('message', ({ data }) => {
+      if (data.type === 'open') postMessage({ type: 'opened', opened: { labels: ${JSON.stringify(labels)}, backend: 'simd128' } });
+      else postMessage({ type: 'answer', id: data.id, analysis: { label: 'glad', scores: ${JSON.stringify(scores)}, timings: {} } });
+    });`));
+  try {
+    const analyzer = await createAnalyzer({ worker: true });
+    assert.deepEqual(analyzer.labels, labels);
+    const { label, scores: found } = await analyzer.analyze({ text: 'any' });
+    assert.deepEqual([label, found], ['glad', scores]);
+    analyzer.dispose();
+    assert.deepEqual(analyzer.labels, labels, 'they stay when it is gone');
+  } finally {
+    uninstallWorker();
+  }
+});
+
 describe('when there is trouble with workers', { skip: cannotRun }, () => {
-  const script = (code) => () => `data:text/javascript,${encodeURIComponent(code)}`;
   afterEach(uninstallWorker);
 
   test('without workers it works in this thread, unless a worker was asked for', async () => {
@@ -189,7 +230,7 @@ describe('when there is trouble with workers', { skip: cannotRun }, () => {
     installWorker(script(`
       postMessage({ type: 'hello' });
       addEventListener('message', ({ data }) => {
-        if (data.type === 'open') postMessage({ type: 'opened', backend: 'simd128' });
+        if (data.type === 'open') postMessage({ type: 'opened', opened: { labels: [], backend: 'simd128' } });
         else setTimeout(() => { throw new Error('out of memory'); }, 10);
       });`));
     const analyzer = await createAnalyzer({ bundle });
@@ -199,9 +240,19 @@ describe('when there is trouble with workers', { skip: cannotRun }, () => {
   });
 });
 
-function checkReading({ label, scores, valence }) {
-  const { negative, neutral, positive } = scores;
-  assert.ok(Math.abs(negative + neutral + positive - 1) < 1e-5);
-  assert.ok(Math.abs(valence - (positive - negative)) < 1e-5);
-  assert.equal(scores[label], Math.max(negative, neutral, positive));
+function checkReading({ label, scores, valence }, labels) {
+  assert.deepEqual(Object.keys(scores), labels.map(({ name }) => name));
+  assert.ok(Math.abs(sum(Object.values(scores)) - 1) < 1e-5);
+  assert.ok(Math.abs(valence - sum(labels.map(({ name, polarity }) => polarity * scores[name]))) < 1e-5);
+  assert.equal(scores[label], Math.max(...Object.values(scores)));
+}
+
+/** The shares of the label's logit add up to it. */
+function checkSum({ logit, base, words, regions }) {
+  const shares = [...(words ?? []).map(({ weight }) => weight), ...(regions?.weights ?? [])];
+  assert.ok(Math.abs(base + sum(shares) - logit) <= 1e-3, `${base} and ${sum(shares)} are not ${logit}`);
+}
+
+function sum(numbers) {
+  return numbers.reduce((total, number) => total + number, 0);
 }

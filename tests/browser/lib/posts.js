@@ -1,4 +1,4 @@
-// Varied posts for the parity tests: made-up texts, and the demo photos cut, turned, brightened and encoded anew.
+// Varied posts: made-up texts, and the demo photos cut, turned, brightened and encoded anew.
 
 import { readFileSync } from 'node:fs';
 
@@ -6,44 +6,8 @@ import { EXAMPLES } from '../../../www/examples.js';
 import { ROOT } from './demo.js';
 import { bmp, turned } from './files.js';
 
-const WORDS = ['the', 'bus', 'was', 'late', 'again', 'and', 'everybody', 'laughed', 'under', 'an', 'umbrella', 'today'];
-
 /** Texts of all kinds: plain, shouted, ironic, in other scripts, with emoji, very long, very short. */
-export const TEXTS = [
-  ...EXAMPLES.map((example) => example.text),
-  'I love you',
-  'I hate this so much!!!',
-  'ok',
-  '.',
-  'No.',
-  'not bad at all, honestly quite good',
-  'Could have been worse, could have been much better',
-  'THE BEST DAY OF MY LIFE!!!',
-  'worst. service. ever.',
-  'Great, another power cut. Just what I needed 🙄',
-  'We won 🎉🎉🎉 what a match!',
-  '😭😭😭',
-  '👨‍👩‍👧‍👦 picnic in the park 🏳️‍🌈',
-  '@someone thanks for nothing https://example.org/a?b=c#d',
-  'RT @user: the harbour this morning http://t.co/abc #sunrise #nofilter',
-  'Größe, naïveté, café, Ångström and a piñata',
-  '今日はとても楽しかった',
-  'Сегодня был ужасный день',
-  'مرحبا بالعالم',
-  'ทดสอบภาษาไทย',
-  'a\tb\nc\r\n\r\nd   e',
-  'zero\u200bwidth\u200djoiner\ufeffmark',
-  '<script>alert("hi")</script> &amp; friends',
-  '"quotes" ‘single’ “double” «guillemets» — dashes – and … dots',
-  '1234567890 3.14 1,000,000 50% $5 €6',
-  'supercalifragilisticexpialidocious antidisestablishmentarianism',
-  'x'.repeat(300),
-  `${WORDS.join(' ')}. `.repeat(20),
-  `${'so happy '.repeat(60)}but then it rained`,
-  'e\u0301e\u0301 combining accents o\u0308',
-  'My grandmother died this morning.',
-  'The meeting is at three o’clock in room four.',
-];
+export const TEXTS = JSON.parse(readFileSync(`${ROOT}tests/digest/texts.json`, 'utf8'));
 
 // How a photo is drawn: the part of it (x, y, width, height as fractions), mirrored, brightness, sides in pixels, type.
 const DRAWINGS = [

@@ -1,0 +1,123 @@
+// The page assumes nothing about the labels: here it shows a model of five, whose answers are written down below.
+
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+
+import { verdict } from '../../../www/sentences.js';
+import { largestShare } from '../../../www/tones.js';
+import { collectErrors, startBrowser } from '../lib/browser.js';
+import { startDemo } from '../lib/demo.js';
+
+const LABELS = [
+  { name: 'very negative', polarity: -1 },
+  { name: 'negative', polarity: -0.5 },
+  { name: 'neutral', polarity: 0 },
+  { name: 'positive', polarity: 0.5 },
+  { name: 'very positive', polarity: 1 },
+];
+
+/** A reading with these probabilities of the five labels. */
+function read(...probabilities) {
+  const scores = Object.fromEntries(LABELS.map(({ name }, i) => [name, probabilities[i]]));
+  const label = LABELS[probabilities.indexOf(Math.max(...probabilities))].name;
+  return { label, scores, valence: LABELS.reduce((sum, { name, polarity }) => sum + polarity * scores[name], 0) };
+}
+
+/** Of the text "Oh great" over any picture. Each region weighs twice as much as the heaviest word. */
+const ANALYSIS = {
+  ...read(0.7, 0.1, 0.1, 0.06, 0.04),
+  text: read(0, 0.1, 0.1, 0.5, 0.3),
+  image: read(0.9, 0.05, 0.05, 0, 0),
+  contradiction: 0.8,
+  explanation: {
+    logit: 4.5,
+    base: 0,
+    words: [
+      { text: 'Oh', start: 0, end: 2, weight: 1.5 },
+      { text: 'great', start: 3, end: 8, weight: -0.75 },
+    ],
+    regions: { columns: 2, rows: 2, weights: [3, 3, 3, 3] },
+  },
+  truncated: false,
+  timings: { tokenize: 1, text: 1, decode: 1, image: 1, fusion: 1, total: 5 },
+};
+
+const PACKAGE = `export const createAnalyzer = async () => ({
+  labels: ${JSON.stringify(LABELS)},
+  analyze: async () => (${JSON.stringify(ANALYSIS)}),
+});`;
+
+describe('what the page says', () => {
+  const said = (analysis) => verdict(analysis).map(({ text }) => text).join('');
+
+  it('uses the names of the labels as they are', () => {
+    assert.equal(said(ANALYSIS), 'Very negative as a whole. The words lean positive, the picture is very negative: they pull apart.');
+    assert.equal(said({ ...ANALYSIS, image: null, contradiction: null }), 'The words alone feel very negative.');
+    assert.equal(said({ ...ANALYSIS, text: ANALYSIS.image }), 'Very negative as a whole. Words and picture agree.');
+    assert.equal(said({ ...ANALYSIS, image: ANALYSIS.text }), 'Very negative as a whole. Neither says so alone.');
+  });
+
+  it('scales words and regions by the largest of both', () => {
+    const { words, regions } = ANALYSIS.explanation;
+    assert.equal(largestShare({ words, regions }), 3);
+    assert.equal(largestShare({ words, regions: null }), 1.5);
+    assert.equal(largestShare({ words: [{ weight: -2 }, { weight: 1 }], regions: null }), 2);
+    assert.equal(largestShare({ words: null, regions: { columns: 1, rows: 1, weights: [0] } }), 1, 'nothing to divide by');
+  });
+});
+
+describe('the page with five labels', () => {
+  let demo;
+  let browser;
+  before(async () => {
+    demo = await startDemo();
+    browser = await startBrowser();
+  });
+  after(async () => {
+    await browser?.close();
+    await demo?.stop();
+  });
+
+  it('shows each in its place and tone, and marks on one scale', async () => {
+    const context = await browser.newContext({ serviceWorkers: 'block', colorScheme: 'light', viewport: { width: 360, height: 740 } });
+    const page = await context.newPage();
+    const errors = collectErrors(page);
+    await page.route('**/pkg/dist/index.js', (route) => route.fulfill({ contentType: 'text/javascript', body: PACKAGE }));
+    await page.goto(demo.url);
+    await page.locator('#examples button').first().click();
+    await page.locator('#heat[data-shown=true]').waitFor();
+    await page.locator('#text').fill('Oh great');
+    await page.locator('#marks mark').first().waitFor();
+    const shown = await page.evaluate(() => {
+      const all = (selector, of) => [...document.querySelectorAll(selector)].map(of);
+      const heat = document.getElementById('heat');
+      const pixel = heat.getContext('2d').getImageData(0, 0, 1, 1).data;
+      const weight = (node) => Number(node.style.getPropertyValue('--weight'));
+      return {
+        heads: all('#scores thead th', (head) => head.textContent),
+        rows: all('#scores tbody tr', (row) => [...row.querySelectorAll('td')].map((cell) => cell.dataset.label)),
+        bars: all('#scores tr[data-reading="the post"] .bar span', (bar) => parseFloat(bar.style.width)),
+        tones: all('#scores tr[data-reading="the post"] .bar span', (bar) => getComputedStyle(bar).backgroundColor),
+        marks: all('#marks mark', weight),
+        list: all('#weight-list li', weight),
+        heat: [...pixel],
+        excess: document.documentElement.scrollWidth - window.innerWidth,
+      };
+    });
+    const names = LABELS.map(({ name }) => name);
+    assert.deepEqual(shown.heads, names);
+    assert.deepEqual(shown.rows, [names, names, names]);
+    assert.deepEqual(shown.bars.map(Math.round), [70, 10, 10, 6, 4]);
+    assert.equal(new Set(shown.tones).size, 5, `each polarity has a tone of its own: ${shown.tones}`);
+    assert.deepEqual(shown.marks, [0.5, 0.25]);
+    assert.deepEqual(shown.list, [0.5, 0.25]);
+    // A region of the largest share, in the tone of the label, with the strongest colour that there is.
+    const [red, green, blue, alpha] = shown.heat;
+    assert.ok(Math.abs(alpha - 0.72 * 255) <= 2, `alpha ${alpha}`);
+    const tone = [0x6a, 0x62, 0xd8]; // --negative-fill of style.css
+    for (const [i, channel] of [red, green, blue].entries()) assert.ok(Math.abs(channel - tone[i]) <= 2, shown.heat.join());
+    assert.ok(shown.excess <= 0, `${shown.excess} px too wide for a phone`);
+    assert.deepEqual(errors, []);
+    await context.close();
+  });
+});
