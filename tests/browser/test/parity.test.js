@@ -8,8 +8,8 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
 
-import { openAnalyzer, openBlank, startBrowser } from '../lib/browser.js';
-import { PROGRAM, ROOT, startDemo } from '../lib/demo.js';
+import { openAnalyzer, openBlank, start } from '../lib/browser.js';
+import { PROGRAM, ROOT } from '../lib/demo.js';
 import { makePictures, makePosts } from '../lib/posts.js';
 
 const PAIRS = 160;
@@ -17,27 +17,22 @@ const LEAST_POSTS = 200;
 const TOLERANCE = 1e-3;
 
 describe('the same post, the same answer', () => {
-  let demo;
-  let browser;
-  let page;
+  let stage;
   let folder;
   let posts;
   let native;
   const inBrowser = {}; // backend -> analyses
 
   before(async () => {
-    demo = await startDemo();
-    browser = await startBrowser();
-    page = await openBlank(await browser.newContext(), demo.url);
+    stage = await start();
     folder = await mkdtemp(join(tmpdir(), 'mixed-feelings-'));
-    const pictures = await makePictures(page);
+    const pictures = await makePictures(await openBlank(stage, await stage.newContext()));
     posts = makePosts(pictures, PAIRS);
     native = await readNatively(pictures);
     for (const backend of ['relaxed-simd', 'simd128']) inBrowser[backend] = await readInBrowser(backend, pictures);
   });
   after(async () => {
-    await browser?.close();
-    await demo?.stop();
+    await stage?.stop();
     if (folder) await rm(folder, { recursive: true });
   });
 
@@ -54,14 +49,13 @@ describe('the same post, the same answer', () => {
 
   /** The analyses of one wasm build, in a page of its own. */
   async function readInBrowser(backend, pictures) {
-    const context = await browser.newContext();
+    const context = await stage.newContext();
     if (backend === 'simd128') {
       // What a browser sees whose relaxed SIMD does not work: the package must fall back by itself.
-      await context.route('**/relaxed-simd/engine_bg.wasm', (route) =>
-        route.fulfill({ contentType: 'application/wasm', body: Buffer.from('\0asm broken', 'latin1') }),
-      );
+      const broken = { type: 'application/wasm', body: Buffer.from('\0asm broken', 'latin1') };
+      stage.network.answer('/pkg/dist/relaxed-simd/engine_bg.wasm', broken);
     }
-    const page = await openBlank(context, demo.url);
+    const page = await openBlank(stage, context);
     const opened = await openAnalyzer(page);
     assert.equal(opened.backend, backend, JSON.stringify(opened));
     await page.evaluate((files) => {
@@ -83,6 +77,7 @@ describe('the same post, the same answer', () => {
       return analyses;
     }, plain);
     await context.close();
+    stage.network.answer('/pkg/dist/relaxed-simd/engine_bg.wasm');
     return analyses;
   }
 
