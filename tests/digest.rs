@@ -37,9 +37,8 @@ fn cases(root: &Path) -> Result<Vec<Case>> {
     for (i, text) in texts.iter().enumerate() {
         cases.push(Case { name: format!("text-{i:02}"), text: Some(text.clone()), image: None });
     }
-    let mut files: Vec<_> = fs::read_dir(tests.join("fixtures/images"))?
-        .map(|entry| Ok(entry?.path()))
-        .collect::<Result<_>>()?;
+    let mut files: Vec<_> =
+        fs::read_dir(tests.join("fixtures/images"))?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
     files.retain(|file| file.extension().is_some_and(|extension| extension != "safetensors"));
     files.sort();
     for (i, file) in files.iter().enumerate() {

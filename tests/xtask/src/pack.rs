@@ -34,11 +34,20 @@ struct Places {
     markers: PathBuf,
 }
 
-/// Builds what is not up to date.
+/// Builds what is not up to date and tells how large it is.
+///
+/// # Errors
+/// As [`build`].
+pub fn run(args: &Args) -> Result<()> {
+    let changed = build(args)?;
+    if changed.is_empty() { Ok(()) } else { print_sizes(&tools::shell()?, &changed) }
+}
+
+/// Builds what is not up to date and returns the wasm that is new.
 ///
 /// # Errors
 /// When Node.js is missing, or something does not build.
-pub fn run(args: &Args) -> Result<()> {
+pub fn build(args: &Args) -> Result<Vec<PathBuf>> {
     let shell = tools::shell()?;
     // So that nobody waits minutes for the wasm to learn that something is missing.
     tools::require_node(&shell)?;
@@ -56,7 +65,11 @@ pub fn run(args: &Args) -> Result<()> {
         let scripts = scope.spawn(|| typescript(&places));
         let mut built = Vec::new();
         for (number, &build) in builds.iter().enumerate() {
-            eprintln!("[{}/{steps}] compiling {} to wasm, meanwhile the TypeScript ...", number + 1, build.name);
+            eprintln!(
+                "[{}/{steps}] compiling {} to wasm, meanwhile the TypeScript ...",
+                number + 1,
+                build.name
+            );
             let wasm = wasm::compile(&shell, build)?;
             built.push((build, fs::read(&wasm).with_context(|| wasm.display().to_string())?));
         }
@@ -68,10 +81,7 @@ pub fn run(args: &Args) -> Result<()> {
     for (build, wasm) in built {
         changed.extend(bindings(&shell, &places, build, wasm)?);
     }
-    if !changed.is_empty() {
-        print_sizes(&shell, &changed)?;
-    }
-    Ok(())
+    Ok(changed)
 }
 
 /// Makes the bindings of a program, unless they are there; returns its wasm if it is new.
@@ -83,7 +93,7 @@ fn bindings(shell: &Shell, places: &Places, build: Build, wasm: Vec<u8>) -> Resu
     let mut changed = None;
     once(&marker, &inputs, &[&script, &program], || {
         wasm::bind(wasm, &folder, "engine")?;
-        minify(shell, &places.pkg, &[script.clone()])?;
+        minify(shell, &places.pkg, std::slice::from_ref(&script))?;
         changed = Some(program.clone());
         Ok(())
     })?;
@@ -105,15 +115,21 @@ fn typescript(places: &Places) -> Result<()> {
         inputs.push(fs::read(source).with_context(|| source.display().to_string())?);
     }
     let inputs: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
-    once(&places.markers.join("typescript"), &tools::fingerprint(&inputs), &[&places.dist.join("index.js")], || {
-        // What was made of sources that went away would be published too.
-        for file in scripts(&places.dist)? {
-            shell.remove_path(file)?;
-        }
-        npm(&shell).args(["run", "--silent", "build"]).run()?;
-        let made = scripts(&places.dist)?.into_iter().filter(|file| file.extension().is_some_and(|e| e == "js"));
-        minify(&shell, &places.pkg, &made.collect::<Vec<_>>())
-    })
+    once(
+        &places.markers.join("typescript"),
+        &tools::fingerprint(&inputs),
+        &[&places.dist.join("index.js")],
+        || {
+            // What was made of sources that went away would be published too.
+            for file in scripts(&places.dist)? {
+                shell.remove_path(file)?;
+            }
+            npm(&shell).args(["run", "--silent", "build"]).run()?;
+            let made =
+                scripts(&places.dist)?.into_iter().filter(|file| file.extension().is_some_and(|e| e == "js"));
+            minify(&shell, &places.pkg, &made.collect::<Vec<_>>())
+        },
+    )
 }
 
 /// What decides how JavaScript is compiled and made small: the versions of the tools, and how they are called.

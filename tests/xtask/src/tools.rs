@@ -217,7 +217,8 @@ fn apt_install(shell: &Shell, package: &str, advice: &str) -> Result<()> {
 /// # Errors
 /// Those of `work`, and when the marker cannot be written.
 pub fn once(marker: &Path, input: &str, products: &[&Path], work: impl FnOnce() -> Result<()>) -> Result<()> {
-    if fs::read_to_string(marker).is_ok_and(|done| done == input) && products.iter().all(|path| path.exists()) {
+    if fs::read_to_string(marker).is_ok_and(|done| done == input) && products.iter().all(|path| path.exists())
+    {
         return Ok(());
     }
     // What fails half-way is not done for the former input either.

@@ -27,11 +27,7 @@ pub struct Build {
 /// What the package contains: the faster one needs an engine with relaxed SIMD.
 pub const SHIPPED: [Build; 2] = [
     Build { name: "simd128", features: "", flags: &[] },
-    Build {
-        name: "relaxed-simd",
-        features: "relaxed-simd",
-        flags: &["-Ctarget-feature=+relaxed-simd"],
-    },
+    Build { name: "relaxed-simd", features: "relaxed-simd", flags: &["-Ctarget-feature=+relaxed-simd"] },
 ];
 
 /// The float model, for tests.
@@ -63,7 +59,7 @@ pub fn compile(shell: &Shell, build: Build) -> Result<PathBuf> {
 /// When it fails, or names no wasm.
 pub fn built(command: Cmd<'_>, flags: &[&str]) -> Result<PathBuf> {
     let files = artifacts(command, flags)?.into_iter().flat_map(|artifact| artifact.filenames);
-    let wasm = files.filter(|file| file.extension() == Some("wasm")).last();
+    let wasm = files.rev().find(|file| file.extension() == Some("wasm"));
     Ok(wasm.context("cargo did not say where the wasm is")?.into())
 }
 

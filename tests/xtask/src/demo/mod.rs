@@ -47,7 +47,7 @@ pub fn run(args: &Args) -> Result<()> {
     let host = args.host;
     ensure!(host.is_loopback(), "{host} is not a loopback address; the demo serves this machine alone");
     if !args.no_build {
-        pack::run(&pack::Args::default())?;
+        pack::build(&pack::Args::default())?;
     }
     serve(args, &tools::root()?)
 }

@@ -156,7 +156,10 @@ mod tests {
         let tag = first.lines().find_map(|line| line.strip_prefix("ETag: ")).unwrap();
         let again = format!("GET / HTTP/1.1\r\nHost: localhost\r\nIf-None-Match: {tag}\r\n\r\n");
         let said = ask_of(&folder, &again);
-        assert!(said.starts_with("HTTP/1.1 304 ") && said.contains(tag) && said.ends_with("\r\n\r\n"), "{said}");
+        assert!(
+            said.starts_with("HTTP/1.1 304 ") && said.contains(tag) && said.ends_with("\r\n\r\n"),
+            "{said}"
+        );
     }
 
     #[test]
