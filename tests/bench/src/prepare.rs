@@ -9,7 +9,6 @@ use std::{
 use anyhow::{Context, Result};
 use mixed_feelings::{Analyzer, Bundle, bundle::random_bundle};
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 use xshell::{Shell, cmd};
 use xtask::{
     pack,
@@ -99,7 +98,7 @@ pub fn bundle(places: &Places, model: Model) -> Result<Prepared> {
     let bytes = fs::read(&shipped).with_context(|| shipped.display().to_string())?;
     let onnx = sources_of_onnx(places)?;
     let folder = |content: &[u8]| -> Result<PathBuf> {
-        let key = hex(&[content, &onnx]);
+        let key = tools::fingerprint(&[content, &onnx]);
         let folder = places.made.join("models").join(format!("{}-{key}", model.name()));
         fs::create_dir_all(&folder)?;
         Ok(folder)
@@ -198,18 +197,8 @@ fn sources_of_onnx(places: &Places) -> Result<Vec<u8>> {
     for path in ["quantize.py", "requirements.txt"] {
         all.extend(fs::read(places.bench.join(path))?);
     }
-    let folder = places.root.join("native/src/onnx");
-    let mut files: Vec<_> = fs::read_dir(&folder)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
-    files.sort();
-    for file in files {
+    for file in tools::files_in(&places.root.join("native/src/onnx"))? {
         all.extend(fs::read(file)?);
     }
     Ok(all)
-}
-
-/// The beginning of a SHA-256.
-fn hex(parts: &[&[u8]]) -> String {
-    let mut hasher = Sha256::new();
-    parts.iter().for_each(|part| hasher.update(part));
-    hasher.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
 }
