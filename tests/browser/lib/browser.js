@@ -11,17 +11,20 @@ const PATIENCE = 60_000;
 export async function start() {
   const demo = await startDemo();
   const network = await startNetwork();
-  const browser = await launch({ program: process.env.CHROMIUM ?? '/usr/bin/chromium' });
-  return {
-    url: demo.url,
-    network,
-    newContext: () => browser.createBrowserContext({ proxyServer: network.url, proxyBypassList: ['<-loopback>'] }),
-    async stop() {
-      await browser.close();
-      await network.stop();
-      await demo.stop();
-    },
-  };
+  let browser;
+  async function stop() {
+    await browser?.close();
+    await network.stop();
+    await demo.stop();
+  }
+  try {
+    browser = await launch({ program: process.env.CHROMIUM ?? '/usr/bin/chromium' });
+  } catch (error) {
+    await stop(); // what is left running would keep the tests from ending
+    throw error;
+  }
+  const proxy = { proxyServer: network.url, proxyBypassList: ['<-loopback>'] };
+  return { url: demo.url, network, newContext: () => browser.createBrowserContext(proxy), stop };
 }
 
 /** A new page in `context`, as large as a desk's unless `width` and `height` say else; `media` are CSS media features. */

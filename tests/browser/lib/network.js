@@ -30,18 +30,21 @@ export async function startNetwork() {
 
   function passOn(request, response) {
     const { method, headers } = request;
-    const onward = send(request.url, { method, headers }, async (answer) => {
+    const gone = () => response.destroy(); // the demo
+    const onward = send(request.url, { method, headers }, (answer) => {
       response.writeHead(answer.statusCode, answer.headers);
       if (answer.statusCode !== 200 || !request.url.endsWith('.safetensors')) {
-        answer.pipe(response);
+        answer.on('error', gone).pipe(response);
         return;
       }
       response.flushHeaders(); // the length is known before any byte is there
-      const bundle = { response, body: Buffer.concat(await answer.toArray()), sent: 0 };
-      bundles.push(bundle);
-      sendPart(bundle);
+      answer.toArray().then((chunks) => {
+        const bundle = { response, body: Buffer.concat(chunks), sent: 0 };
+        bundles.push(bundle);
+        sendPart(bundle);
+      }, gone);
     });
-    onward.on('error', () => response.destroy()); // the demo is gone
+    onward.on('error', gone);
     request.pipe(onward);
   }
 
