@@ -7,7 +7,6 @@ mod atomic;
 mod bundle;
 mod checkpoint;
 mod data;
-mod demo;
 mod device;
 mod digest;
 mod engine;
@@ -56,7 +55,6 @@ enum Command {
     Export(export::Args),
     ExportOnnx(onnx::Args),
     Predict(predict::Args),
-    Demo(demo::Args),
 }
 
 fn main() -> ExitCode {
@@ -70,7 +68,6 @@ fn main() -> ExitCode {
         Command::Export(args) => export::run(args),
         Command::ExportOnnx(args) => onnx::run(args),
         Command::Predict(args) => predict::run(args),
-        Command::Demo(args) => demo::run(args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -4,7 +4,7 @@ mod common;
 
 use common::run;
 
-const SUBCOMMANDS: [&str; 7] = ["data", "train", "eval", "export", "export-onnx", "predict", "demo"];
+const SUBCOMMANDS: [&str; 6] = ["data", "train", "eval", "export", "export-onnx", "predict"];
 
 #[test]
 fn every_subcommand_is_listed_and_helps_with_examples() {

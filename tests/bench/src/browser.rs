@@ -1,14 +1,12 @@
 //! The cases in a browser: a job for the driver in `web/`, and what it brings back.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{fs, path::Path};
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use xshell::cmd;
+use xtask::tools::{self, Browser};
 
 use crate::{
     cases::{Case, Input},
@@ -18,40 +16,7 @@ use crate::{
     options::Options,
     prepare::{self, Places, Variant},
     questions::{self, Text},
-    tools,
 };
-
-/// Which browser.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Browser {
-    /// Chromium or Chrome.
-    Chromium,
-    /// Firefox.
-    Firefox,
-}
-
-impl Browser {
-    /// Its name in the report.
-    pub fn name(self) -> &'static str {
-        match self {
-            Browser::Chromium => "chromium",
-            Browser::Firefox => "firefox",
-        }
-    }
-
-    /// Where it is, if it is there.
-    ///
-    /// # Errors
-    /// When a variable names one that is not.
-    pub fn find(self) -> Result<Option<PathBuf>> {
-        match self {
-            Browser::Chromium => {
-                tools::browser("CHROMIUM", &["chromium", "chromium-browser", "google-chrome"])
-            }
-            Browser::Firefox => tools::browser("FIREFOX", &["firefox-esr", "firefox"]),
-        }
-    }
-}
 
 /// What the driver is told of one case.
 #[derive(Debug, Serialize)]
@@ -114,7 +79,8 @@ pub fn measure(places: &Places, options: &Options, browser: Browser, program: &P
         ["job", "result"].map(|name| places.made.join(format!("{}-{name}.json", browser.name())));
     fs::write(&job_file, whole.to_string())?;
     let driver = places.bench.join("web/run.js");
-    let outcome = tools::run(Command::new("node").arg(driver).arg(&job_file).arg(&result_file));
+    let shell = tools::shell()?;
+    let outcome = cmd!(shell, "node {driver} {job_file} {result_file}").quiet().run();
     outcome.with_context(|| format!("measuring in {}", browser.name()))?;
     let results: Results = serde_json::from_str(&fs::read_to_string(&result_file)?)
         .with_context(|| result_file.display().to_string())?;

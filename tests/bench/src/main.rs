@@ -15,7 +15,6 @@ mod prepare;
 mod questions;
 mod stats;
 mod table;
-mod tools;
 mod turns;
 
 use std::fs;

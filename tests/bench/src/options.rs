@@ -4,11 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use clap::{Parser, ValueEnum};
+use xtask::tools::Browser;
 
-use crate::{
-    browser::Browser,
-    cases::{CASES, Case},
-};
+use crate::cases::{CASES, Case};
 
 /// How fast the project is beside onnxruntime, rten and candle, in real browsers and natively, one thread each.
 ///

@@ -2,24 +2,21 @@
 //! What is up to date is left alone.
 
 use std::{
-    env, fs,
+    fs,
     path::{Path, PathBuf},
-    process::Command,
 };
 
 use anyhow::{Context, Result};
 use mixed_feelings::{Analyzer, Bundle, bundle::random_bundle};
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
-use wasm_bindgen_cli_support::Bindgen;
-
-use crate::{
-    cases::Part,
-    models::Model,
-    tools::{cargo, install_npm, once, python, run},
+use xshell::{Shell, cmd};
+use xtask::{
+    pack,
+    tools::{self, cargo, npm_ci, once},
+    wasm,
 };
 
-const WASM: &str = "wasm32-unknown-unknown";
+use crate::{cases::Part, models::Model};
 
 /// The builds of `tests/bench/wasm`: folder and instructions.
 const BUILDS: [(&str, &str); 2] = [("simd128", "+simd128"), ("relaxed-simd", "+simd128,+relaxed-simd")];
@@ -31,25 +28,20 @@ pub struct Places {
     pub root: PathBuf,
     /// `tests/bench`.
     pub bench: PathBuf,
-    /// Cargo's target folder.
-    pub target: PathBuf,
     /// `target/bench`.
     pub made: PathBuf,
 }
 
 impl Places {
-    /// The repository that cargo runs this program in; without cargo, the one that it was built in.
+    /// See [`tools::root`].
     ///
     /// # Errors
-    /// When it is gone.
+    /// When the repository is gone.
     pub fn find() -> Result<Self> {
-        let package = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
-        let bench = Path::new(&package).canonicalize().context("this repository is gone")?;
-        let root = bench.ancestors().nth(2).context("the package lies too high")?.to_path_buf();
-        let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-        let made = target.join("bench");
+        let root = tools::root()?;
+        let made = tools::target_folder()?.join("bench");
         fs::create_dir_all(&made).with_context(|| made.display().to_string())?;
-        Ok(Places { root, bench, target, made: made.canonicalize()? })
+        Ok(Places { bench: root.join("tests/bench"), root, made: made.canonicalize()? })
     }
 }
 
@@ -58,22 +50,21 @@ impl Places {
 /// # Errors
 /// When something does not build.
 pub fn programs(places: &Places) -> Result<()> {
-    install_npm(&places.bench)?;
-    let pack = ["run", "--quiet", "--locked", "--package", "mixed-feelings-pack", "--", "--reference"];
-    run(cargo(&places.root).args(pack))?;
-    let source = places.bench.join("wasm");
+    let shell = tools::shell()?;
+    for folder in ["tests/bench", "tests/browser"] {
+        let _inside = shell.push_dir(folder);
+        npm_ci(&shell)?;
+    }
+    pack::build(&pack::Args { reference: true, force: false })?;
+    shell.change_dir("tests/bench/wasm");
     for (name, features) in BUILDS {
         eprintln!("building the benchmark's own wasm for {name} ...");
         let target = places.made.join(format!("wasm-{name}"));
-        let build = ["build", "--locked", "--quiet", "--profile", "wasm", "--target", WASM, "--target-dir"];
-        run(cargo(&source)
-            .args(build)
-            .arg(&target)
-            .env("CARGO_ENCODED_RUSTFLAGS", format!("-Ctarget-feature={features}")))?;
-        let wasm = target.join(WASM).join("wasm/mixed_feelings_bench_wasm.wasm");
-        let mut bindgen = Bindgen::new();
-        bindgen.web(true)?.input_path(wasm).out_name("bench").typescript(false);
-        bindgen.generate(places.made.join("dist").join(name)).context("bindings of the benchmark's wasm")?;
+        let build = ["build", "--locked", "--quiet", "--profile", "wasm", "--target", wasm::TARGET];
+        let build = cargo(&shell).args(build).arg("--target-dir").arg(target);
+        let flags = format!("-Ctarget-feature={features}");
+        let built = wasm::built(build.env("CARGO_ENCODED_RUSTFLAGS", flags), &[])?;
+        wasm::bind(fs::read(built)?, &places.made.join("dist").join(name), "bench")?;
     }
     Ok(())
 }
@@ -81,9 +72,10 @@ pub fn programs(places: &Places) -> Result<()> {
 /// A Python with onnxruntime.
 ///
 /// # Errors
-/// As [`python`].
+/// As [`tools::python`].
 pub fn python_here(places: &Places) -> Result<PathBuf> {
-    python(&places.made.join("venv"), &places.bench.join("requirements.txt"))
+    let requirements = places.bench.join("requirements.txt");
+    tools::python(&tools::shell()?, &requirements, &places.made.join("venv"))
 }
 
 /// A bundle on the disk, and parsed.
@@ -106,7 +98,7 @@ pub fn bundle(places: &Places, model: Model) -> Result<Prepared> {
     let bytes = fs::read(&shipped).with_context(|| shipped.display().to_string())?;
     let onnx = sources_of_onnx(places)?;
     let folder = |content: &[u8]| -> Result<PathBuf> {
-        let key = hex(&[content, &onnx]);
+        let key = tools::fingerprint(&[content, &onnx]);
         let folder = places.made.join("models").join(format!("{}-{key}", model.name()));
         fs::create_dir_all(&folder)?;
         Ok(folder)
@@ -120,7 +112,7 @@ pub fn bundle(places: &Places, model: Model) -> Result<Prepared> {
     let maker = include_bytes!("../../../src/bundle/random.rs");
     let folder = folder(&[&serde_json::to_vec(&config)?, tokenizer.as_bytes(), maker].concat())?;
     let bundle = folder.join("bundle.safetensors");
-    once(&folder.join("bundle.done"), "", || {
+    once(&folder.join("bundle.done"), "", &[&bundle], || {
         eprintln!("making {} of random weights ...", model.name());
         fs::write(&bundle, random_bundle(&config, &tokenizer, 1)?)?;
         Ok(())
@@ -153,20 +145,17 @@ pub fn onnx(places: &Places, python: &Path, prepared: &Prepared, part: Part) -> 
     if !list.is_file() {
         let exported = prepared.folder.join(format!("{name}.onnx"));
         eprintln!("exporting {} as ONNX ...", exported.display());
-        let build = ["build", "--release", "--quiet", "--locked", "--package", "mixed-feelings-native"];
-        run(cargo(&places.root).args(build).args(["--bin", "mixed-feelings"]))?;
-        export(places, prepared, part, &exported, &[])?;
-        export(places, prepared, part, &prepared.folder.join(&own), &["--int8"])?;
+        let shell = tools::shell()?;
+        let program = tools::native_program(&shell, &["--release", "--quiet"])?;
+        let export = |out: &Path, more: &[&str]| export(&shell, &program, prepared, part, out, more);
+        export(&exported, &[])?;
+        export(&prepared.folder.join(&own), &["--int8"])?;
         eprintln!("quantising it with onnxruntime's tools ...");
         let config = &prepared.parsed.config().text;
-        run(Command::new(python)
-            .arg(places.bench.join("quantize.py"))
-            .args(["--part", name])
-            .args(["--heads", &config.num_attention_heads.to_string()])
-            .args(["--hidden", &config.hidden_size.to_string()])
-            .arg("--list")
-            .arg(&list)
-            .arg(&exported))?;
+        let script = places.bench.join("quantize.py");
+        let [heads, hidden] = [config.num_attention_heads, config.hidden_size].map(|n| n.to_string());
+        let shape = ["--part", name, "--heads", &heads, "--hidden", &hidden];
+        cmd!(shell, "{python} {script} {shape...} --list {list} {exported}").ignore_stdout().run()?;
     }
     let text = fs::read_to_string(&list).with_context(|| list.display().to_string())?;
     let mut variants: Vec<Variant> =
@@ -175,16 +164,18 @@ pub fn onnx(places: &Places, python: &Path, prepared: &Prepared, part: Part) -> 
     Ok(variants)
 }
 
-/// Runs `mixed-feelings export-onnx`, which has been built.
-fn export(places: &Places, prepared: &Prepared, part: Part, out: &Path, more: &[&str]) -> Result<()> {
-    let program = places.target.join("release").join(format!("mixed-feelings{}", env::consts::EXE_SUFFIX));
-    run(Command::new(program)
-        .args(["export-onnx", "--part", part.name()])
-        .args(more)
-        .arg("--bundle")
-        .arg(&prepared.bundle)
-        .arg("--out")
-        .arg(out))
+/// Runs `mixed-feelings export-onnx`.
+fn export(
+    shell: &Shell,
+    program: &Path,
+    prepared: &Prepared,
+    part: Part,
+    out: &Path,
+    more: &[&str],
+) -> Result<()> {
+    let (part, bundle) = (part.name(), &prepared.bundle);
+    let export = cmd!(shell, "{program} export-onnx --part {part} {more...} --bundle {bundle} --out {out}");
+    Ok(export.ignore_stdout().run()?)
 }
 
 /// What the logits of a part's head are divided by.
@@ -206,18 +197,8 @@ fn sources_of_onnx(places: &Places) -> Result<Vec<u8>> {
     for path in ["quantize.py", "requirements.txt"] {
         all.extend(fs::read(places.bench.join(path))?);
     }
-    let folder = places.root.join("native/src/onnx");
-    let mut files: Vec<_> = fs::read_dir(&folder)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
-    files.sort();
-    for file in files {
+    for file in tools::files_in(&places.root.join("native/src/onnx"))? {
         all.extend(fs::read(file)?);
     }
     Ok(all)
-}
-
-/// The beginning of a SHA-256.
-fn hex(parts: &[&[u8]]) -> String {
-    let mut hasher = Sha256::new();
-    parts.iter().for_each(|part| hasher.update(part));
-    hasher.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
 }

@@ -6,8 +6,9 @@ use anyhow::{Context, Result, ensure};
 use image::{DynamicImage, codecs::jpeg::JpegEncoder, imageops::FilterType};
 use mixed_feelings::{Bundle, text::Tokenizer};
 use serde::Serialize;
+use xtask::tools::once;
 
-use crate::{prepare::Places, tools::once};
+use crate::prepare::Places;
 
 /// Words that are one token each.
 const WORDS: [&str; 31] = [
@@ -51,7 +52,7 @@ pub fn texts(bundle: &Bundle, tokens: usize) -> Result<Vec<Text>> {
 /// When the photo cannot be read or the files cannot be written.
 pub fn large_photos(places: &Places) -> Result<Vec<String>> {
     let names = ["photo-0.jpg", "photo-1.jpg"];
-    once(&places.made.join("photos.done"), "", || {
+    once(&places.made.join("photos.done"), "", &[], || {
         eprintln!("making photos of 12 megapixels ...");
         let source = places.root.join("www/photos/summer-palace.jpg");
         let photo = image::open(&source).with_context(|| source.display().to_string())?;

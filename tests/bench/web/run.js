@@ -2,8 +2,7 @@
 
 import { readFile, writeFile } from 'node:fs/promises';
 
-import puppeteer from 'puppeteer-core';
-
+import { launch as launchBrowser } from '../../browser/lib/launch.js';
 import { startServer } from './server.js';
 
 const [jobFile, resultFile] = process.argv.slice(2);
@@ -38,27 +37,15 @@ async function save() {
 }
 
 async function launch() {
-  const browser = await puppeteer.launch({
-    browser: job.browser === 'firefox' ? 'firefox' : 'chrome',
-    executablePath: job.program,
-    headless: true,
-    protocolTimeout: 0,
-    args:
-      job.browser === 'firefox'
-        ? []
-        : [
-            ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []), // containers run as root
-            '--disable-gpu',
-            '--disable-dev-shm-usage',
-            '--disable-background-networking',
-            '--disable-component-update',
-            '--disable-sync',
-            '--no-first-run',
-            '--disable-background-timer-throttling',
-            '--disable-renderer-backgrounding',
-            '--enable-precise-memory-info',
-            '--js-flags=--expose-gc',
-          ],
+  const browser = await launchBrowser({
+    name: job.browser,
+    program: job.program,
+    args: [
+      '--disable-background-timer-throttling',
+      '--disable-renderer-backgrounding',
+      '--enable-precise-memory-info',
+      '--js-flags=--expose-gc',
+    ],
   });
   result.version ??= await browser.version();
   return browser;

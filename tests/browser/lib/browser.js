@@ -1,49 +1,50 @@
-// A headless Chromium that can reach nothing but this machine.
+// A headless Chromium whose pages reach the demo and nothing else, and what tests do in its pages.
 
-import { existsSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { startDemo } from './demo.js';
+import { launch } from './launch.js';
+import { startNetwork } from './network.js';
 
-import { chromium } from 'playwright-core';
+/** Milliseconds in which what a test waits for must happen. */
+const PATIENCE = 60_000;
 
-// Requests of service workers count too; this Playwright reports them only when told to.
-process.env.PW_EXPERIMENTAL_SERVICE_WORKER_NETWORK_EVENTS = '1';
-
-const NAMES = ['chromium', 'chromium-browser', 'google-chrome'];
-
-function findChromium() {
-  if (process.env.CHROMIUM) return process.env.CHROMIUM;
-  for (const folder of (process.env.PATH ?? '').split(delimiter)) {
-    for (const name of NAMES) if (existsSync(join(folder, name))) return join(folder, name);
+/** Starts demo, browser, and the network between them. `newContext()` is a fresh profile on that network. */
+export async function start() {
+  const demo = await startDemo();
+  const network = await startNetwork();
+  let browser;
+  async function stop() {
+    await browser?.close();
+    await network.stop();
+    await demo.stop();
   }
-  throw new Error('Chromium is needed: install it (on Debian: apt-get install chromium) or set CHROMIUM to one');
+  try {
+    browser = await launch({ program: process.env.CHROMIUM ?? '/usr/bin/chromium' });
+  } catch (error) {
+    await stop(); // what is left running would keep the tests from ending
+    throw error;
+  }
+  const proxy = { proxyServer: network.url, proxyBypassList: ['<-loopback>'] };
+  return { url: demo.url, network, newContext: () => browser.createBrowserContext(proxy), stop };
 }
 
-/** Starts Chromium. */
-export function startBrowser() {
-  return chromium.launch({
-    executablePath: findChromium(),
-    args: [
-      '--no-sandbox', // containers run as root
-      '--disable-gpu',
-      '--disable-dev-shm-usage',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-      '--no-first-run',
-      // Any other name does not resolve, so a request that slips out fails as well as being counted.
-      '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',
-    ],
-  });
+/** A new page in `context`, as large as a desk's unless `width` and `height` say else; `media` are CSS media features. */
+export async function newPage(context, { width = 1280, height = 900, media = {} } = {}) {
+  const page = await context.newPage();
+  page.setDefaultTimeout(PATIENCE);
+  await page.setViewport({ width, height });
+  await page.emulateMediaFeatures(Object.entries(media).map(([name, value]) => ({ name, value })));
+  return page;
 }
 
-/** Collects every request of a context, workers and service workers included, as `{ url, at }`. */
-export function countRequests(context) {
-  const requests = [];
-  context.on('request', (request) => requests.push({ url: request.url(), at: Date.now() }));
-  return requests;
+/** A page of the demo's origin with nothing on it, for tests of the package itself. */
+export async function openBlank({ url, network }, context) {
+  network.answer('/blank.html', { type: 'text/html', body: '<!doctype html><meta charset="utf-8"><title>blank</title>' });
+  const page = await newPage(context);
+  await page.goto(`${url}blank.html`);
+  return page;
 }
 
-/** Fails the test on any error that a page logs or throws; returns the list, for tests that expect some. */
+/** Collects any error that a page logs or throws. */
 export function collectErrors(page) {
   const errors = [];
   page.on('pageerror', (error) => errors.push(String(error)));
@@ -51,15 +52,51 @@ export function collectErrors(page) {
   return errors;
 }
 
-/** A page of the demo's origin with nothing on it, for tests of the package itself. */
-export async function openBlank(context, url) {
-  await context.route('**/blank.html', (route) =>
-    route.fulfill({ contentType: 'text/html', body: '<!doctype html><meta charset="utf-8"><title>blank</title>' }),
-  );
-  const page = await context.newPage();
-  await page.goto(`${url}blank.html`);
-  return page;
+/** Waits until what `selector` names is seen, and returns it. */
+export const seen = (page, selector) => page.waitForSelector(selector, { visible: true });
+
+/** Waits until nothing that `selector` names is seen. */
+export const hidden = (page, selector) => page.waitForSelector(selector, { hidden: true });
+
+/** Waits until something that `selector` names contains `text`. */
+export const says = (page, selector, text) =>
+  page.waitForFunction((s, t) => [...document.querySelectorAll(s)].some((e) => e.textContent.includes(t)), {}, selector, text);
+
+/** Clicks on one of those that `selector` names. */
+export async function click(page, selector, number = 0) {
+  await (await page.$$(selector))[number].click();
 }
+
+/** Puts `text` into a field. */
+export const fill = (page, selector, text) =>
+  page.$eval(
+    selector,
+    (field, text) => {
+      field.focus();
+      field.value = text;
+      field.dispatchEvent(new InputEvent('input', { bubbles: true }));
+    },
+    text,
+  );
+
+/** Chooses a file that is not on the disk. */
+export const choose = (page, selector, file) =>
+  page.$eval(
+    selector,
+    (field, { name, type, text }) => {
+      const chosen = new DataTransfer();
+      chosen.items.add(new File([text], name, { type }));
+      field.files = chosen.files;
+      field.dispatchEvent(new Event('change', { bubbles: true }));
+    },
+    file,
+  );
+
+/** The text of an element. */
+export const textOf = (page, selector) => page.$eval(selector, (element) => element.textContent);
+
+/** An attribute of an element. */
+export const attribute = (page, selector, name) => page.$eval(selector, (element, name) => element.getAttribute(name), name);
 
 /** Loads an analyzer into `page` as `window.analyzer`; returns its `backend`, or the error's `code`. */
 export function openAnalyzer(page, options = {}) {
@@ -74,7 +111,7 @@ export function openAnalyzer(page, options = {}) {
   }, options);
 }
 
-/** Analyses a post in `page`. The image is a base64 string, or absent. Returns the analysis or `{ code, message }`. */
+/** Analyses a post in `page`. The image is bytes, or absent. Returns the analysis or `{ code, message }`. */
 export function analyze(page, { text, image }) {
   return page.evaluate(
     async ({ text, image }) => {

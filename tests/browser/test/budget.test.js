@@ -6,8 +6,8 @@ import { after, before, describe, it } from 'node:test';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 
 import { EXAMPLES } from '../../../www/examples.js';
-import { analyze, openAnalyzer, openBlank, startBrowser } from '../lib/browser.js';
-import { ROOT, startDemo } from '../lib/demo.js';
+import { analyze, openAnalyzer, openBlank, start } from '../lib/browser.js';
+import { ROOT } from '../lib/demo.js';
 
 const DIST = `${ROOT}pkg/dist/`;
 const BUNDLE = `${ROOT}pkg/mixed-feelings-small.safetensors`;
@@ -57,19 +57,14 @@ describe('on the wire', () => {
 });
 
 describe('in memory', () => {
-  let demo;
-  let browser;
+  let stage;
   before(async () => {
-    demo = await startDemo();
-    browser = await startBrowser();
+    stage = await start();
   });
-  after(async () => {
-    await browser?.close();
-    await demo?.stop();
-  });
+  after(() => stage?.stop());
 
   it('the program has at most 1.5 times the bundle and 64 MB', async (t) => {
-    const page = await openBlank(await browser.newContext(), demo.url);
+    const page = await openBlank(stage, await stage.newContext());
     // In the page's own thread, where its memory can be seen.
     const { backend } = await openAnalyzer(page, { worker: false });
     const memory = () =>

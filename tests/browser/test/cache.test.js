@@ -5,35 +5,27 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { after, before, beforeEach, describe, it } from 'node:test';
 
-import { analyze, openAnalyzer, openBlank, startBrowser } from '../lib/browser.js';
-import { ROOT, startDemo } from '../lib/demo.js';
-import { startSlowLine } from '../lib/slow.js';
+import { analyze, openAnalyzer, openBlank, start } from '../lib/browser.js';
+import { ROOT } from '../lib/demo.js';
 
 const BUNDLE = '/pkg/mixed-feelings-small.safetensors';
 
 describe('the cache', () => {
-  let demo;
-  let line;
-  let browser;
+  let stage;
   let context;
   let page;
   const bundle = readFileSync(`${ROOT}${BUNDLE.slice(1)}`);
   const sha256 = createHash('sha256').update(bundle).digest('hex');
   before(async () => {
-    demo = await startDemo();
-    line = await startSlowLine(demo.url);
-    browser = await startBrowser();
+    stage = await start();
   });
-  after(async () => {
-    await browser?.close();
-    await line?.stop();
-    await demo?.stop();
-  });
+  after(() => stage?.stop());
   beforeEach(async () => {
     await context?.close();
-    context = await browser.newContext();
-    page = await openBlank(context, line.url);
-    line.letThrough(1);
+    context = await stage.newContext();
+    page = await openBlank(stage, context);
+    stage.network.letThrough(1);
+    stage.network.answer(BUNDLE);
   });
 
   /** The SHA-256 of what the cache has, or `null`. */
@@ -59,7 +51,7 @@ describe('the cache', () => {
     it(`has the bundle once it is loaded, ${worker ? 'in a worker' : 'in the page'}, and gives it back`, async () => {
       await opens({ worker });
       assert.equal(await cached(), sha256);
-      await context.route(`**${BUNDLE}`, (route) => route.abort());
+      stage.network.answer(BUNDLE, 'abort');
       await opens({ worker });
     });
   }
@@ -73,7 +65,7 @@ describe('the cache', () => {
   });
 
   it('has nothing of a download that is aborted half-way, and the next call works', async () => {
-    line.letThrough(0.5);
+    stage.network.letThrough(0.5);
     const outcome = await page.evaluate(async () => {
       const { createAnalyzer } = await import('/pkg/dist/index.js');
       const controller = new AbortController();
@@ -82,7 +74,7 @@ describe('the cache', () => {
     });
     assert.equal(outcome, 'left');
     assert.equal(await cached(), null);
-    line.letThrough(1);
+    stage.network.letThrough(1);
     await opens();
     assert.equal(await cached(), sha256);
   });

@@ -5,28 +5,25 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 
 import { BACKENDS, openBackend } from '../lib/backends.js';
-import { analyze, startBrowser } from '../lib/browser.js';
-import { ROOT, startDemo } from '../lib/demo.js';
+import { analyze, start } from '../lib/browser.js';
+import { ROOT } from '../lib/demo.js';
 import { TEXTS } from '../lib/posts.js';
 
 const TESTS = `${ROOT}tests/`;
 
 describe('the digest', () => {
   const expected = readFileSync(`${TESTS}digest/answers.tsv`, 'utf8').trimEnd().split('\n');
-  let demo;
-  let browser;
+  let stage;
   before(async () => {
-    demo = await startDemo();
-    browser = await startBrowser();
+    stage = await start();
   });
   after(async () => {
-    await browser?.close();
-    await demo?.stop();
+    await stage?.stop();
   });
 
   for (const backend of BACKENDS) {
     it(`is what ${backend} gives`, async (t) => {
-      const page = await openBackend(browser, demo.url, backend);
+      const page = await openBackend(stage, backend);
       let count = 0;
       for (const { name, text, image } of cases()) {
         const analysis = await analyze(page, { text, image });
@@ -35,7 +32,7 @@ describe('the digest', () => {
       }
       assert.equal(count, expected.length);
       t.diagnostic(`${count} posts`);
-      await page.context().close();
+      await page.browserContext().close();
     });
   }
 });

@@ -5,8 +5,8 @@ import { readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 
 import { EXAMPLES } from '../../../www/examples.js';
-import { analyze, openAnalyzer, openBlank, startBrowser } from '../lib/browser.js';
-import { ROOT, startDemo } from '../lib/demo.js';
+import { analyze, openAnalyzer, openBlank, start } from '../lib/browser.js';
+import { ROOT } from '../lib/demo.js';
 import { TEXTS } from '../lib/posts.js';
 
 const TOLERANCE = 1e-3;
@@ -19,18 +19,15 @@ const POSTS = {
 };
 
 describe('the explanation adds up', () => {
-  let demo;
-  let browser;
+  let stage;
   let page;
   before(async () => {
-    demo = await startDemo();
-    browser = await startBrowser();
-    page = await openBlank(await browser.newContext(), demo.url);
+    stage = await start();
+    page = await openBlank(stage, await stage.newContext());
     await openAnalyzer(page);
   });
   after(async () => {
-    await browser?.close();
-    await demo?.stop();
+    await stage?.stop();
   });
 
   for (const [kind, posts] of Object.entries(POSTS)) {

@@ -5,11 +5,11 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 
-import { analyze, openAnalyzer, openBlank, startBrowser } from '../lib/browser.js';
-import { ROOT, startDemo } from '../lib/demo.js';
+import { analyze, openAnalyzer, openBlank, start } from '../lib/browser.js';
+import { ROOT } from '../lib/demo.js';
 import { imageBomb, png } from '../lib/files.js';
 
-const BUNDLE = '**/mixed-feelings-small.safetensors';
+const BUNDLE = '/pkg/mixed-feelings-small.safetensors';
 const PHOTO = readFileSync(`${ROOT}www/photos/coffee.jpg`);
 
 /** The bundle with its JSON header replaced by `change(header)`; the tensors stay as they are. */
@@ -35,33 +35,30 @@ function withConfig(change) {
 }
 
 describe('bad input in the browser', () => {
-  let demo;
-  let browser;
+  let stage;
   let page;
-  let context;
   const bundle = readFileSync(`${ROOT}pkg/mixed-feelings-small.safetensors`);
   before(async () => {
-    demo = await startDemo();
-    browser = await startBrowser();
-    context = await browser.newContext();
-    page = await openBlank(context, demo.url);
+    stage = await start();
+    page = await openBlank(stage, await stage.newContext());
   });
-  after(async () => {
-    await browser?.close();
-    await demo?.stop();
-  });
+  after(() => stage?.stop());
 
   /** What loading says when the server answers with `answer` in place of the bundle (no checksum is published). */
   async function loading(answer) {
-    await context.route(`${BUNDLE}.sha256`, (route) => route.fulfill({ status: 404 }));
-    await context.route(BUNDLE, (route) => route.fulfill(answer));
+    return loadingWith({ status: 404 }, answer);
+  }
+
+  async function loadingWith(checksum, answer) {
+    stage.network.answer(`${BUNDLE}.sha256`, checksum);
+    stage.network.answer(BUNDLE, answer);
     const outcome = await openAnalyzer(page);
-    await context.unroute(BUNDLE);
-    await context.unroute(`${BUNDLE}.sha256`);
+    stage.network.answer(BUNDLE);
+    stage.network.answer(`${BUNDLE}.sha256`);
     return outcome;
   }
 
-  const bytes = (body) => ({ status: 200, contentType: 'application/octet-stream', body });
+  const bytes = (body) => ({ body });
   /** The bundle with bytes of its header overwritten. */
   const scrawled = (start, end) => bytes(Buffer.from(bundle).fill(0xa5, start, end));
 
@@ -127,11 +124,8 @@ describe('bad input in the browser', () => {
     const digest = createHash('sha256').update(bundle).digest('hex');
     const changed = Buffer.from(bundle);
     changed[changed.length - 1] ^= 1;
-    await context.route(`${BUNDLE}.sha256`, (route) => route.fulfill({ body: `${digest}  bundle\n` }));
-    await context.route(BUNDLE, (route) => route.fulfill(bytes(changed)));
-    assert.equal((await openAnalyzer(page)).code, 'bundle-checksum');
-    await context.unroute(BUNDLE);
-    await context.unroute(`${BUNDLE}.sha256`);
+    const { code } = await loadingWith({ body: `${digest}  bundle\n` }, bytes(changed));
+    assert.equal(code, 'bundle-checksum');
   });
 
   it('then loads the right bundle and refuses bad posts one by one', async () => {

@@ -4,20 +4,17 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
 
-import { openAnalyzer, openBlank, startBrowser } from '../lib/browser.js';
-import { startDemo } from '../lib/demo.js';
+import { openAnalyzer, openBlank, start } from '../lib/browser.js';
 import { png } from '../lib/files.js';
 
 describe('the forms of a picture', () => {
-  let demo;
-  let browser;
+  let stage;
   let page;
   let answers;
 
   before(async () => {
-    demo = await startDemo();
-    browser = await startBrowser();
-    page = await openBlank(await browser.newContext(), demo.url);
+    stage = await start();
+    page = await openBlank(stage, await stage.newContext());
     assert.ok((await openAnalyzer(page)).backend);
     answers = await page.evaluate(async () => {
       const drawn = document.createElement('canvas');
@@ -59,10 +56,7 @@ describe('the forms of a picture', () => {
       return answers;
     });
   });
-  after(async () => {
-    await browser?.close();
-    await demo?.stop();
-  });
+  after(() => stage?.stop());
 
   it('each gives the answer of the file', () => {
     for (const [name, scores] of Object.entries(answers)) assert.deepEqual(scores, answers.Blob, name);
@@ -149,7 +143,7 @@ describe('the forms of a picture', () => {
 
   it('a picture of another site that forbids reading it says so', async () => {
     const elsewhere = 'http://elsewhere.test/photo.png';
-    await page.route(elsewhere, (route) => route.fulfill({ contentType: 'image/png', body: png(2, 2) }));
+    stage.network.answer(elsewhere, { type: 'image/png', body: png(2, 2) });
     const outcome = await page.evaluate(async (url) => {
       const image = new Image();
       image.src = url;

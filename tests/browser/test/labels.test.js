@@ -5,8 +5,7 @@ import { after, before, describe, it } from 'node:test';
 
 import { verdict } from '../../../www/sentences.js';
 import { largestShare } from '../../../www/tones.js';
-import { collectErrors, startBrowser } from '../lib/browser.js';
-import { startDemo } from '../lib/demo.js';
+import { click, collectErrors, fill, newPage, seen, start } from '../lib/browser.js';
 
 const LABELS = [
   { name: 'very negative', polarity: -1 },
@@ -67,27 +66,25 @@ describe('what the page says', () => {
 });
 
 describe('the page with five labels', () => {
-  let demo;
-  let browser;
+  let stage;
   before(async () => {
-    demo = await startDemo();
-    browser = await startBrowser();
+    stage = await start();
   });
   after(async () => {
-    await browser?.close();
-    await demo?.stop();
+    await stage?.stop();
   });
 
   it('shows each in its place and tone, and marks on one scale', async () => {
-    const context = await browser.newContext({ serviceWorkers: 'block', colorScheme: 'light', viewport: { width: 360, height: 740 } });
-    const page = await context.newPage();
+    const context = await stage.newContext();
+    const page = await newPage(context, { width: 360, height: 740, media: { 'prefers-color-scheme': 'light' } });
     const errors = collectErrors(page);
-    await page.route('**/pkg/dist/index.js', (route) => route.fulfill({ contentType: 'text/javascript', body: PACKAGE }));
-    await page.goto(demo.url);
-    await page.locator('#examples button').first().click();
-    await page.locator('#heat[data-shown=true]').waitFor();
-    await page.locator('#text').fill('Oh great');
-    await page.locator('#marks mark').first().waitFor();
+    stage.network.answer('/pkg/dist/index.js', { type: 'text/javascript', body: PACKAGE });
+    await page.goto(stage.url);
+    await seen(page, '#examples button');
+    await click(page, '#examples button');
+    await page.waitForSelector('#heat[data-shown=true]');
+    await fill(page, '#text', 'Oh great');
+    await page.waitForSelector('#marks mark');
     const shown = await page.evaluate(() => {
       const all = (selector, of) => [...document.querySelectorAll(selector)].map(of);
       const heat = document.getElementById('heat');

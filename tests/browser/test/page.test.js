@@ -2,43 +2,54 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 
 import { EXAMPLES, creditOf } from '../../../www/examples.js';
-import { collectErrors, countRequests, startBrowser } from '../lib/browser.js';
+import {
+  attribute,
+  choose,
+  click,
+  collectErrors,
+  fill,
+  hidden,
+  newPage,
+  says,
+  seen,
+  start,
+  textOf,
+} from '../lib/browser.js';
 import { ROOT, startDemo } from '../lib/demo.js';
-import { startSlowLine } from '../lib/slow.js';
 
+const BUNDLE = '/pkg/mixed-feelings-small.safetensors';
 const LABELS = ['negative', 'neutral', 'positive'];
 const MOST_WORDS = 8; // in the list of those that weighed most
 const AREA = /^The (upper |lower )?(left|top|middle|bottom|right) of the picture weighed most: it spoke (for|against) /;
 const QUIET = 1500; // ms in which a page that still loads something would show it
 
 describe('the demo page', () => {
-  let demo;
-  let browser;
+  let stage;
   before(async () => {
-    demo = await startDemo();
-    browser = await startBrowser();
+    stage = await start();
   });
-  after(async () => {
-    await browser?.close();
-    await demo?.stop();
-  });
+  after(() => stage?.stop());
 
   /** Opens the page in a fresh profile and waits until it says that all of it is kept for offline use. */
   async function visit(options = {}) {
-    const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
-    const requests = countRequests(context);
-    const page = await context.newPage();
+    const context = await stage.newContext();
+    const { requests } = stage.network;
+    requests.length = 0;
+    const page = await newPage(context, options);
+    const asks = []; // the page's own list, its worker's included
+    page.on('request', (request) => asks.push(request.url()));
     const errors = collectErrors(page);
-    await page.goto(demo.url);
-    await page.locator('#status[data-state=offline]').waitFor();
-    return { context, page, requests, errors };
+    await page.goto(stage.url);
+    await seen(page, '#status[data-state=offline]');
+    return { context, page, requests, asks, errors };
   }
 
   /** Waits until a reading of the post that is shown stands on the page, and returns what it says. */
   async function reading(page) {
-    await page.locator('#reading[data-state=done]').waitFor();
+    await seen(page, '#reading[data-state=done]');
     return page.evaluate(() => ({
       verdict: document.getElementById('verdict').textContent,
       rows: Object.fromEntries(
@@ -76,14 +87,15 @@ describe('the demo page', () => {
   }
 
   it('reads a text, a picture, and both, and sends nothing anywhere', async () => {
-    const { context, page, requests, errors } = await visit();
+    const { context, page, requests, asks, errors } = await visit();
     for (const name of ['app.js', 'worker.js', 'engine_bg.wasm', '.safetensors', 'sw.js']) {
       assert.ok(requests.some(({ url }) => url.endsWith(name)), `the request for ${name} was counted`);
     }
-    assert.ok(requests.every(({ url }) => url.startsWith(demo.url) || url.startsWith('blob:')), 'only from its own origin');
-    const loaded = requests.length;
+    const sent = () => [...requests.map(({ url }) => url), ...asks].filter((url) => !url.startsWith('blob:'));
+    const loaded = sent();
+    assert.deepEqual(loaded.filter((url) => !url.startsWith(stage.url)), [], 'only from its own origin');
 
-    await page.locator('#text').fill('I love this, what a wonderful and happy day!');
+    await fill(page, '#text', 'I love this, what a wonderful and happy day!');
     const text = await reading(page);
     assert.match(text.verdict, /^The words alone feel positive\.$/);
     assert.deepEqual(Object.keys(text.rows), ['words']);
@@ -94,12 +106,12 @@ describe('the demo page', () => {
     assert.ok(text.weights.some(({ word }) => word === 'love'), `love is listed: ${JSON.stringify(text.weights)}`);
     assertSane(text.rows);
 
-    await page.locator('#text').fill('This is terrible, I am so sad and angry.');
-    await page.locator('#verdict em[data-label=negative]').waitFor();
+    await fill(page, '#text', 'This is terrible, I am so sad and angry.');
+    await seen(page, '#verdict em[data-label=negative]');
 
-    await page.locator('#clear').click();
-    await page.locator('#reading[data-state=waiting]').waitFor();
-    await page.locator('#file').setInputFiles(`${ROOT}www/photos/chelsea.jpg`);
+    await click(page, '#clear');
+    await seen(page, '#reading[data-state=waiting]');
+    await (await page.$('#file')).uploadFile(`${ROOT}www/photos/chelsea.jpg`);
     const image = await reading(page);
     assert.match(image.verdict, /^The picture alone feels (negative|neutral|positive)\.$/);
     assert.deepEqual(Object.keys(image.rows), ['picture']);
@@ -108,21 +120,20 @@ describe('the demo page', () => {
     assert.deepEqual(image.weights, [], 'without words none is listed');
     assertSane(image.rows);
 
-    await page.locator('#text').fill('Nothing beats coming home to this face.');
-    await page.locator('#scores tr[data-reading="the post"]').waitFor();
+    await fill(page, '#text', 'Nothing beats coming home to this face.');
+    await seen(page, '#scores tr[data-reading="the post"]');
     const both = await reading(page);
     assert.deepEqual(Object.keys(both.rows), ['words', 'picture', 'the post']);
     assert.match(both.contradiction, /^[<>]?\d+ % chance that words and picture /);
     assert.match(both.verdict, new RegExp(`^(${LABELS.join('|')}) as a whole\\.`, 'i'));
     assertSane(both.rows);
 
-    await page.locator('#examples button').nth(4).click();
-    await page.locator('#credit:not(:empty)').waitFor();
+    await click(page, '#examples button', 4);
+    await seen(page, '#credit:not(:empty)');
     await reading(page);
 
-    await page.waitForTimeout(QUIET);
-    const later = requests.slice(loaded).filter(({ url }) => !url.startsWith('blob:'));
-    assert.deepEqual(later, [], 'no request at all once the page is loaded');
+    await setTimeout(QUIET);
+    assert.deepEqual(sent(), loaded, 'no request at all once the page is loaded');
     assert.deepEqual(errors, []);
     await context.close();
   });
@@ -145,22 +156,22 @@ describe('the demo page', () => {
     assert.deepEqual(visited.slice(0, 2), ['file', 'clear']);
     assert.ok(visited[2].includes(EXAMPLES[0].text), 'then the examples');
 
-    await page.locator('#examples button').first().focus();
+    await page.focus('#examples button');
     await page.keyboard.press('Enter');
-    await page.locator('#scores tr[data-reading="the post"]').waitFor();
-    assert.equal(await page.locator('#text').inputValue(), EXAMPLES[0].text);
+    await seen(page, '#scores tr[data-reading="the post"]');
+    assert.equal(await page.$eval('#text', (field) => field.value), EXAMPLES[0].text);
     assert.match((await reading(page)).area, AREA);
 
-    await page.locator('#heat-toggle').focus();
+    await page.focus('#heat-toggle');
     await page.keyboard.press('Space');
-    assert.equal(await page.locator('#heat').getAttribute('data-shown'), 'false');
-    assert.equal(await page.locator('#heat-text').textContent(), '', 'nor is the area named');
+    assert.equal(await attribute(page, '#heat', 'data-shown'), 'false');
+    assert.equal(await textOf(page, '#heat-text'), '', 'nor is the area named');
     await context.close();
   });
 
   it('has a name for every control and says what changes', async () => {
     const { context, page } = await visit();
-    await page.locator('#examples button').first().click();
+    await click(page, '#examples button');
     await reading(page);
     const nameless = await page.evaluate(() =>
       [...document.querySelectorAll('button, input, textarea, a[href]')]
@@ -180,18 +191,19 @@ describe('the demo page', () => {
     assert.match(roles.meter, /words and picture/);
     assert.match(roles.thread, /words -?\d.*picture -?\d/);
     // The map over the photo is for the eye alone; the same is said beside it.
-    assert.match(await page.locator('#photo').ariaSnapshot(), /of the picture weighed most: it spoke (for|against)/);
+    const heard = await page.accessibility.snapshot({ root: await page.$('#photo'), interestingOnly: false });
+    assert.match(JSON.stringify(heard), /of the picture weighed most: it spoke (for|against)/);
     await context.close();
   });
 
   it('names author and licence of each photo', async () => {
     const { context, page } = await visit();
     for (const [i, example] of EXAMPLES.entries()) {
-      const item = page.locator('#examples li').nth(i);
-      assert.equal(await item.locator('.example-credit').textContent(), `${example.author}, ${example.licence}`);
-      await item.locator('button').click();
-      await page.locator('#credit', { hasText: creditOf(example) }).waitFor();
-      const credit = await page.locator('#credit').textContent();
+      const credits = await page.$$eval('#examples .example-credit', (all) => all.map((one) => one.textContent));
+      assert.equal(credits[i], `${example.author}, ${example.licence}`);
+      await click(page, '#examples li button', i);
+      await says(page, '#credit', creditOf(example));
+      const credit = await textOf(page, '#credit');
       assert.ok(credit.includes(example.author) && credit.includes(example.licence), credit);
     }
     await context.close();
@@ -199,70 +211,68 @@ describe('the demo page', () => {
 
   it('says when only the beginning of a text was read', async () => {
     const { context, page } = await visit();
-    const note = page.locator('#text-note');
-    await page.locator('#text').fill('such a long and happy day '.repeat(100));
-    await note.waitFor();
-    assert.match(await note.textContent(), /only its beginning was read/);
-    assert.equal(await page.locator('#text').getAttribute('aria-describedby'), 'text-note', 'a screen reader says it too');
-    await page.locator('#text').fill('a short one');
-    await note.waitFor({ state: 'hidden' });
+    await fill(page, '#text', 'such a long and happy day '.repeat(100));
+    await seen(page, '#text-note');
+    assert.match(await textOf(page, '#text-note'), /only its beginning was read/);
+    assert.equal(await attribute(page, '#text', 'aria-describedby'), 'text-note', 'a screen reader says it too');
+    await fill(page, '#text', 'a short one');
+    await hidden(page, '#text-note');
     await context.close();
   });
 
   it('shows how far the model has come', async (t) => {
-    const line = await startSlowLine(demo.url);
-    t.after(() => line.stop());
-    const context = await browser.newContext();
-    const page = await context.newPage();
-    await page.goto(line.url);
+    stage.network.letThrough(0);
+    t.after(() => stage.network.letThrough(1));
+    const context = await stage.newContext();
+    const page = await newPage(context);
+    await page.goto(stage.url);
     for (const percent of [0, 20, 55, 90]) {
-      line.letThrough(percent / 100);
+      stage.network.letThrough(percent / 100);
       // Waits until it is shown, too.
-      const bar = page.locator(`#progress[aria-valuenow="${percent}"]`);
-      await bar.waitFor();
-      assert.match(await bar.getAttribute('aria-valuetext'), /^\d+\.\d of \d+\.\d megabytes$/);
-      assert.match(await page.locator('#status').textContent(), /^Fetching the model: \d+\.\d of \d+\.\d MB$/);
+      await seen(page, `#progress[aria-valuenow="${percent}"]`);
+      assert.match(await attribute(page, '#progress', 'aria-valuetext'), /^\d+\.\d of \d+\.\d megabytes$/);
+      assert.match(await textOf(page, '#status'), /^Fetching the model: \d+\.\d of \d+\.\d MB$/);
     }
-    line.letThrough(1);
-    await page.locator('#status[data-state=offline]').waitFor();
-    assert.ok(await page.locator('#progress').isHidden());
+    stage.network.letThrough(1);
+    await seen(page, '#status[data-state=offline]');
+    await hidden(page, '#progress');
     await context.close();
   });
 
   it('opens and reads again without a network', async () => {
     const own = await startDemo();
-    const context = await browser.newContext();
-    const page = await context.newPage();
+    const context = await stage.newContext();
+    const page = await newPage(context);
     await page.goto(own.url);
-    await page.locator('#status[data-state=offline]').waitFor();
+    await seen(page, '#status[data-state=offline]');
     await own.stop();
     await page.reload();
-    await page.locator('#status[data-state=offline]').waitFor();
-    await page.locator('#examples button').nth(3).click();
-    await page.locator('#scores tr[data-reading="the post"]').waitFor();
-    assert.ok((await page.locator('#picture').evaluate((image) => image.naturalWidth)) > 0, 'photos are kept too');
+    await seen(page, '#status[data-state=offline]');
+    await click(page, '#examples button', 3);
+    await seen(page, '#scores tr[data-reading="the post"]');
+    assert.ok((await page.$eval('#picture', (image) => image.naturalWidth)) > 0, 'photos are kept too');
     await context.close();
   });
 
   it('explains what it cannot read and reads the next post', async () => {
     const { context, page } = await visit();
-    await page.locator('#file').setInputFiles({ name: 'a.png', mimeType: 'image/png', buffer: Buffer.from('no picture') });
-    await page.locator('#trouble[data-code=not-an-image]').waitFor();
-    assert.match(await page.locator('#trouble-text').textContent(), /not a picture/);
-    await page.locator('#text').fill('still here');
-    await page.locator('#remove').click();
-    await page.locator('#trouble').waitFor({ state: 'hidden' });
+    await choose(page, '#file', { name: 'a.png', type: 'image/png', text: 'no picture' });
+    await seen(page, '#trouble[data-code=not-an-image]');
+    assert.match(await textOf(page, '#trouble-text'), /not a picture/);
+    await fill(page, '#text', 'still here');
+    await click(page, '#remove');
+    await hidden(page, '#trouble');
     assert.match((await reading(page)).verdict, /words alone/);
 
-    await page.locator('#text').fill('much too long '.repeat(10_000));
-    await page.locator('#trouble[data-code=text-too-long]').waitFor();
-    await page.locator('#clear').click();
-    await page.locator('#trouble').waitFor({ state: 'hidden' });
+    await fill(page, '#text', 'much too long '.repeat(10_000));
+    await seen(page, '#trouble[data-code=text-too-long]');
+    await click(page, '#clear');
+    await hidden(page, '#trouble');
 
-    await page.locator('#file').setInputFiles({ name: 'a.pdf', mimeType: 'application/pdf', buffer: Buffer.from('%PDF') });
-    await page.locator('#trouble[data-code=not-an-image]').waitFor();
-    await page.locator('#examples button').nth(1).click();
-    await page.locator('#trouble').waitFor({ state: 'hidden' });
+    await choose(page, '#file', { name: 'a.pdf', type: 'application/pdf', text: '%PDF' });
+    await seen(page, '#trouble[data-code=not-an-image]');
+    await click(page, '#examples button', 1);
+    await hidden(page, '#trouble');
     await context.close();
   });
 
@@ -280,51 +290,52 @@ describe('the demo page', () => {
         document.body.dispatchEvent(event);
       }, kind);
       assert.match((await reading(page)).verdict, /^The picture alone/);
-      await page.locator('#clear').click();
-      await page.locator('#reading[data-state=waiting]').waitFor();
+      await click(page, '#clear');
+      await seen(page, '#reading[data-state=waiting]');
     }
     await context.close();
   });
 
-  it('shows a model that cannot be loaded kindly and tries again', async () => {
-    const context = await browser.newContext({ serviceWorkers: 'block' });
-    const page = await context.newPage();
-    await page.route('**/*.safetensors', (route) => route.fulfill({ status: 503 }));
-    await page.goto(demo.url);
-    await page.locator('#trouble[data-code=bundle-fetch]').waitFor();
-    assert.equal(await page.locator('#status').getAttribute('data-state'), 'failed');
-    await page.unroute('**/*.safetensors');
-    await page.locator('#trouble-button').click();
-    await page.locator('#status[data-state=ready]').waitFor();
-    await page.locator('#text').fill('back again');
+  it('shows a model that cannot be loaded kindly and tries again', async (t) => {
+    const context = await stage.newContext();
+    const page = await newPage(context);
+    stage.network.answer(BUNDLE, { status: 503 });
+    t.after(() => stage.network.answer(BUNDLE));
+    await page.goto(stage.url);
+    await seen(page, '#trouble[data-code=bundle-fetch]');
+    assert.equal(await attribute(page, '#status', 'data-state'), 'failed');
+    stage.network.answer(BUNDLE);
+    await click(page, '#trouble-button');
+    await seen(page, '#status[data-state=offline]');
+    await fill(page, '#text', 'back again');
     await reading(page);
     await context.close();
   });
 
   it('fits a phone, in the dark too, and remembers the chosen colours', async () => {
-    const { context, page } = await visit({ viewport: { width: 360, height: 740 }, colorScheme: 'dark' });
-    await page.locator('#examples button').first().click();
+    const { context, page } = await visit({ width: 360, height: 740, media: { 'prefers-color-scheme': 'dark' } });
+    await click(page, '#examples button');
     await reading(page);
     const excess = () => page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
     assert.ok((await excess()) <= 0, `${await excess()} px too wide`);
 
     const portrait = EXAMPLES.findIndex(({ photo }) => photo === 'friends.jpg');
-    await page.locator('#examples button').nth(portrait).click();
-    await page.locator('#credit', { hasText: creditOf(EXAMPLES[portrait]) }).waitFor();
-    const stretched = await page.locator('#picture').evaluate(async (image) => {
+    await click(page, '#examples button', portrait);
+    await says(page, '#credit', creditOf(EXAMPLES[portrait]));
+    const stretched = await page.$eval('#picture', async (image) => {
       await image.decode();
       return (image.clientWidth * image.naturalHeight) / (image.clientHeight * image.naturalWidth);
     });
     assert.ok(Math.abs(stretched - 1) < 0.02, `a portrait is ${stretched} times as wide as it should be`);
 
     const endless = 'loooong'.repeat(60);
-    await page.locator('#text').fill(endless);
-    await page.locator('#weight-list li', { hasText: endless }).waitFor();
+    await fill(page, '#text', endless);
+    await says(page, '#weight-list li', endless);
     assert.ok((await excess()) <= 0, `${await excess()} px too wide for a long word`);
 
     const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
     const dark = await background();
-    await page.locator('#theme').click();
+    await click(page, '#theme');
     const light = await background();
     assert.notEqual(light, dark);
     await page.reload();

@@ -9,8 +9,8 @@ import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
 
 import { BACKENDS, openBackend } from '../lib/backends.js';
-import { openBlank, startBrowser } from '../lib/browser.js';
-import { PROGRAM, ROOT, startDemo } from '../lib/demo.js';
+import { openBlank, start } from '../lib/browser.js';
+import { PROGRAM, ROOT } from '../lib/demo.js';
 import { makePictures, makePosts } from '../lib/posts.js';
 
 const PAIRS = 160;
@@ -18,27 +18,22 @@ const LEAST_POSTS = 200;
 const TOLERANCE = 1e-3;
 
 describe('the same post, the same answer', () => {
-  let demo;
-  let browser;
-  let page;
+  let stage;
   let folder;
   let posts;
   let native;
   const inBrowser = {}; // backend -> analyses
 
   before(async () => {
-    demo = await startDemo();
-    browser = await startBrowser();
-    page = await openBlank(await browser.newContext(), demo.url);
+    stage = await start();
     folder = await mkdtemp(join(tmpdir(), 'mixed-feelings-'));
-    const pictures = await makePictures(page);
+    const pictures = await makePictures(await openBlank(stage, await stage.newContext()));
     posts = makePosts(pictures, PAIRS);
     native = await readNatively(pictures);
     for (const backend of BACKENDS) inBrowser[backend] = await readInBrowser(backend, pictures);
   });
   after(async () => {
-    await browser?.close();
-    await demo?.stop();
+    await stage?.stop();
     if (folder) await rm(folder, { recursive: true });
   });
 
@@ -55,7 +50,7 @@ describe('the same post, the same answer', () => {
 
   /** The analyses of one wasm build, in a page of its own. */
   async function readInBrowser(backend, pictures) {
-    const page = await openBackend(browser, demo.url, backend);
+    const page = await openBackend(stage, backend);
     await page.evaluate((files) => {
       const blob = (base64) => new Blob([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))]);
       window.pictures = new Map(files.map(({ name, base64 }) => [name, blob(base64)]));
@@ -74,7 +69,7 @@ describe('the same post, the same answer', () => {
       }
       return analyses;
     }, plain);
-    await page.context().close();
+    await page.browserContext().close();
     return analyses;
   }
 

@@ -5,21 +5,19 @@ import { existsSync, readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 
 import { EXAMPLES } from '../../../www/examples.js';
-import { analyze, openAnalyzer, openBlank, startBrowser } from '../lib/browser.js';
-import { ROOT, startDemo } from '../lib/demo.js';
+import { analyze, openAnalyzer, openBlank, start } from '../lib/browser.js';
+import { ROOT } from '../lib/demo.js';
 
 const BUILT = existsSync(`${ROOT}pkg/dist/reference/engine_bg.wasm`);
 /** Largest distance of a probability that 7-bit activations may cause. */
 const TOLERANCE = 0.05;
 
 describe('int8 against float', { skip: !BUILT && 'needs `cargo pack --reference`' }, () => {
-  let demo;
-  let browser;
+  let stage;
   let page;
   before(async () => {
-    demo = await startDemo();
-    browser = await startBrowser();
-    page = await openBlank(await browser.newContext(), demo.url);
+    stage = await start();
+    page = await openBlank(stage, await stage.newContext());
     await openAnalyzer(page);
     await page.evaluate(async () => {
       const reference = await import('/pkg/dist/reference/engine.js');
@@ -35,10 +33,7 @@ describe('int8 against float', { skip: !BUILT && 'needs `cargo pack --reference`
       };
     });
   });
-  after(async () => {
-    await browser?.close();
-    await demo?.stop();
-  });
+  after(() => stage?.stop());
 
   const posts = EXAMPLES.map(({ text, photo }, i) => ({
     text: i % 4 === 3 ? undefined : text,

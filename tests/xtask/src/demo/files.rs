@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use percent_encoding::percent_decode_str;
 
 /// The folders that are served.
 pub struct Site {
@@ -29,8 +30,8 @@ impl Site {
     /// The file that the target of a request (`/a/b.js?query`) names, if it is one that may be served.
     pub fn find(&self, target: &str) -> Option<PathBuf> {
         let path = target.split(['?', '#']).next()?.strip_prefix('/')?;
-        let path = percent_decoded(path)?;
-        let path = if path.is_empty() { "index.html" } else { path.as_str() };
+        let path = percent_decode_str(path).decode_utf8().ok()?;
+        let path = if path.is_empty() { "index.html" } else { &path };
         let parts: Vec<&str> = path.split('/').collect();
         if !parts.iter().all(|part| is_plain_name(part)) {
             return None;
@@ -58,22 +59,6 @@ fn is_published(parts: &[&str]) -> bool {
 /// No hidden file, no `.` or `..`, nothing that another system could take for a separator, a drive or a stream.
 fn is_plain_name(part: &str) -> bool {
     !part.is_empty() && !part.starts_with('.') && !part.contains(['\\', ':', '\0', '/'])
-}
-
-/// `None` on a malformed escape or when the bytes are not UTF-8.
-fn percent_decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let digit = |b: Option<u8>| char::from(b?).to_digit(16);
-        let (high, low) = (digit(rest.next())?, digit(rest.next())?);
-        bytes.push(u8::try_from(high * 16 + low).ok()?);
-    }
-    String::from_utf8(bytes).ok()
 }
 
 /// The MIME type of a file, by its extension.

@@ -1,0 +1,26 @@
+// A headless browser, for the tests and for the benchmark.
+
+import puppeteer from 'puppeteer-core';
+
+/** Starts `program`, a Chromium unless `name` says `firefox`; `args` are more of Chromium's switches. */
+export function launch({ name = 'chromium', program, args = [] }) {
+  const firefox = name === 'firefox';
+  return puppeteer.launch({
+    browser: firefox ? 'firefox' : 'chrome',
+    executablePath: program,
+    headless: true,
+    protocolTimeout: 0, // a call may take as long as what is called
+    args: firefox
+      ? []
+      : [
+          ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []), // containers run as root
+          '--disable-gpu',
+          '--disable-dev-shm-usage',
+          '--disable-background-networking',
+          '--disable-component-update',
+          '--disable-sync',
+          '--no-first-run',
+          ...args,
+        ],
+  });
+}

@@ -1,0 +1,173 @@
+//! `cargo pack`: builds the npm package in `pkg/` from the sources beside it. What is up to date is left alone: of Rust,
+//! cargo knows what that is; of the rest, the content of the files says.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    thread,
+};
+
+use anyhow::{Context, Result, anyhow};
+use xshell::{Shell, cmd};
+
+use crate::{
+    tools::{self, npm, once},
+    wasm::{self, Build},
+};
+
+/// Builds the npm package in pkg/: two wasm programs, their bindings, the TypeScript.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+pub struct Args {
+    /// Also build the float model, which the browser tests compare with, into pkg/dist/reference/.
+    #[arg(long)]
+    pub reference: bool,
+    /// Make the JavaScript and the bindings again even if they are up to date; of Rust, cargo decides.
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// Where things are.
+struct Places {
+    pkg: PathBuf,
+    dist: PathBuf,
+    /// Tells what was built from which input.
+    markers: PathBuf,
+}
+
+/// Builds what is not up to date and tells how large it is.
+///
+/// # Errors
+/// As [`build`].
+pub fn run(args: &Args) -> Result<()> {
+    let changed = build(args)?;
+    if changed.is_empty() { Ok(()) } else { print_sizes(&tools::shell()?, &changed) }
+}
+
+/// Builds what is not up to date and returns the wasm that is new.
+///
+/// # Errors
+/// When Node.js is missing, or something does not build.
+pub fn build(args: &Args) -> Result<Vec<PathBuf>> {
+    let shell = tools::shell()?;
+    // So that nobody waits minutes for the wasm to learn that something is missing.
+    tools::require_node(&shell)?;
+    tools::require_target(&shell, wasm::TARGET)?;
+    let pkg = tools::root()?.join("pkg");
+    let markers = tools::target_folder()?.join("pack");
+    let places = Places { dist: pkg.join("dist"), pkg, markers };
+    if args.force && places.markers.exists() {
+        fs::remove_dir_all(&places.markers).with_context(|| places.markers.display().to_string())?;
+    }
+    let mut builds = wasm::SHIPPED.to_vec();
+    builds.extend(args.reference.then_some(wasm::REFERENCE));
+    let steps = builds.len() + 1;
+    let built = thread::scope(|scope| {
+        let scripts = scope.spawn(|| typescript(&places));
+        let mut built = Vec::new();
+        for (number, &build) in builds.iter().enumerate() {
+            eprintln!(
+                "[{}/{steps}] compiling {} to wasm, meanwhile the TypeScript ...",
+                number + 1,
+                build.name
+            );
+            let wasm = wasm::compile(&shell, build)?;
+            built.push((build, fs::read(&wasm).with_context(|| wasm.display().to_string())?));
+        }
+        scripts.join().map_err(|_| anyhow!("the thread that compiles the TypeScript panicked"))??;
+        anyhow::Ok(built)
+    })?;
+    eprintln!("[{steps}/{steps}] JavaScript bindings ...");
+    let mut changed = Vec::new();
+    for (build, wasm) in built {
+        changed.extend(bindings(&shell, &places, build, wasm)?);
+    }
+    Ok(changed)
+}
+
+/// Makes the bindings of a program, unless they are there; returns its wasm if it is new.
+fn bindings(shell: &Shell, places: &Places, build: Build, wasm: Vec<u8>) -> Result<Option<PathBuf>> {
+    let folder = places.dist.join(build.name);
+    let [script, program] = wasm::outputs(&folder, "engine");
+    let marker = places.markers.join(build.name);
+    let inputs = tools::fingerprint(&[&wasm, &minifier(places)?]);
+    let mut changed = None;
+    once(&marker, &inputs, &[&script, &program], || {
+        wasm::bind(wasm, &folder, "engine")?;
+        minify(shell, &places.pkg, std::slice::from_ref(&script))?;
+        changed = Some(program.clone());
+        Ok(())
+    })?;
+    Ok(changed)
+}
+
+/// Installs the compiler, compiles, makes what is new small, and copies the licences.
+fn typescript(places: &Places) -> Result<()> {
+    let shell = tools::shell()?;
+    for licence in ["LICENSE-MIT", "LICENSE-APACHE"] {
+        shell.copy_file(licence, &places.pkg)?;
+    }
+    shell.change_dir(&places.pkg);
+    tools::npm_ci(&shell)?;
+    let sources = tools::files_in(&places.pkg.join("src"))?;
+    let mut inputs = vec![minifier(places)?, fs::read(places.pkg.join("tsconfig.json"))?];
+    for source in &sources {
+        inputs.push(source.as_os_str().as_encoded_bytes().to_vec());
+        inputs.push(fs::read(source).with_context(|| source.display().to_string())?);
+    }
+    let inputs: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
+    once(
+        &places.markers.join("typescript"),
+        &tools::fingerprint(&inputs),
+        &[&places.dist.join("index.js")],
+        || {
+            // What was made of sources that went away would be published too.
+            for file in scripts(&places.dist)? {
+                shell.remove_path(file)?;
+            }
+            npm(&shell).args(["run", "--silent", "build"]).run()?;
+            let made =
+                scripts(&places.dist)?.into_iter().filter(|file| file.extension().is_some_and(|e| e == "js"));
+            minify(&shell, &places.pkg, &made.collect::<Vec<_>>())
+        },
+    )
+}
+
+/// What decides how JavaScript is compiled and made small: the versions of the tools, and how they are called.
+fn minifier(places: &Places) -> Result<Vec<u8>> {
+    let mut both = Vec::new();
+    for name in ["package-lock.json", "package.json"] {
+        both.extend(fs::read(places.pkg.join(name)).with_context(|| name.to_owned())?);
+    }
+    Ok(both)
+}
+
+/// The compiler's output: JavaScript and declarations, beside the folders of the programs.
+fn scripts(dist: &Path) -> Result<Vec<PathBuf>> {
+    if dist.exists() { tools::files_in(dist) } else { Ok(vec![]) }
+}
+
+/// Takes comments, spaces and long names out of JavaScript; the declarations beside it keep theirs.
+fn minify(shell: &Shell, pkg: &Path, scripts: &[PathBuf]) -> Result<()> {
+    let _in_pkg = shell.push_dir(pkg);
+    // Relative names, because the output is laid out like the names of the input.
+    let scripts = scripts.iter().map(|script| script.strip_prefix(pkg).unwrap_or(script));
+    Ok(npm(shell).args(["run", "--silent", "minify", "--"]).args(scripts).quiet().run()?)
+}
+
+/// Node has both compressors; prints one line a file, in bytes.
+const SIZES: &str = "\
+const { readFileSync } = require('node:fs');
+const { gzipSync, brotliCompressSync } = require('node:zlib');
+const row = (name, sizes) => console.error(name.padEnd(40) + sizes.map((size) => String(size).padStart(11)).join(''));
+row('bytes', ['raw', 'gzip', 'brotli']);
+for (const file of process.argv.slice(1)) {
+  const bytes = readFileSync(file);
+  row(file, [bytes.length, gzipSync(bytes, { level: 9 }).length, brotliCompressSync(bytes).length]);
+}";
+
+/// How large the wasm is, as it lies on the disk and as servers send it.
+fn print_sizes(shell: &Shell, files: &[PathBuf]) -> Result<()> {
+    let root = shell.current_dir();
+    let files = files.iter().map(|file| file.strip_prefix(&root).unwrap_or(file));
+    Ok(cmd!(shell, "node -e {SIZES}").args(files).quiet().run()?)
+}

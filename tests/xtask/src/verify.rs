@@ -1,0 +1,245 @@
+//! `cargo verify`: every check of the project, one after the other, the cheap ones first, each after what it relies on.
+//!
+//! It stops at the first step that fails, with the command that runs this step alone, and ends with a line that counts
+//! the steps. What a step needs and can be installed without asking (the wasm target, npm and Python packages, Chromium
+//! and Python's venv when run as root) is installed; otherwise the error says what to install.
+
+use std::{
+    env,
+    io::{self, Write},
+    path::Path,
+    time::Instant,
+};
+
+use anyhow::Result;
+use clap::builder::PossibleValuesParser;
+use xshell::{Shell, cmd};
+
+use crate::{
+    pack,
+    tools::{self, cargo, npm, npm_ci, require_target},
+    wasm,
+};
+
+/// Runs every check of the project: format, lints, the npm package, Rust tests, ONNX runtimes, a real browser.
+#[derive(Debug, Default, clap::Args)]
+#[command(after_help = "Environment:
+  CHROMIUM  the Chromium to test in; otherwise chromium, chromium-browser or google-chrome from PATH")]
+pub struct Args {
+    /// Run this step alone; may be given more than once.
+    #[arg(long, value_name = "STEP", value_parser = names())]
+    only: Vec<String>,
+    /// Begin with this step.
+    #[arg(long, value_name = "STEP", value_parser = names(), conflicts_with = "only")]
+    from: Option<String>,
+    /// Print the steps and stop.
+    #[arg(long)]
+    list: bool,
+}
+
+fn names() -> PossibleValuesParser {
+    PossibleValuesParser::new(STEPS.iter().map(|step| step.name))
+}
+
+/// One check.
+struct Step {
+    /// What `--only` calls it.
+    name: &'static str,
+    /// What it checks, in a few words.
+    about: &'static str,
+    /// Runs it in the repository.
+    run: fn(&Shell) -> Result<()>,
+}
+
+/// A target whose kernels this machine can only type-check.
+const ARM: &str = "aarch64-unknown-linux-gnu";
+
+/// All checks; a later one may rely on what an earlier one built. The Rust tests come after the package because they
+/// hold the native program to its wasm.
+const STEPS: &[Step] = &[
+    Step { name: "format", about: "rustfmt", run: format },
+    Step { name: "lints", about: "clippy on every crate and test", run: lints },
+    Step { name: "lints-wasm", about: "clippy on the browser build", run: lints_wasm },
+    Step { name: "lints-arm", about: "clippy on the library for 64-bit Arm", run: lints_arm },
+    Step { name: "pack", about: "build the npm package", run: package },
+    Step { name: "rust", about: "Rust tests", run: rust },
+    Step { name: "onnx", about: "the ONNX files in onnxruntime and onnxruntime-web", run: onnx },
+    Step { name: "types", about: "TypeScript types and the package's own tests", run: types },
+    Step { name: "browser", about: "the demo page and the package in headless Chromium", run: browser },
+];
+
+/// Whether all that was asked for passed.
+///
+/// # Errors
+/// When the repository is gone.
+pub fn run(args: &Args) -> Result<bool> {
+    let steps = chosen(args);
+    if args.list {
+        steps.iter().for_each(|step| println!("{:10} {}", step.name, step.about));
+        return Ok(true);
+    }
+    Ok(run_steps(&steps, &tools::root()?))
+}
+
+fn chosen(args: &Args) -> Vec<&'static Step> {
+    let named = |name: &String| STEPS.iter().find(|step| step.name == name);
+    if !args.only.is_empty() {
+        return args.only.iter().filter_map(named).collect();
+    }
+    let first = args.from.as_ref().and_then(|from| STEPS.iter().position(|step| step.name == from));
+    STEPS.iter().skip(first.unwrap_or(0)).collect()
+}
+
+/// Runs the steps up to the first that fails and prints the closing line; whether all passed.
+fn run_steps(steps: &[&Step], root: &Path) -> bool {
+    let began = Instant::now();
+    let mut passed = 0;
+    for (number, step) in steps.iter().enumerate() {
+        println!("\n=== [{}/{}] {}: {} ===", number + 1, steps.len(), step.name, step.about);
+        // The children write to the same stdout; the heading must come before them.
+        let _ = io::stdout().flush();
+        let step_began = Instant::now();
+        let shell = Shell::new().inspect(|shell| shell.change_dir(root));
+        let outcome = shell.map_err(Into::into).and_then(|shell| (step.run)(&shell));
+        let took = step_began.elapsed().as_secs_f64();
+        if let Err(error) = outcome {
+            eprintln!("\nFAILED {} after {took:.1} s: {error:#}", step.name);
+            eprintln!("Run it alone: cargo verify --only {}", step.name);
+            let skipped = steps.len() - number - 1;
+            if skipped > 0 {
+                eprintln!("Not run: {skipped} later steps; cargo verify --from {} goes on here", step.name);
+            }
+            println!("{passed} passed, 1 failed");
+            return false;
+        }
+        passed += 1;
+        println!("{} passed in {took:.1} s", step.name);
+    }
+    println!("\nAll of it in {:.1} s.", began.elapsed().as_secs_f64());
+    println!("{passed} passed, 0 failed");
+    true
+}
+
+fn format(sh: &Shell) -> Result<()> {
+    Ok(cargo(sh).args(["fmt", "--all", "--check"]).run()?)
+}
+
+fn lints(sh: &Shell) -> Result<()> {
+    let clippy = ["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"];
+    Ok(cargo(sh).args(clippy).run()?)
+}
+
+fn lints_wasm(sh: &Shell) -> Result<()> {
+    // The flags of the faster of the two programs: it has the kernels of both.
+    lints_of(sh, wasm::TARGET, "-Ctarget-feature=+simd128,+relaxed-simd")
+}
+
+/// No other step needs this target, so where it cannot be had (offline) the rest goes on, and says so.
+fn lints_arm(sh: &Shell) -> Result<()> {
+    if let Err(error) = require_target(sh, ARM) {
+        println!("left out: {error:#}");
+        return Ok(());
+    }
+    lints_of(sh, ARM, "")
+}
+
+fn lints_of(sh: &Shell, target: &str, flags: &str) -> Result<()> {
+    require_target(sh, target)?;
+    let library = ["clippy", "--locked", "--package", "mixed-feelings", "--lib", "--no-default-features"];
+    let clippy = cargo(sh).args(library).args(["--target", target, "--", "-D", "warnings"]);
+    Ok(clippy.env("CARGO_ENCODED_RUSTFLAGS", flags).run()?)
+}
+
+fn package(_: &Shell) -> Result<()> {
+    // The browser tests hold the int8 path to the float model, which the package does not ship.
+    pack::build(&pack::Args { reference: true, force: false })?;
+    Ok(())
+}
+
+fn rust(sh: &Shell) -> Result<()> {
+    Ok(cargo(sh).args(["test", "--locked", "--workspace"]).run()?)
+}
+
+fn onnx(sh: &Shell) -> Result<()> {
+    let folder = tools::target_folder()?.join("onnx-python");
+    let python = tools::python(sh, Path::new("tests/onnx/requirements.txt"), &folder)?;
+    npm_packages(sh, "tests/onnx")?;
+    let tests = ["test", "--locked", "--package", "mixed-feelings-native", "--test", "onnx_runtimes"];
+    let tests = cargo(sh).args(tests).args(["--", "--ignored", "--nocapture"]);
+    Ok(tests.env("ONNX_PYTHON", python).run()?)
+}
+
+fn types(sh: &Shell) -> Result<()> {
+    npm_packages(sh, "pkg")?;
+    let _in_pkg = sh.push_dir("pkg");
+    npm(sh).args(["exec", "--", "tsc", "--noEmit"]).run()?;
+    Ok(npm(sh).arg("test").run()?)
+}
+
+fn browser(sh: &Shell) -> Result<()> {
+    let chromium = tools::require_chromium(sh)?;
+    npm_packages(sh, "tests/browser")?;
+    let native = tools::native_program(sh, &[])?;
+    let _in_tests = sh.push_dir("tests/browser");
+    // Without a folder: Node.js 22 takes a folder's name for a file's, and every version finds `test/` by itself.
+    let tests = cmd!(sh, "node --test --test-concurrency=1").env("CHROMIUM", chromium);
+    // The page is served by this very program, the native side of the parity test answered by the other.
+    Ok(tests.env("XTASK", env::current_exe()?).env("MIXED_FEELINGS", native).run()?)
+}
+
+fn npm_packages(sh: &Shell, folder: &str) -> Result<()> {
+    let _inside = sh.push_dir(folder);
+    npm_ci(sh)
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::bail;
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn names_of(words: &[&str]) -> Option<Vec<&'static str>> {
+        let line = Line::try_parse_from(["verify"].iter().chain(words)).ok()?;
+        Some(chosen(&line.args).iter().map(|step| step.name).collect())
+    }
+
+    #[test]
+    fn all_steps_by_default_and_the_package_before_what_is_tested_on_it() {
+        let all = names_of(&[]).unwrap();
+        assert_eq!((all.len(), all[0]), (STEPS.len(), "format"));
+        let place = |name| all.iter().position(|&step| step == name).unwrap();
+        assert!(["rust", "types", "browser"].iter().all(|name| place("pack") < place(name)));
+    }
+
+    #[test]
+    fn steps_are_chosen() {
+        assert_eq!(names_of(&["--only", "types", "--only=format"]).unwrap(), ["types", "format"]);
+        assert_eq!(names_of(&["--from", "types"]).unwrap(), ["types", "browser"]);
+        for wrong in [&["--only"][..], &["--only", "nonsense"], &["--quick"], &["--from", "x"]] {
+            assert_eq!(names_of(wrong), None, "{wrong:?}");
+        }
+        assert_eq!(names_of(&["--only", "format", "--from", "types"]), None);
+    }
+
+    #[test]
+    fn a_failed_step_fails_the_run() {
+        let fine = Step { name: "fine", about: "passes", run: |_| Ok(()) };
+        let broken = Step { name: "broken", about: "fails", run: |_| bail!("on purpose") };
+        assert!(run_steps(&[&fine], Path::new(".")));
+        assert!(!run_steps(&[&fine, &broken, &fine], Path::new(".")));
+    }
+
+    #[test]
+    fn step_names_are_distinct() {
+        for (i, step) in STEPS.iter().enumerate() {
+            assert!(STEPS[..i].iter().all(|other| other.name != step.name), "{} comes twice", step.name);
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! From `src/` to wasm, by cargo; from wasm to wasm with JavaScript bindings, by wasm-bindgen as a library, so that nobody
+//! has to install its program.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+use wasm_bindgen_cli_support::Bindgen;
+use xshell::{Cmd, Shell};
+
+use crate::tools::{artifacts, cargo};
+
+/// The target of the browser builds.
+pub const TARGET: &str = "wasm32-unknown-unknown";
+
+/// One way to compile the library.
+#[derive(Clone, Copy, Debug)]
+pub struct Build {
+    /// The folder of its files in `pkg/dist/`.
+    pub name: &'static str,
+    features: &'static str,
+    flags: &'static [&'static str],
+}
+
+/// What the package contains: the faster one needs an engine with relaxed SIMD.
+pub const SHIPPED: [Build; 2] = [
+    Build { name: "simd128", features: "", flags: &[] },
+    Build { name: "relaxed-simd", features: "relaxed-simd", flags: &["-Ctarget-feature=+relaxed-simd"] },
+];
+
+/// The float model, for tests.
+pub const REFERENCE: Build = Build { name: "reference", features: "float", flags: &[] };
+
+/// Compiles the library and returns where the wasm is until the next build. What is fresh is up to cargo.
+///
+/// The builds share one target folder and all dependencies: only the library itself gets the flag for relaxed SIMD, and
+/// its cargo feature keeps the two apart.
+///
+/// # Errors
+/// When it does not compile.
+pub fn compile(shell: &Shell, build: Build) -> Result<PathBuf> {
+    let options = ["rustc", "--lib", "--package", "mixed-feelings", "--profile", "wasm", "--target", TARGET];
+    let command = cargo(shell)
+        .args(options)
+        .args(["--no-default-features", "--features", build.features])
+        // Takes precedence over the RUSTFLAGS of whoever runs this.
+        .env("CARGO_ENCODED_RUSTFLAGS", "-Ctarget-feature=+simd128")
+        // Without it, cargo gives cdylibs of the workspace one name whatever their features, and the builds push each
+        // other out of the target folder. Should cargo forget this variable, that is all that happens: they take longer.
+        .env("__CARGO_DEFAULT_LIB_METADATA", "mixed-feelings");
+    built(command, build.flags)
+}
+
+/// Runs a cargo command that compiles a cdylib to wasm, and returns where the wasm is.
+///
+/// # Errors
+/// When it fails, or names no wasm.
+pub fn built(command: Cmd<'_>, flags: &[&str]) -> Result<PathBuf> {
+    let files = artifacts(command, flags)?.into_iter().flat_map(|artifact| artifact.filenames);
+    let wasm = files.rev().find(|file| file.extension() == Some("wasm"));
+    Ok(wasm.context("cargo did not say where the wasm is")?.into())
+}
+
+/// The files that [`bind`] writes.
+pub fn outputs(folder: &Path, name: &str) -> [PathBuf; 2] {
+    [format!("{name}.js"), format!("{name}_bg.wasm")].map(|file| folder.join(file))
+}
+
+/// Writes `{name}.js` and `{name}_bg.wasm` into `folder`. The `web` target loads everywhere: browsers, Node, Deno, Bun,
+/// workerd.
+///
+/// # Errors
+/// When the wasm is not one with bindings, or a file cannot be written.
+pub fn bind(wasm: Vec<u8>, folder: &Path, name: &str) -> Result<()> {
+    fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    let mut bindgen = Bindgen::new();
+    bindgen.web(true)?.input_bytes(name, wasm).typescript(false).remove_producers_section(true);
+    bindgen.generate(folder).with_context(|| format!("bindings in {}", folder.display()))
+}
