@@ -75,6 +75,15 @@ impl BertConfig {
         Ok(config)
     }
 
+    /// Products of one forward pass over `tokens` tokens. A token in a layer meets four `h x h` matrices (query, key, value,
+    /// output) and two `h x i` ones (feed-forward), and all tokens twice in `h` dimensions (scores and weighted sum).
+    pub fn products(&self, tokens: usize) -> u64 {
+        let [h, i, layers, tokens] =
+            [self.hidden_size, self.intermediate_size, self.num_hidden_layers, tokens]
+                .map(|size| size as u64);
+        layers * tokens * (4 * h * h + 2 * h * i + 2 * tokens * h)
+    }
+
     /// Checks every value; the limits are far above any published BERT and keep sizes from overflowing.
     ///
     /// # Errors
@@ -159,6 +168,20 @@ mod tests {
         ] {
             assert_eq!(read(more).unwrap(), plain);
         }
+    }
+
+    #[test]
+    fn products_are_those_of_the_published_sizes() {
+        let bert = |hidden_size, num_hidden_layers| BertConfig {
+            hidden_size,
+            num_hidden_layers,
+            intermediate_size: 4 * hidden_size,
+            ..read("").unwrap()
+        };
+        // 12 layers of 7,077,888 weights each, and the attention on top.
+        assert_eq!(bert(768, 12).products(1), 12 * (7_077_888 + 2 * 768));
+        assert_eq!(bert(768, 12).products(128), 12 * 128 * (7_077_888 + 256 * 768));
+        assert_eq!(bert(384, 6).products(32), 6 * 32 * (1_769_472 + 64 * 384));
     }
 
     #[test]

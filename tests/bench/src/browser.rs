@@ -102,8 +102,8 @@ fn job(places: &Places, options: &Options, case: &Case) -> Result<Job> {
     let prepared = prepare::bundle(places, case.model)?;
     let python = prepare::python_here(places)?;
     let variants = prepare::onnx(places, &python, &prepared, case.part())?;
-    let config = prepared.parsed.config();
-    let texts = case.tokens().map(|tokens| questions::texts(&prepared.parsed, tokens)).transpose()?;
+    let config = &prepared.config;
+    let texts = case.tokens().map(|tokens| questions::texts(&prepared, tokens)).transpose()?;
     let photos = if case.input == Input::PostOfJpeg { questions::large_photos(places)? } else { vec![] };
     let picture = json!({ "side": SIDE, "mean": config.preprocess.mean, "std": config.preprocess.std });
     let url = |path: &Path| url(places, path);

@@ -6,7 +6,6 @@ mod cases;
 mod chart;
 mod facade;
 mod machine;
-mod macs;
 mod measured;
 mod models;
 mod native;

@@ -1,10 +1,8 @@
 //! The models that are measured: the shipped one, and random weights in the shapes of larger ones.
 
-use mixed_feelings::{
-    config::ModelConfig,
-    fusion::{FusionConfig, FusionKind},
-    image::{Architecture, CnnConfig, Filter, Fit, Preprocess},
-    text::{Activation, BertConfig},
+use mixed_feelings::model::{
+    Architecture, BertConfig, CnnConfig, Filter, Fit, FusionConfig, FusionKind, HiddenActivation, Labels,
+    ModelConfig, Preprocess, TEXT_PREPARATION,
 };
 
 /// Side of the pictures that all CNNs get.
@@ -49,6 +47,8 @@ fn config(text: BertConfig, architecture: Architecture) -> ModelConfig {
     ModelConfig {
         text,
         max_tokens: 128,
+        text_preparation: TEXT_PREPARATION,
+        labels: Labels::sentiment(),
         image: CnnConfig { architecture },
         preprocess: Preprocess {
             input_size: SIDE,
@@ -68,7 +68,7 @@ fn bert(hidden: usize, layers: usize, heads: usize) -> BertConfig {
         num_hidden_layers: layers,
         num_attention_heads: heads,
         intermediate_size: 4 * hidden,
-        hidden_act: Activation::Gelu,
+        hidden_act: HiddenActivation::Gelu,
         max_position_embeddings: 512,
         type_vocab_size: 2,
         layer_norm_eps: 1e-12,
@@ -79,12 +79,12 @@ fn bert(hidden: usize, layers: usize, heads: usize) -> BertConfig {
 }
 
 /// all-MiniLM-L6-v2.
-pub fn minilm() -> BertConfig {
+fn minilm() -> BertConfig {
     bert(384, 6, 12)
 }
 
 /// bert-base-uncased.
-pub fn bert_base() -> BertConfig {
+fn bert_base() -> BertConfig {
     bert(768, 12, 12)
 }
 

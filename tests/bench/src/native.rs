@@ -13,8 +13,8 @@ use anyhow::{Context, Result, bail};
 use mixed_feelings::{
     Analyzer, Post,
     analyzer::{ImageInput, Stage},
+    backend::cpu::{self, InstructionSet},
     image::Picture,
-    kernels::{self, InstructionSet},
 };
 use serde_json::{Value, json};
 
@@ -63,7 +63,7 @@ struct Entry<'a> {
 fn one(places: &Places, options: &Options, python: &Path, case: &Case) -> Result<Outcome> {
     let prepared = prepare::bundle(places, case.model)?;
     let variants = prepare::onnx(places, python, &prepared, case.part())?;
-    let texts = case.tokens().map(|tokens| questions::texts(&prepared.parsed, tokens)).transpose()?;
+    let texts = case.tokens().map(|tokens| questions::texts(&prepared, tokens)).transpose()?;
     let texts = texts.unwrap_or_default();
     let pictures = if case.has_image() { pictures()? } else { vec![] };
     let warm = Duration::from_millis(if options.quick { 200 } else { 700 });
@@ -108,10 +108,10 @@ fn peak<'a>(warm: Duration) -> Result<Entry<'a>> {
     let set = InstructionSet::best();
     let mut runner: Runner<'_> = Box::new(move || {
         let began = Instant::now();
-        std::hint::black_box(kernels::peak(set, TILES));
+        std::hint::black_box(cpu::peak(set, TILES));
         Ok(milliseconds(began))
     });
-    let macs = kernels::peak(set, 1).macs as f64 * f64::from(TILES);
+    let macs = cpu::peak(set, 1).macs as f64 * f64::from(TILES);
     let pace = warm_up(&mut runner, warm)?;
     Ok(Entry { group: "peak native", name: set.name().into(), ways: 1, macs, answer: None, pace, runner })
 }
@@ -231,7 +231,7 @@ fn our_runner<'a>(
 fn answer(prepared: &Prepared, text: Option<&Text>, picture: Option<&Picture>) -> Result<Vec<f64>> {
     let mut analyzer = Analyzer::from_bundle(fs::read(&prepared.bundle)?)?;
     let post = Post { text: text.map(|text| text.text.as_str()), image: picture.map(ImageInput::Picture) };
-    Ok(analyzer.analyze(post)?.scores.to_array().map(f64::from).to_vec())
+    Ok(analyzer.answer(post)?.post.probabilities().iter().map(|&p| p.into()).collect())
 }
 
 fn softmax(logits: &[f64], temperature: f64) -> Vec<f64> {
@@ -247,7 +247,7 @@ fn write_pictures(places: &Places, prepared: &Prepared, pictures: &[Picture]) ->
     }
     let file = places.made.join("pictures.rgb");
     fs::write(&file, pictures.iter().flat_map(|picture| picture.pixels()).copied().collect::<Vec<u8>>())?;
-    let preprocess = &prepared.parsed.config().preprocess;
+    let preprocess = &prepared.config.preprocess;
     Ok(Some(json!({ "file": file, "side": SIDE, "mean": preprocess.mean, "std": preprocess.std })))
 }
 

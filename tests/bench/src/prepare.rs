@@ -7,7 +7,11 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use mixed_feelings::{Analyzer, Bundle, bundle::random_bundle};
+use mixed_feelings::{
+    Analyzer, Bundle,
+    model::{ModelConfig, tokenizer_json},
+    testing::random_bundle,
+};
 use serde::Deserialize;
 use xshell::{Shell, cmd};
 use xtask::{
@@ -78,15 +82,25 @@ pub fn python_here(places: &Places) -> Result<PathBuf> {
     tools::python(&tools::shell()?, &requirements, &places.made.join("venv"))
 }
 
-/// A bundle on the disk, and parsed.
+/// A bundle on the disk, and what it is made of.
 #[derive(Debug)]
 pub struct Prepared {
     /// The folder of everything that is made from it.
     pub folder: PathBuf,
     /// The file.
     pub bundle: PathBuf,
-    /// Its content.
-    pub parsed: Bundle,
+    /// What it is made of.
+    pub config: ModelConfig,
+    /// Its `tokenizer.json`.
+    pub tokenizer: String,
+}
+
+impl Prepared {
+    fn new(folder: PathBuf, bundle: PathBuf, bytes: Vec<u8>) -> Result<Self> {
+        let parsed = Bundle::parse(bytes)?;
+        let (config, tokenizer) = (ModelConfig::of_bundle(&parsed)?, tokenizer_json(&parsed)?.to_owned());
+        Ok(Prepared { folder, bundle, config, tokenizer })
+    }
 }
 
 /// The bundle of a model: the shipped one, or one of random weights with the shipped one's tokenizer.
@@ -104,12 +118,12 @@ pub fn bundle(places: &Places, model: Model) -> Result<Prepared> {
         Ok(folder)
     };
     if model == Model::Shipped {
-        return Ok(Prepared { folder: folder(&bytes)?, bundle: shipped, parsed: Bundle::parse(bytes)? });
+        return Prepared::new(folder(&bytes)?, shipped, bytes);
     }
-    let tokenizer = Bundle::parse(bytes)?.tokenizer_json().to_owned();
+    let tokenizer = tokenizer_json(&Bundle::parse(bytes)?)?.to_owned();
     let config = model.config();
     // Weights made in another way are others.
-    let maker = include_bytes!("../../../src/bundle/random.rs");
+    let maker = include_bytes!("../../../src/testing.rs");
     let folder = folder(&[&serde_json::to_vec(&config)?, tokenizer.as_bytes(), maker].concat())?;
     let bundle = folder.join("bundle.safetensors");
     once(&folder.join("bundle.done"), "", &[&bundle], || {
@@ -117,8 +131,8 @@ pub fn bundle(places: &Places, model: Model) -> Result<Prepared> {
         fs::write(&bundle, random_bundle(&config, &tokenizer, 1)?)?;
         Ok(())
     })?;
-    let parsed = Bundle::parse(fs::read(&bundle)?)?;
-    Ok(Prepared { folder, bundle, parsed })
+    let bytes = fs::read(&bundle)?;
+    Prepared::new(folder, bundle, bytes)
 }
 
 /// One ONNX file.
@@ -151,7 +165,7 @@ pub fn onnx(places: &Places, python: &Path, prepared: &Prepared, part: Part) -> 
         export(&exported, &[])?;
         export(&prepared.folder.join(&own), &["--int8"])?;
         eprintln!("quantising it with onnxruntime's tools ...");
-        let config = &prepared.parsed.config().text;
+        let config = &prepared.config.text;
         let script = places.bench.join("quantize.py");
         let [heads, hidden] = [config.num_attention_heads, config.hidden_size].map(|n| n.to_string());
         let shape = ["--part", name, "--heads", &heads, "--hidden", &hidden];
@@ -183,7 +197,7 @@ fn export(
 /// # Errors
 /// When the bundle cannot be read.
 pub fn temperature(prepared: &Prepared, part: Part) -> Result<f32> {
-    let temperatures = Analyzer::from_bundle(fs::read(&prepared.bundle)?)?.temperatures();
+    let temperatures = Analyzer::from_bundle(fs::read(&prepared.bundle)?)?.readout().temperatures;
     Ok(match part {
         Part::Text => temperatures.text,
         Part::Image => temperatures.image,

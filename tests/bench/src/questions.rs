@@ -4,11 +4,11 @@ use std::{fs, path::Path};
 
 use anyhow::{Context, Result, ensure};
 use image::{DynamicImage, codecs::jpeg::JpegEncoder, imageops::FilterType};
-use mixed_feelings::{Bundle, text::Tokenizer};
+use mixed_feelings::text::Tokenizer;
 use serde::Serialize;
 use xtask::tools::once;
 
-use crate::prepare::Places;
+use crate::prepare::{Places, Prepared};
 
 /// Words that are one token each.
 const WORDS: [&str; 31] = [
@@ -33,8 +33,8 @@ pub struct Text {
 ///
 /// # Errors
 /// When the bundle's tokenizer splits one of the words.
-pub fn texts(bundle: &Bundle, tokens: usize) -> Result<Vec<Text>> {
-    let tokenizer = Tokenizer::from_json(bundle.tokenizer_json(), bundle.config().max_tokens)?;
+pub fn texts(prepared: &Prepared, tokens: usize) -> Result<Vec<Text>> {
+    let tokenizer = Tokenizer::from_json(&prepared.tokenizer, prepared.config.max_tokens)?;
     (0..TEXTS)
         .map(|number| {
             let words = WORDS.iter().cycle().skip(number * 7).take(tokens - 2);

@@ -2,16 +2,16 @@
 
 mod other;
 
-use mixed_feelings::kernels::{self, InstructionSet};
+use mixed_feelings::backend::cpu::{self, InstructionSet};
 use wasm_bindgen::prelude::*;
 
 pub use other::OtherModel;
 
 /// Runs the tile of this build's instruction set; returns how many products were summed up. See
-/// [`mixed_feelings::kernels::peak`].
+/// [`mixed_feelings::backend::cpu::peak`].
 #[wasm_bindgen]
 pub fn peak(repetitions: u32) -> f64 {
-    let peak = kernels::peak(InstructionSet::best(), repetitions);
+    let peak = cpu::peak(InstructionSet::best(), repetitions);
     std::hint::black_box(peak.checksum);
     peak.macs as f64
 }
