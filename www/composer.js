@@ -3,7 +3,7 @@
 import { areaText } from './areas.js';
 import { creditOf, photoOf } from './examples.js';
 import { drawHeat, place } from './heat.js';
-import { largestShare, tint } from './tones.js';
+import { largest, tint } from './tones.js';
 
 const MOST_MARKED = 20_000; // characters; longer texts are not laid out twice
 
@@ -179,7 +179,7 @@ export function createComposer({ changed, refused }) {
 
 /** The text as nodes, each weighed word in a `<mark>`; offsets are UTF-16 units, as JavaScript counts. */
 function marked(text, { label, labels, explanation }) {
-  const largest = largestShare(explanation);
+  const most = largest((explanation.words ?? []).map(({ weight }) => weight));
   const nodes = [];
   let at = 0;
   for (const { start, end, weight } of explanation.words ?? []) {
@@ -188,7 +188,7 @@ function marked(text, { label, labels, explanation }) {
     const mark = document.createElement('mark');
     tint(mark, label, labels);
     mark.classList.toggle('against', weight < 0);
-    mark.style.setProperty('--weight', Math.abs(weight) / largest);
+    mark.style.setProperty('--weight', Math.abs(weight) / most);
     mark.textContent = text.slice(start, end);
     nodes.push(mark);
     at = end;

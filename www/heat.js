@@ -1,9 +1,11 @@
 // The picture regions that weighed, laid over the photo: the label's colour where a cell spoke for it, a veil where it
 // spoke against it. The browser's own smooth scaling turns the coarse grid into a soft map.
 
-import { largestShare, toneOf } from './tones.js';
+import { largest, toneOf } from './tones.js';
 
-const STRONGEST = 0.72; // alpha of the largest share of the explanation; the photo must stay visible
+// Alpha of the region with the largest share; the photo must stay visible. A picture's share is spread over its regions, so
+// that each has little beside a word: the map shows where, and the list of words how much.
+const STRONGEST = 0.72;
 const VEIL = [16, 14, 24];
 
 /** Draws the regions that `analysis` explains its label with onto `canvas`, laid over `image`. */
@@ -11,10 +13,10 @@ export function drawHeat(canvas, image, { label, labels, explanation }) {
   const { columns, rows, weights } = explanation.regions;
   const grid = new ImageData(columns, rows);
   const tone = toneOf(label, labels);
-  const largest = largestShare(explanation);
+  const most = largest(weights);
   weights.forEach((weight, i) => {
     const colour = weight > 0 ? tone : VEIL;
-    const alpha = (Math.abs(weight) / largest) * STRONGEST * (weight > 0 ? 1 : 0.6);
+    const alpha = (Math.abs(weight) / most) * STRONGEST * (weight > 0 ? 1 : 0.6);
     grid.data.set([...colour, Math.round(255 * alpha)], 4 * i);
   });
   const small = new OffscreenCanvas(columns, rows);

@@ -2,7 +2,7 @@
 
 import { contradictionText, milliseconds, percent, verdict } from './sentences.js';
 import { createThread } from './thread.js';
-import { largestShare, tint } from './tones.js';
+import { largest, tint, total } from './tones.js';
 
 const MOST_WORDS = 8;
 const FAINTEST = 0.05; // of the largest share; below it is noise to a reader
@@ -56,16 +56,18 @@ export function createReading() {
   }
 
   function showWords({ explanation, label, labels }) {
-    const largest = largestShare(explanation);
-    const telling = ({ text, weight }) => Math.abs(weight) >= FAINTEST * largest && !/^\p{P}+$/u.test(text);
-    const words = (explanation.words ?? []).filter(telling).sort((a, b) => Math.abs(b.weight) - Math.abs(a.weight));
+    const picture = explanation.regions && { text: 'the picture', weight: total(explanation.regions.weights) };
+    const all = [...(explanation.words ?? []), ...(explanation.words && picture ? [picture] : [])];
+    const most = largest(all.map(({ weight }) => weight));
+    const telling = ({ text, weight }) => Math.abs(weight) >= FAINTEST * most && !/^\p{P}+$/u.test(text);
+    const words = all.filter(telling).sort((a, b) => Math.abs(b.weight) - Math.abs(a.weight));
     $('weights').hidden = words.length === 0;
     $('weight-list').replaceChildren(
       ...words.slice(0, MOST_WORDS).map(({ text, weight }) => {
         const item = document.createElement('li');
         tint(item, label, labels);
         item.classList.toggle('against', weight < 0);
-        item.style.setProperty('--weight', Math.abs(weight) / largest);
+        item.style.setProperty('--weight', Math.abs(weight) / most);
         const word = document.createElement('span');
         word.textContent = text;
         const sign = document.createElement('small');

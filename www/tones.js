@@ -19,8 +19,12 @@ export function toneOf(name, labels) {
   return [...context.getImageData(0, 0, 1, 1).data.subarray(0, 3)];
 }
 
-/** The largest magnitude among an explanation's words and regions, which share one scale; 1 where there is none. */
-export function largestShare({ words, regions }) {
-  const shares = [...(words ?? []).map(({ weight }) => weight), ...(regions?.weights ?? [])];
+/** The largest magnitude of `shares`; 1 where there is none. */
+export function largest(shares) {
   return Math.max(...shares.map(Math.abs), 0) || 1;
+}
+
+/** The sum of `shares`. */
+export function total(shares) {
+  return shares.reduce((sum, share) => sum + share, 0);
 }

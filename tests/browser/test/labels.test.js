@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 
 import { verdict } from '../../../www/sentences.js';
-import { largestShare } from '../../../www/tones.js';
+import { largest, total } from '../../../www/tones.js';
 import { click, collectErrors, fill, newPage, seen, start } from '../lib/browser.js';
 
 const LABELS = [
@@ -22,7 +22,7 @@ function read(...probabilities) {
   return { label, scores, valence: LABELS.reduce((sum, { name, polarity }) => sum + polarity * scores[name], 0) };
 }
 
-/** Of the text "Oh great" over any picture. Each region weighs twice as much as the heaviest word. */
+/** Of the text "Oh great" over any picture. The four regions weigh 12 together. */
 const ANALYSIS = {
   ...read(0.7, 0.1, 0.1, 0.06, 0.04),
   text: read(0, 0.1, 0.1, 0.5, 0.3),
@@ -56,12 +56,10 @@ describe('what the page says', () => {
     assert.equal(said({ ...ANALYSIS, image: ANALYSIS.text }), 'Very negative as a whole. Neither says so alone.');
   });
 
-  it('scales words and regions by the largest of both', () => {
-    const { words, regions } = ANALYSIS.explanation;
-    assert.equal(largestShare({ words, regions }), 3);
-    assert.equal(largestShare({ words, regions: null }), 1.5);
-    assert.equal(largestShare({ words: [{ weight: -2 }, { weight: 1 }], regions: null }), 2);
-    assert.equal(largestShare({ words: null, regions: { columns: 1, rows: 1, weights: [0] } }), 1, 'nothing to divide by');
+  it('scales by the largest share', () => {
+    assert.equal(largest([1.5, -3]), 3);
+    assert.equal(largest([0]), 1, 'nothing to divide by');
+    assert.equal(total([3, 3, -1]), 5);
   });
 });
 
@@ -74,7 +72,7 @@ describe('the page with five labels', () => {
     await stage?.stop();
   });
 
-  it('shows each in its place and tone, and marks on one scale', async () => {
+  it('shows each in its place and tone, and says how much weighed', async () => {
     const context = await stage.newContext();
     const page = await newPage(context, { width: 360, height: 740, media: { 'prefers-color-scheme': 'light' } });
     const errors = collectErrors(page);
@@ -106,8 +104,8 @@ describe('the page with five labels', () => {
     assert.deepEqual(shown.rows, [names, names, names]);
     assert.deepEqual(shown.bars.map(Math.round), [70, 10, 10, 6, 4]);
     assert.equal(new Set(shown.tones).size, 5, `each polarity has a tone of its own: ${shown.tones}`);
-    assert.deepEqual(shown.marks, [0.5, 0.25]);
-    assert.deepEqual(shown.list, [0.5, 0.25]);
+    assert.deepEqual(shown.marks, [1, 0.5], 'marks on the scale of the text');
+    assert.deepEqual(shown.list, [1, 0.125, 0.0625], 'the picture and both words on one scale');
     // A region of the largest share, in the tone of the label, with the strongest colour that there is.
     const [red, green, blue, alpha] = shown.heat;
     assert.ok(Math.abs(alpha - 0.72 * 255) <= 2, `alpha ${alpha}`);
