@@ -13,7 +13,7 @@ use super::simd128;
 #[cfg(target_arch = "x86_64")]
 use super::x86;
 
-/// What computes a tile. Which of them exist depends on the target.
+/// An implementation of the register tile. Which variants exist depends on the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InstructionSet {
@@ -112,7 +112,7 @@ impl InstructionSet {
         }
     }
 
-    /// Does `job` on this instruction set.
+    /// Runs `job` on this instruction set.
     pub(super) fn run<J: Job>(self, job: J) -> J::Output {
         match self {
             InstructionSet::Scalar => job.run::<scalar::Scalar>(),
@@ -134,7 +134,7 @@ impl InstructionSet {
     }
 }
 
-/// Does `job` compiled for the widest vectors of this machine: for what is written in [`lanes`](super::lanes), whose results do not
+/// Runs `job` compiled for the widest vectors of this machine: for what is written in [`lanes`](super::lanes), whose results do not
 /// depend on it.
 #[inline]
 pub(super) fn vectorised<J: Job>(job: J) -> J::Output {
