@@ -1,10 +1,10 @@
 //! Reads a post with the bundle of this repository.
 //!
 //! ```text
-//! cargo run --release --example analyze -- 'Perfect solitude' www/photos/friends.jpg
+//! cargo run --release --example analyze -- 'Worst morning of my life' www/photos/summer-palace.jpg
 //! ```
 
-use std::{error::Error, fs};
+use std::{error::Error, fs, process::ExitCode};
 
 use mixed_feelings::{
     Analyzer, Post, Scores,
@@ -14,7 +14,17 @@ use mixed_feelings::{
 const BUNDLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/pkg/mixed-feelings-small.safetensors");
 const USAGE: &str = "usage: analyze TEXT [IMAGE]    (the text '' for an image alone)";
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let text = arguments.next().ok_or(USAGE)?;
     let image = arguments.next().map(fs::read).transpose()?;
@@ -50,7 +60,7 @@ fn print_strongest(explanation: &Explanation, label: &str) {
     }
     print_three(shares, label);
     let mut shares = Vec::new();
-    for regions in &explanation.regions {
+    if let Some(regions) = &explanation.regions {
         for (i, &weight) in regions.weights.iter().enumerate() {
             let (row, column) = (i / regions.columns + 1, i % regions.columns + 1);
             shares.push((weight, format!("region in row {row} of {}, column {column}", regions.rows)));

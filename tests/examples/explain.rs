@@ -1,10 +1,10 @@
 //! Prints the share of every word and every region in the label's logit, and that they add up to it.
 //!
 //! ```text
-//! cargo run --release --example explain -- 'Perfect solitude' www/photos/friends.jpg
+//! cargo run --release --example explain -- 'Worst morning of my life' www/photos/summer-palace.jpg
 //! ```
 
-use std::{error::Error, fs};
+use std::{error::Error, fs, process::ExitCode};
 
 use mixed_feelings::{
     Analyzer, Post,
@@ -14,7 +14,17 @@ use mixed_feelings::{
 const BUNDLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/pkg/mixed-feelings-small.safetensors");
 const USAGE: &str = "usage: explain TEXT [IMAGE]    (the text '' for an image alone)";
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let text = arguments.next().ok_or(USAGE)?;
     let image = arguments.next().map(fs::read).transpose()?;
@@ -30,7 +40,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("{:+10.4} {} (UTF-16 {}..{})", word.weight, word.text, word.start, word.end);
         sum += word.weight;
     }
-    for regions in &regions {
+    if let Some(regions) = &regions {
         for row in regions.weights.chunks(regions.columns) {
             let cells: Vec<String> = row.iter().map(|share| format!("{share:+.4}")).collect();
             println!("   {}", cells.join(" "));

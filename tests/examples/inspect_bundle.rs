@@ -4,7 +4,7 @@
 //! cargo run --release --example inspect_bundle -- pkg/mixed-feelings-small.safetensors
 //! ```
 
-use std::{error::Error, fs};
+use std::{error::Error, fs, process::ExitCode};
 
 use mixed_feelings::{
     Bundle,
@@ -13,23 +13,32 @@ use mixed_feelings::{
 
 const USAGE: &str = "usage: inspect_bundle FILE.safetensors";
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
     let file = std::env::args().nth(1).ok_or(USAGE)?;
     let bundle = Bundle::parse(fs::read(file)?)?;
 
     let config = ModelConfig::of_bundle(&bundle)?;
-    println!("{config:#?}");
-    for label in config.labels.iter() {
-        println!("label {:?}, polarity {:+}", label.name, label.polarity);
+    for key in ["format", "version", "created_by", "base", "trained_on", "licence", "config"] {
+        println!("{key}: {}", bundle.metadata(key).unwrap_or("(none)"));
     }
-    println!("tokenizer of {} bytes", tokenizer_json(&bundle)?.len());
-    for key in ["format", "version", "created_by", "base", "trained_on", "licence"] {
-        println!("{key}: {}", bundle.metadata(key).unwrap_or("(not given)"));
+    println!("tokenizer: {} bytes", tokenizer_json(&bundle)?.len());
+    for label in config.labels.iter() {
+        println!("label: {}, polarity {:+}", label.name, label.polarity);
     }
 
     let mut values = 0;
     for (name, dtype, shape) in bundle.tensors() {
-        println!("{dtype:4} {name} {shape:?}");
+        println!("{:3} {name} {shape:?}", dtype.to_string());
         values += shape.iter().product::<usize>();
     }
     println!("{} tensors, {values} values", bundle.tensors().count());

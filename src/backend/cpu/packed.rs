@@ -1,4 +1,4 @@
-//! Weights laid out for the register tile, the same for every instruction set but for [`Extra`] groups.
+//! Weights laid out for the register tile, the same for every instruction set but for extra groups.
 
 use super::InstructionSet;
 
@@ -31,8 +31,8 @@ pub const SLACK: usize = GROUP - 1;
 /// equally long runs (the rows of a convolution's kernel; a linear layer has one), each padded to whole groups, and the
 /// columns are padded to whole panels, with zeros.
 ///
-/// Where the instruction set adds up in 16 bits first ([`InstructionSet::has_short_sums`]), the two groups of a pair must
-/// fit them. If a pair does not, its second group is taken out, and stands among the panel's [`Extra`] groups instead:
+/// Where the instruction set adds up in 16 bits first (`has_short_sums`), the two groups of a pair must
+/// fit them. If a pair does not, its second group is taken out, and is kept among the panel's extra groups instead:
 /// the sum is the same. Trained weights are bell-shaped, so one pair in a hundred is concerned.
 #[derive(Clone, Debug)]
 pub struct PackedMatrix {
