@@ -165,7 +165,7 @@ pub trait Backend {
     /// The 3x3 maximum of stride 2 and padding 1 over `[side, side, channels]`.
     fn max_pool(&mut self, input: &Self::Levels, side: usize, channels: usize, out: &mut Self::Levels);
 
-    /// Reads floats back, row by row.
+    /// Reads real numbers back, row by row.
     ///
     /// # Errors
     /// When the device is lost.

@@ -112,7 +112,7 @@ impl InstructionSet {
         }
     }
 
-    /// Runs `job` on this instruction set.
+    /// Does `job` on this instruction set.
     pub(super) fn run<J: Job>(self, job: J) -> J::Output {
         match self {
             InstructionSet::Scalar => job.run::<scalar::Scalar>(),
@@ -134,7 +134,7 @@ impl InstructionSet {
     }
 }
 
-/// Runs `job` compiled for the widest vectors of this machine: for what is written in [`lanes`](super::lanes), whose results do not
+/// Does `job` compiled for the widest vectors of this machine: for what is written in [`lanes`](super::lanes), whose results do not
 /// depend on it.
 #[inline]
 pub(super) fn vectorised<J: Job>(job: J) -> J::Output {
