@@ -173,7 +173,7 @@ impl Random {
 
     /// A level as trained weights have them: bell-shaped, of standard deviation [`LEVEL_DEVIATION`].
     fn level(&mut self) -> i8 {
-        // Four numbers of 0..64, centred.
+        // Four numbers of 0..64, centered.
         let sum: u64 = self.next().to_le_bytes()[..4].iter().map(|&byte| u64::from(byte % 64)).sum();
         (sum as i32 - 126).clamp(-127, 127) as i8
     }

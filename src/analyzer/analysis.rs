@@ -1,4 +1,4 @@
-//! The answer: what a post feels, and why.
+//! The answer to a post: labels, scores, contradiction, and the explanation.
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
@@ -13,7 +13,7 @@ pub struct Scores {
 
 impl Scores {
     /// The softmax of logits, in the order of `labels`, that are divided by `temperature` first, a positive number: above 1
-    /// the scores come closer together, below 1 they part. The label stays the same.
+    /// the scores come closer together, below 1 they move apart. The label stays the same.
     pub fn at_temperature(labels: &Labels, logits: &[f32], temperature: f32) -> Self {
         Scores { labels: labels.clone(), probabilities: softmax(logits, temperature) }
     }
@@ -65,7 +65,7 @@ impl Serialize for Scores {
     }
 }
 
-/// What one head read.
+/// The answer of one head.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Reading {
     /// The most probable label.
@@ -85,13 +85,13 @@ impl From<Scores> for Reading {
 /// A word of the post and its share in the label's logit.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct WordWeight {
-    /// The word as it stands in the post.
+    /// The word as it is written in the post.
     pub text: String,
     /// Where it starts in the post, in UTF-16 code units (what JavaScript counts).
     pub start: usize,
     /// Where it ends, exclusive, in UTF-16 code units.
     pub end: usize,
-    /// Its share: above 0 it spoke for the label, below 0 against it.
+    /// Its share: above 0 it speaks for the label, below 0 against it.
     pub weight: f32,
 }
 
@@ -106,14 +106,14 @@ pub struct RegionWeights {
     pub weights: Vec<f32>,
 }
 
-/// Where the logit of the label came from: `base + sum of all weights = logit`, words and regions on one scale. How the
-/// shares are found says [`crate::fusion::explain`].
+/// Where the logit of the label came from: `base + sum of all weights = logit`, words and regions on one scale.
+/// [`crate::fusion::explain`] says how shares are computed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Explanation {
     /// The label's logit, before the temperature, of the head that answered: the fused head of a post with both
-    /// modalities, else the head of the one that is there.
+    /// modalities, else the head of the one that is present.
     pub logit: f32,
-    /// What is left of it without words and regions: biases, and the tokens `[CLS]` and `[SEP]`.
+    /// The base value, which comes from no word and no region but from biases and the tokens `[CLS]` and `[SEP]`.
     pub base: f32,
     /// The words of the text, in their order; absent without a text.
     pub words: Option<Vec<WordWeight>>,
@@ -121,22 +121,22 @@ pub struct Explanation {
     pub regions: Option<RegionWeights>,
 }
 
-/// What a post feels, without why.
+/// The answer to a post, without an explanation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
-    /// The post: of both modalities the fused head speaks, of one its own head.
+    /// The post: with both modalities the fused head answers, else the head of the one.
     pub post: Scores,
     /// The text alone, if there is one.
     pub text: Option<Scores>,
     /// The picture alone, if there is one.
     pub image: Option<Scores>,
-    /// The calibrated probability that text and picture point opposite ways, if both are there.
+    /// The calibrated probability that text and picture point opposite ways, if both are present.
     pub contradiction: Option<f32>,
     /// Whether the text was longer than the model reads, so that its end was not read.
     pub truncated: bool,
 }
 
-/// What a post feels, and why.
+/// The answer to a post, with its explanation.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Analysis {
     /// The most probable label of the post.
@@ -149,7 +149,7 @@ pub struct Analysis {
     pub text: Option<Reading>,
     /// The picture alone, if there is one.
     pub image: Option<Reading>,
-    /// The calibrated probability that text and picture point opposite ways, if both are there.
+    /// The calibrated probability that text and picture point opposite ways, if both are present.
     pub contradiction: Option<f32>,
     /// Where the logit of the label came from.
     pub explanation: Explanation,

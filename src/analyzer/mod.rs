@@ -19,7 +19,7 @@ use crate::{
     text::{Encoding, Tokenizer},
 };
 
-/// What the journey passes through, for callers with a clock: this crate has none.
+/// The stages of an analysis, for callers that measure time: this crate reads no clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
     /// Clean-up and tokenizer.
@@ -34,7 +34,7 @@ pub enum Stage {
     Fusion,
 }
 
-/// Reads posts. Holds one model; an error leaves it as it was, so the next call works.
+/// Analyzes posts with one model. An error leaves it as it was, so the next call works.
 ///
 /// ```no_run
 /// use mixed_feelings::{Analyzer, Post};
@@ -84,7 +84,7 @@ impl Analyzer {
 }
 
 impl<M: Inference> Analyzer<M> {
-    /// Joins a model and its tokenizer.
+    /// From a model and its tokenizer.
     ///
     /// # Errors
     /// [`Error::Text`] when the tokenizer is not sound or has tokens that the text encoder has no embedding for.
@@ -94,7 +94,7 @@ impl<M: Inference> Analyzer<M> {
         Ok(Analyzer { model, tokenizer, limits: Limits::default(), last_text: None, last_image: None })
     }
 
-    /// What the model's logits mean: its labels and the heads' temperatures.
+    /// What turns the model's logits into an answer: labels, temperatures, and the calibration of the contradiction.
     pub fn readout(&self) -> &Readout {
         self.model.readout()
     }
@@ -172,7 +172,7 @@ impl<M: Inference> Analyzer<M> {
 }
 
 impl<M: Immediate> Analyzer<M> {
-    /// Reads a post.
+    /// Analyzes a post.
     ///
     /// # Errors
     /// [`Error::EmptyPost`], [`Error::Text`], [`Error::Image`], each saying what is wrong with the input.
@@ -180,7 +180,7 @@ impl<M: Immediate> Analyzer<M> {
         self.analyze_observed(post, |_| {})
     }
 
-    /// Reads a post, and calls `begins` whenever a stage begins. Stages that are not needed are left out.
+    /// Analyzes a post, and calls `begins` whenever a stage begins. Stages that are not needed are left out.
     ///
     /// # Errors
     /// As [`analyze`](Self::analyze).
@@ -188,7 +188,7 @@ impl<M: Immediate> Analyzer<M> {
         run(self.analyze_async(post, begins))
     }
 
-    /// What a post feels, without why: an evaluation needs no explanations.
+    /// The answer without an explanation, for evaluations.
     ///
     /// # Errors
     /// As [`analyze`](Self::analyze).
@@ -217,7 +217,7 @@ fn features<'a>(text: Option<&'a EncodedText>, image: Option<&'a EncodedImage>) 
     Features { text: text.map(|text| &text.hidden[..]), image: image.map(|image| &image.cells[..]) }
 }
 
-/// From the encoded modalities to the answer: of both the fused head speaks, of one its own.
+/// From the encoded modalities to the answer: with both, the fused head answers, else the head of the one.
 fn answer<M: Inference>(model: &mut M, features: Features<'_>, truncated: bool) -> Result<Answer> {
     let logits = model.logits(features)?;
     let Readout { labels, temperatures, .. } = model.readout();
@@ -231,7 +231,7 @@ fn answer<M: Inference>(model: &mut M, features: Features<'_>, truncated: bool) 
     Ok(Answer { post, text, image, contradiction, truncated })
 }
 
-/// A word's share is the sum of its tokens'; what is no word's is part of the base value.
+/// A word's share is the sum of its tokens' shares; the shares of other tokens are part of the base value.
 fn explanation(shares: Shares, text: Option<&EncodedText>, grid_side: usize) -> Explanation {
     let mut base = shares.base;
     let words = shares.text.zip(text).map(|(tokens, text)| {

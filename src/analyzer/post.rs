@@ -1,13 +1,13 @@
-//! What is to be read, in the forms that callers have it in.
+//! The input of an analysis, in the forms that callers have it in.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::image::Picture;
 
-/// What is to be read: a text, a picture, or both.
+/// A post: a text, a picture, or both.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Post<'a> {
-    /// The text. One of only white space counts as none.
+    /// The text. A text of only white space counts as none.
     pub text: Option<&'a str>,
     /// The picture.
     pub image: Option<ImageInput<'a>>,
@@ -27,7 +27,7 @@ pub enum ImageInput<'a> {
         /// The bytes.
         pixels: &'a [u8],
     },
-    /// Decoded already.
+    /// A picture that is already decoded.
     Picture(&'a Picture),
 }
 

@@ -1,4 +1,4 @@
-//! What computes the quantized encoders: one trait of the operations that they are made of. The forward passes in
+//! The operations of the quantized encoders, as one trait. The forward passes in
 //! [`crate::text`] and [`crate::image`] are written once over it; [`cpu`] has the kernels that run in a page, and an ONNX
 //! export records the same passes.
 //!
@@ -31,19 +31,19 @@ pub struct ConvStep<'a> {
     pub input: &'a RangeParameter,
     /// The range of what is added to its output, if anything is.
     pub residual: Option<&'a RangeParameter>,
-    /// What follows the sum.
+    /// The activation after the sum.
     pub activation: Activation,
-    /// The range of its output; `None` where that stays real.
+    /// The range of its output; `None` where the output stays in floats.
     pub output: Option<&'a RangeParameter>,
 }
 
 /// The operations of the quantized encoders.
 ///
 /// Weights are made once, from a [`Source`](Self::Source). Operations write to what they are given as `out`, which grows to
-/// the largest use: nothing is allocated after the longest text and the first picture. Real numbers are `[rows, width]`,
+/// the largest use: nothing is allocated after the longest text and the first picture. Floats are `[rows, width]`,
 /// levels `[side, side, channels]`, rows are quantized one by one.
 ///
-/// An operation may only be asked for what its weights were made for: shapes are the caller's to get right, and all come
+/// An operation may only be asked for what its weights were made for: the caller is responsible for shapes, and all come
 /// from a checked configuration. `read` is the only operation that may wait for a device.
 #[allow(
     async_fn_in_trait,
@@ -52,9 +52,9 @@ pub struct ConvStep<'a> {
 pub trait Backend {
     /// Where weights come from.
     type Source: ?Sized;
-    /// What goes wrong with them, and with reading back.
+    /// What can go wrong with weights and with reading back.
     type Error;
-    /// Real numbers.
+    /// A buffer of floats.
     type Reals: Clone + Debug + Default;
     /// Rows of levels, each with its own scale and zero point.
     type Rows: Clone + Debug + Default;
@@ -66,7 +66,7 @@ pub trait Backend {
     type Linear: Clone + Debug;
     /// A LayerNorm.
     type LayerNorm: Clone + Debug;
-    /// What pixels become.
+    /// A table from pixels to levels.
     type Pixels: Clone + Debug;
     /// A convolution with its epilogue: bias, residual sum, activation, requantization.
     type Conv: Clone + Debug;
@@ -74,14 +74,14 @@ pub trait Backend {
     /// Makes the tables of a text encoder.
     ///
     /// # Errors
-    /// When a tensor is missing or wrong; so are those of the other weights.
+    /// When a tensor is missing or wrong.
     fn make_embeddings(
         &mut self,
         source: &Self::Source,
         text: &TextParameters,
     ) -> Result<Self::Embeddings, Self::Error>;
 
-    /// Makes linear layers over the same inputs; their outputs lie side by side.
+    /// Makes linear layers over the same inputs; their outputs are concatenated.
     ///
     /// # Errors
     /// As [`make_embeddings`](Self::make_embeddings).
@@ -101,7 +101,7 @@ pub trait Backend {
         norm: &LayerNormParameter,
     ) -> Result<Self::LayerNorm, Self::Error>;
 
-    /// Makes what turns pixels to levels of `range`.
+    /// Makes the table that maps pixels to levels of `range`.
     ///
     /// # Errors
     /// As [`make_embeddings`](Self::make_embeddings).
@@ -153,7 +153,7 @@ pub trait Backend {
         out: &mut Self::Levels,
     );
 
-    /// A convolution whose output stays real: the last grid.
+    /// A convolution whose output stays in floats: the last grid.
     fn conv_to_reals(
         &mut self,
         conv: &Self::Conv,

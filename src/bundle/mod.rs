@@ -10,10 +10,11 @@
 //! | what kind of file this is | metadata `format` = `mixed-feelings`, `version` = `2` |
 //! | where it comes from | any other metadata: `created_by`, `trained_on`, `licence`, ... |
 //!
-//! [`Bundle::parse`] is where hostile bytes stop. What it lets through has a bounded header and tensors that tile the data
+//! [`Bundle::parse`] is where hostile bytes stop. What it accepts has a bounded header, and tensors that tile the data
 //! exactly; [`Bundle::i8`] and [`Bundle::f32`] then hold each tensor to the shape that is asked for, and
-//! [`Bundle::check_all_read`] refuses tensors that nobody asked for. A file's SHA-256 is checked by whoever fetches it,
-//! before it comes here: this reader has to hold without one. What the tensors mean, [`crate::model`] says.
+//! [`Bundle::check_all_read`] refuses tensors that nobody asked for. Whoever fetches
+//! a file checks its SHA-256; this reader does not rely on that. [`crate::model`] knows what the tensors mean, and
+//! [`crate::guides::bundle_format`] walks through a file byte by byte.
 
 mod format;
 mod read;
@@ -37,7 +38,7 @@ pub enum BundleError {
     Truncated {
         /// Bytes that the header asks for, itself included.
         expected: u64,
-        /// Bytes there are.
+        /// Bytes in the file.
         found: u64,
     },
     /// The header contradicts itself or the file.
@@ -46,7 +47,7 @@ pub enum BundleError {
     /// There is no memory for the file.
     #[error("the bundle does not fit into memory: {bytes} bytes; take a smaller one or close other pages")]
     Memory {
-        /// Bytes that it has, or has so far.
+        /// Bytes of the file, or of the part that has arrived.
         bytes: u64,
     },
     /// A format version that this reader does not know.
@@ -66,10 +67,10 @@ pub enum BundleError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The configuration asks for a tensor that is not there.
+    /// The configuration asks for a tensor that the file lacks.
     #[error("the bundle has no tensor {0:?}, which its config asks for")]
     MissingTensor(String),
-    /// The configuration has no place for a tensor that is there.
+    /// The file has a tensor that its configuration has no place for.
     #[error("the bundle has a tensor {0:?} that its config has no place for")]
     UnknownTensor(String),
     /// A tensor has another element type.
@@ -102,7 +103,7 @@ pub enum BundleError {
         /// The value.
         value: f32,
     },
-    /// A tensor holds numbers that its place cannot have.
+    /// A tensor holds a number that is out of range for it.
     #[error("tensor {name:?} {reason}")]
     WrongValue {
         /// The tensor.

@@ -117,8 +117,8 @@ impl Bundle {
         }
     }
 
-    /// Gives back the memory of the tensors whose names begin with `prefix`, up to the last one of another name: whoever
-    /// has made layers of them makes the next ones where they lay. They cannot be read any more.
+    /// Frees the memory of the tensors whose names begin with `prefix`, as far as no tensor of another name lies behind them:
+    /// once layers are made of them, they are not needed any more. They cannot be read after this.
     pub fn drop_tensors(&mut self, prefix: &str) {
         let others = self.tensors.iter().filter(|(name, _)| !name.starts_with(prefix));
         self.file.truncate(others.map(|(_, tensor)| tensor.end).max().unwrap_or_default());

@@ -1,13 +1,14 @@
-//! Which items a logit came from: the share of every token and every cell, which add up to the logit less a base value.
+//! Which items a logit came from: the share of every token and every cell, which add up to the logit minus a base value.
 //!
 //! A head of one modality is linear over the mean of its items, so the share of item `x` in the logit of a class with the
 //! weights `w` is `w x / n`, and the base value is the bias.
 //!
 //! The fused head is linear in its items too, once the attention's probabilities and LayerNorm's divisors are taken as the
-//! constants that they were for this post (as in layer-wise relevance propagation for transformers, Ali et al. 2022). The
-//! logit then comes from the items directly (the residual sum) and through the attention; what comes from biases is the
-//! base value. Of late fusion, the two heads' probabilities are the constants. Integers round on the way: what that adds to
-//! a logit, a few thousandths, is spread over the items in proportion to their shares.
+//! constants that they are for this post (as in layer-wise relevance propagation for transformers, Ali et al. 2022). The
+//! logit then comes from the items directly (the residual sum) and through the attention; whatever comes from biases is
+//! the base value. Of late fusion, the two heads' probabilities are the constants. Integers round on
+//! the way. What that adds to a logit, about a hundredth and less than a tenth with the shipped bundle, is spread over the
+//! items in proportion to the magnitude of their shares.
 
 use crate::{
     backend::cpu::{
@@ -21,15 +22,15 @@ use crate::{
 /// The share of every item in the logit of a class.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Shares {
-    /// Of each token, if there is a text.
+    /// The share of each token, if there is a text.
     pub text: Option<Vec<f32>>,
-    /// Of each cell, if there is an image.
+    /// The share of each cell, if there is an image.
     pub image: Option<Vec<f32>>,
-    /// What is left without items: `base + sum of all shares = logit`.
+    /// The base value, which comes from no item: `base + sum of all shares = logit`.
     pub base: f32,
     /// The logit.
     pub logit: f32,
-    /// What rounding added to the logit, which the shares hold already.
+    /// What rounding to integers added to the logit. The shares include it.
     pub rounding: f32,
 }
 
@@ -62,7 +63,7 @@ pub struct Dense {
 }
 
 impl Dense {
-    /// Numbers in.
+    /// Input features.
     pub fn inputs(&self) -> usize {
         self.weight.len() / self.bias.len().max(1)
     }
@@ -164,9 +165,9 @@ pub struct AttentionLayers<'a, L> {
     pub projections: PerModality<&'a L>,
     /// `[2, width]`: added to the items of each modality.
     pub modality: &'a [f32],
-    /// Query, key and value.
+    /// The input projection: query, key and value.
     pub in_proj: &'a L,
-    /// Behind the attention.
+    /// The output projection of the attention.
     pub out_proj: &'a L,
     /// Weight and bias of the LayerNorm, and what it adds to the variance.
     pub norm: (&'a [f32], &'a [f32], f32),
@@ -200,7 +201,7 @@ impl<L: PullBack> AttentionLayers<'_, L> {
         let spread: Vec<f32> =
             trace.sums.chunks_exact(width).map(|row| inverse_deviation(row, eps)).collect();
 
-        // Of the classifier, through the mean over items and LayerNorm's centring: the same for every item.
+        // Of the classifier, through the mean over items and LayerNorm's centering: the same for every item.
         let mut direct: Vec<f32> =
             weight.iter().zip(self.classifier.0).map(|(g, w)| g * w / count as f32).collect();
         let centre = direct.iter().sum::<f32>() / width as f32;

@@ -12,7 +12,7 @@ use crate::{
     text::bert::mean_pool,
 };
 
-/// What the text encoder says of a batch. Can be cached when the encoder is frozen.
+/// The text encoder's output for a batch. It can be cached when the encoder is frozen.
 #[derive(Clone, Debug)]
 pub struct TextFeatures {
     /// Hidden states `[batch, tokens, hidden_size]`.
@@ -42,7 +42,7 @@ impl TextFeatures {
     }
 }
 
-/// What the image encoder says of a batch. Can be cached when the encoder is frozen.
+/// The image encoder's output for a batch. It can be cached when the encoder is frozen.
 #[derive(Clone, Debug)]
 pub struct ImageFeatures {
     /// The last grid `[batch, channels, rows, columns]`.
@@ -80,9 +80,9 @@ pub struct Outputs {
     pub text: Option<Tensor>,
     /// The image alone, `[batch, classes]`; absent without image features.
     pub image: Option<Tensor>,
-    /// Both together, `[batch, classes]`.
+    /// The fused head, `[batch, classes]`.
     pub fused: Tensor,
-    /// What the classifier of both reads, `[batch, width]` (twice the width for
+    /// What the fused head's classifier reads, `[batch, width]` (twice the width for
     /// [`Concat`](crate::model::FusionKind::Concat)); absent for [`Late`](crate::model::FusionKind::Late), which has none.
     pub fused_features: Option<Tensor>,
     /// What the fused head's attention computed, for explanations; absent without one.
@@ -117,7 +117,7 @@ impl Fusion {
         self.text_head.weight().device()
     }
 
-    /// What the weights are made of.
+    /// The element type of the weights.
     pub fn dtype(&self) -> DType {
         self.text_head.weight().dtype()
     }
@@ -134,7 +134,7 @@ impl Fusion {
 
     /// Runs all heads on a batch.
     ///
-    /// `has_text` and `has_image`, `[batch]` each, say with 1 and 0 in which rows a modality is there; where it is not, a
+    /// `has_text` and `has_image`, `[batch]` each, are 1 in the rows where a modality is present and 0 elsewhere; there a
     /// learned stand-in takes its place and its features do not matter (they must be finite). A modality without features
     /// is missing in every row.
     ///
@@ -173,7 +173,7 @@ impl Fusion {
     }
 }
 
-/// The linear layer of `parameter` below `vb`, with candle's initialisation.
+/// The linear layer of `parameter` below `vb`, with candle's initialization.
 pub(super) fn linear(vb: &VarBuilder<'_>, parameter: &LinearParameter) -> Result<Linear> {
     candle_nn::linear(parameter.inputs, parameter.outputs, vb.pp(&parameter.name))
 }

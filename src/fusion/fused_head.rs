@@ -32,13 +32,13 @@ impl Items {
 /// A modality that may be missing.
 pub(super) struct Input<'a> {
     pub items: Option<Items>,
-    /// 1 where it is there, `[batch]`.
+    /// 1 where it is present, `[batch]`.
     pub has: &'a Tensor,
-    /// What its own head says.
+    /// The logits of its own head.
     pub logits: Option<&'a Tensor>,
 }
 
-/// What the attention computed of a batch.
+/// What the attention computed for a batch.
 #[derive(Clone, Debug)]
 pub struct AttentionTrace {
     /// The items that attend, stand-ins included: `[batch, items, width]`.
@@ -49,7 +49,7 @@ pub struct AttentionTrace {
     pub sums: Tensor,
 }
 
-/// What the fused head says.
+/// The output of the fused head.
 pub(super) struct Fused {
     /// `[batch, classes]`.
     pub logits: Tensor,
@@ -63,7 +63,7 @@ pub(super) struct Fused {
 pub enum FusedHead {
     /// Items that attend to one another.
     Attention(Box<Attention>),
-    /// The two pooled vectors side by side.
+    /// The two pooled vectors, concatenated.
     Concat {
         /// From each encoder's features to the common width.
         projections: Box<PerModality<Projection>>,
@@ -126,7 +126,7 @@ impl FusedHead {
         })
     }
 
-    /// Runs it; `p` is the dropout.
+    /// Runs the fused head; `p` is the dropout.
     pub(super) fn forward(
         &self,
         text: &Input<'_>,
@@ -235,7 +235,7 @@ impl Projection {
     }
 
     /// The stand-in and all projected items, `[batch, 1 + items, width]`, and which of them count, `[batch, 1 +
-    /// items]`: the stand-in where the modality is missing, the items where it is there.
+    /// items]`: the stand-in where the modality is missing, the items where it is present.
     fn sequence(&self, input: &Input<'_>, p: f64, mode: Mode<'_>) -> Result<(Tensor, Tensor)> {
         let has = input.has.unsqueeze(1)?;
         let absent = (1.0 - &has)?;

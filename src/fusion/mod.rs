@@ -1,5 +1,5 @@
-//! From the encoders' outputs to logits: the heads of each modality, the fused head, what stands in for a missing modality,
-//! and which items the logits come from. Float in `float`, with int8 weights in `quantized`.
+//! From the encoders' outputs to logits: the head of each modality, the fused head, the stand-ins for a missing modality, and
+//! explanations. Float in `float`, with int8 weights in `quantized`.
 
 pub mod explain;
 #[cfg(feature = "float")]
@@ -15,6 +15,6 @@ pub use readout::{HeadLogits, Readout};
 
 use crate::model::PerModality;
 
-/// The items of each modality that is there: hidden states `[tokens, hidden_size]`, and the cells of the last grid
+/// The items of each modality that is present: hidden states `[tokens, hidden_size]`, and the cells of the last grid
 /// `[cells, channels]`.
 pub type Features<'a> = PerModality<Option<&'a [f32]>>;

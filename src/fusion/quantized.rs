@@ -48,7 +48,7 @@ struct FusedAttention {
     tokens: bool,
 }
 
-/// From one modality's features to the common width, and what stands in for them when it is missing.
+/// From one modality's features to the common width, and the stand-in for when it is missing.
 #[derive(Clone, Debug)]
 struct Projection {
     linear: Linear,
@@ -88,7 +88,7 @@ impl Fusion {
         })
     }
 
-    /// The logits of every head that has something to read.
+    /// The logits of every head whose modality is present.
     pub fn logits(&mut self, features: Features<'_>) -> HeadLogits {
         let both = features.text.is_some() && features.image.is_some();
         HeadLogits {
@@ -168,7 +168,7 @@ impl Fusion {
     }
 }
 
-/// A classifier. Its few weights become floats again when it is loaded: an input is not quantized for them.
+/// A classifier. Its few weights are dequantized when it is loaded, so its input is not quantized.
 fn classifier(bundle: &Bundle, parameter: &LinearParameter) -> Result<Dense, BundleError> {
     let LinearWeights { levels, scale, bias } = parameter.read(bundle)?;
     Ok(Dense { weight: Table { levels: &levels, scale }.dequantized(), bias })

@@ -6,17 +6,17 @@ use crate::{
     model::{Labels, Parameters, Temperatures},
 };
 
-/// How near to 0 and 1 a probability gets before its logit is taken.
+/// How close to 0 and 1 a probability may come before its logit is taken.
 const PROBABILITY_MARGIN: f32 = 1e-6;
 
-/// The logits of each head that has something to read.
+/// The logits of each head whose modality is present.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct HeadLogits {
-    /// Of the text head.
+    /// The text head's.
     pub text: Option<Vec<f32>>,
-    /// Of the image head.
+    /// The image head's.
     pub image: Option<Vec<f32>>,
-    /// Of the fused head, if both modalities are there.
+    /// The fused head's, if both modalities are present.
     pub fused: Option<Vec<f32>>,
 }
 
@@ -32,7 +32,7 @@ pub struct Readout {
 }
 
 impl Readout {
-    /// One that is not calibrated.
+    /// Without calibration.
     pub fn new(labels: Labels) -> Self {
         Readout { labels, temperatures: Temperatures::default(), contradiction: (1.0, 0.0) }
     }
@@ -51,7 +51,7 @@ impl Readout {
     }
 
     /// The calibrated probability that text and image point opposite ways, from their own heads' logits; `None` unless
-    /// both are there.
+    /// both are present.
     pub fn contradiction(&self, logits: &HeadLogits) -> Option<f32> {
         let (scale, bias) = self.contradiction;
         Some(sigmoid(scale * self.opposition_logit(logits)? + bias))

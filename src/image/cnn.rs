@@ -56,7 +56,7 @@ impl Cnn {
         }
     }
 
-    /// `pixels` `[batch, 3, rows, columns]`, normalised, to the last grid `[batch, channels, .., ..]`.
+    /// `pixels` `[batch, 3, rows, columns]`, normalized, to the last grid `[batch, channels, .., ..]`.
     ///
     /// # Errors
     /// When `pixels` has another shape.

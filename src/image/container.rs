@@ -8,7 +8,7 @@ pub(super) fn png_sides(bytes: &[u8]) -> Option<(u32, u32)> {
     Some((u32::from_be_bytes(*width), u32::from_be_bytes(*rest.first_chunk()?)))
 }
 
-/// Refuses a JPEG without its end-of-image marker: the decoder would fill what is missing with grey.
+/// Refuses a JPEG without its end-of-image marker: the decoder would fill what is missing with gray.
 ///
 /// The marker cannot occur inside entropy-coded data, where 0xFF is always followed by 0 or a restart marker; a
 /// thumbnail's own marker stands in a segment before the scan and is not looked at.

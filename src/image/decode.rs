@@ -1,4 +1,4 @@
-//! From a file's bytes to a picture: format told by content, limits checked in the header, orientation applied,
+//! From a file's bytes to a picture: format detected from the content, limits checked in the header, orientation applied,
 //! alpha laid over white.
 
 use std::io::Cursor;
@@ -11,7 +11,7 @@ use ::image::{ColorType, ImageDecoder, ImageFormat, ImageResult};
 
 use super::{ImageError, Picture, container, orientation::orient, picture::over_white};
 
-/// What [`decode`] is willing to look at. Pixels are counted in the file's header, before anything is decoded.
+/// The limits of [`decode`]. Sizes are read from the file's header and checked before anything is decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Most bytes of a file.
@@ -42,7 +42,7 @@ impl Limits {
         Ok(())
     }
 
-    /// For the decoder's own buffers: 16-bit RGBA at most, and room for metadata.
+    /// For the decoder's own buffers: 16-bit RGBA at most, and space for metadata.
     fn of_decoder(&self) -> ::image::Limits {
         let mut limits = ::image::Limits::default();
         limits.max_image_width = Some(self.max_side);
@@ -54,8 +54,8 @@ impl Limits {
 
 /// Decodes a JPEG, PNG, WebP, GIF (first frame) or BMP file.
 ///
-/// The format is told by the content. The EXIF orientation is applied; alpha is laid over white; grey, palette and
-/// CMYK become RGB; of 16 bits the upper 8 are kept (as Pillow and libpng's `strip_16` do). Colour profiles are
+/// The format is detected from the content. The EXIF orientation is applied; alpha is laid over white; gray, palette and
+/// CMYK become RGB; of 16 bits the upper 8 are kept (as Pillow and libpng's `strip_16` do). Color profiles are
 /// ignored.
 ///
 /// # Errors

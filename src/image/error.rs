@@ -7,13 +7,13 @@ pub enum ImageError {
     /// No bytes at all.
     #[error("the image is empty: it has no bytes")]
     Empty,
-    /// The bytes begin like no image format.
+    /// The bytes do not begin like any known image format.
     #[error("not an image: it begins with {start}; give a JPEG, PNG, WebP, GIF or BMP")]
     NotAnImage {
         /// The first bytes, in hexadecimal.
         start: String,
     },
-    /// An image, but of a format, or with a feature, that is not read.
+    /// An image of a format, or with a feature, that is not supported.
     #[error("{format} image cannot be read: {reason}; give a JPEG, PNG, WebP, GIF or BMP")]
     Unsupported {
         /// The format's name.
@@ -51,7 +51,7 @@ pub enum ImageError {
         /// What is wrong.
         reason: String,
     },
-    /// Pixels do not fit the sides they are said to have, or a side is zero.
+    /// The number of bytes does not fit width and height, or one of them is zero.
     #[error("image of {width}x{height} pixels cannot have {bytes} bytes of {channels} channels")]
     Shape {
         /// Columns.

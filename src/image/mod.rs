@@ -1,4 +1,4 @@
-//! Images: decode with limits, orientation, resize, normalise; the CNN encoder (float in `cnn`, with int8 weights in
+//! Images: decode with limits, orientation, resize, normalize; the CNN encoder (float in `cnn`, with int8 weights in
 //! `quantized`).
 
 #[cfg(feature = "float")]

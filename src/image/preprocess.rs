@@ -31,7 +31,7 @@ impl Preprocess {
         }
     }
 
-    /// `(pixel / 255 - mean) / std` in the picture's own order: height x width x 3 (NHWC, as the int8 plan reads).
+    /// `(pixel / 255 - mean) / std` in the picture's own order: height x width x 3 (NHWC).
     pub fn normalise(&self, picture: &Picture) -> Vec<f32> {
         let [red, green, blue] = self.tables();
         let pixel = |&[r, g, b]: &[u8; 3]| [red[usize::from(r)], green[usize::from(g)], blue[usize::from(b)]];

@@ -12,12 +12,12 @@ use crate::{
 pub struct ImageEncoder<B: Backend = Cpu> {
     preprocess: Preprocess,
     pixels: B::Pixels,
-    /// Where the pixels' levels go.
+    /// The slot of the pixels' levels.
     pixels_slot: usize,
     steps: Vec<Step<B>>,
     side: usize,
     channels: usize,
-    /// Everything that a forward pass writes, used again and again.
+    /// The workspace: everything that a forward pass writes, used again and again.
     slots: Vec<B::Levels>,
     grid: B::Reals,
 }
@@ -34,7 +34,7 @@ struct Step<B: Backend> {
 #[derive(Clone, Debug)]
 enum StepOp<B: Backend> {
     Conv(B::Conv),
-    /// The convolution whose output is the last grid, in real numbers.
+    /// The convolution whose output is the last grid, in floats.
     LastConv(B::Conv),
     MaxPool {
         side: usize,
@@ -116,7 +116,7 @@ impl<B: Backend> ImageEncoder<B> {
         self.channels
     }
 
-    /// The last grid `[side, side, channels]` of a picture of any size, which stays readable until the next call.
+    /// The last grid `[side, side, channels]` of a picture of any size, which is valid until the next call.
     pub fn encode(&mut self, backend: &mut B, picture: &Picture) -> &B::Reals {
         let square = self.preprocess.apply(picture);
         let slots = &mut self.slots;

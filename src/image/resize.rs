@@ -18,7 +18,7 @@ const ROWS: usize = 8;
 /// Numbers that stand side by side in that pass: `ROWS` pixels of three channels.
 const LANES: usize = 3 * ROWS;
 
-/// `picture` as `width` x `height` pixels, its aspect ratio given up.
+/// `picture` as `width` x `height` pixels, without keeping its aspect ratio.
 ///
 /// # Errors
 /// [`ImageError::Shape`] for a side of zero, [`ImageError::TooLarge`] beyond the default [`Limits`].

@@ -14,7 +14,7 @@ use crate::{
     text::bert::Bert,
 };
 
-/// A whole model. Its parts are public: training runs them apart, for instance the fusion alone on cached features.
+/// A whole model. Its parts are public: training runs them separately, for instance the fusion alone on cached features.
 #[derive(Clone, Debug)]
 pub struct FloatModel {
     /// The text encoder, `text.*` in a checkpoint.
@@ -23,13 +23,13 @@ pub struct FloatModel {
     pub image: Cnn,
     /// The heads: `heads.*`, `fusion.*`.
     pub fusion: Fusion,
-    /// What the logits mean: `contradiction.*` and `temperature.*`, if they are there.
+    /// What turns logits into an answer: `contradiction.*` and `temperature.*`, if the checkpoint has them.
     pub readout: Readout,
 }
 
 impl FloatModel {
     /// Loads each tensor by its name below `vb`: of a checkpoint, of a map of variables to train, or of a bundle's
-    /// dequantised tensors, where each BatchNorm is folded into its convolution.
+    /// dequantized tensors, where each BatchNorm is folded into its convolution.
     ///
     /// # Errors
     /// When a tensor is missing or has another shape than `config` says.
@@ -51,7 +51,7 @@ impl FloatModel {
         Ok(TextFeatures { hidden: self.text.forward(ids, mask, mode)?, mask: mask.clone() })
     }
 
-    /// The image encoder on normalised pixels `[batch, 3, size, size]`.
+    /// The image encoder on normalized pixels `[batch, 3, size, size]`.
     ///
     /// # Errors
     /// When `pixels` has another shape.
@@ -62,7 +62,7 @@ impl FloatModel {
     /// One post: token ids, pixels `[3, size, size]`, or both.
     ///
     /// # Errors
-    /// When neither is there, and those of the encoders.
+    /// When both are missing, and those of the encoders.
     pub fn forward(&self, ids: Option<&[u32]>, pixels: Option<&Tensor>) -> Result<Outputs> {
         let device = self.fusion.device();
         let here = Tensor::ones(1, self.fusion.dtype(), device)?;

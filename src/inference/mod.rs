@@ -17,7 +17,7 @@ use crate::{
     image::Picture,
 };
 
-/// What an [`Analyzer`](crate::Analyzer) asks of a model.
+/// What an [`Analyzer`](crate::Analyzer) needs of a model.
 ///
 /// The encoders may wait for a device; the heads are on the CPU.
 #[allow(async_fn_in_trait, reason = "driven where it is made; nothing is sent to other threads")]
@@ -37,22 +37,22 @@ pub trait Inference {
     /// Rows of the grid, and as many columns.
     fn grid_side(&self) -> usize;
 
-    /// The logits of every head that has something to read.
+    /// The logits of every head whose modality is present.
     ///
     /// # Errors
     /// Those of the model.
     fn logits(&mut self, features: Features<'_>) -> Result<HeadLogits>;
 
     /// The share of every item in the logit of `class` that the answering head gives: the fused head if both modalities are
-    /// there, else the head of the one that is.
+    /// present, else the head of the one that is.
     ///
     /// # Errors
     /// Those of the model.
     fn explain(&mut self, features: Features<'_>, class: usize) -> Result<Shares>;
 
-    /// What the logits mean.
+    /// What turns logits into an answer: labels, temperatures, and the calibration of the contradiction.
     fn readout(&self) -> &Readout;
 }
 
-/// A model whose encoders never wait, so that it can be asked without an executor.
+/// A model whose encoders never wait, so that it runs without an async executor.
 pub trait Immediate: Inference {}

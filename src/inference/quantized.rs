@@ -22,8 +22,8 @@ pub struct QuantizedModel<B: Backend = Cpu> {
 }
 
 impl<B: Backend<Source = Bundle, Error = BundleError>> QuantizedModel<B> {
-    /// Makes the weights that `config`, the bundle's, asks for, and refuses a bundle that has others. The bundle's own
-    /// are dropped on the way: wasm memory never shrinks, so that both at once would be there for good.
+    /// Makes the weights that `config`, the bundle's, asks for, and refuses a bundle that has others. The bundle's tensors
+    /// are freed on the way: wasm memory never shrinks, so holding both at once would cost that memory for good.
     ///
     /// # Errors
     /// [`BundleError`] for a tensor that is missing, wrong, or without a place.
@@ -42,7 +42,7 @@ impl<B: Backend<Source = Bundle, Error = BundleError>> QuantizedModel<B> {
 }
 
 impl<B: Backend> QuantizedModel<B> {
-    /// The hidden states `[ids, hidden_size]` of a text, where the backend has them. They stay until the next call.
+    /// The hidden states `[ids, hidden_size]` of a text, in the backend's memory. They are valid until the next call.
     ///
     /// # Errors
     /// [`TextError::TokenIds`] when an id is not in the vocabulary or there are too many.
@@ -50,7 +50,7 @@ impl<B: Backend> QuantizedModel<B> {
         self.text.encode(&mut self.backend, ids)
     }
 
-    /// The last grid `[side, side, channels]` of a picture, where the backend has it. It stays until the next call.
+    /// The last grid `[side, side, channels]` of a picture, in the backend's memory. It is valid until the next call.
     pub fn grid(&mut self, picture: &Picture) -> &B::Reals {
         self.image.encode(&mut self.backend, picture)
     }

@@ -1,4 +1,4 @@
-//! The float model as a model that answers, on any device of candle's: natively, in a page, on CUDA.
+//! The float model behind [`Inference`], on any device of candle: natively, in a page, on CUDA.
 
 use candle_core::{DType, Device, Tensor};
 use candle_nn::{Linear, VarBuilder};

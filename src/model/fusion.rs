@@ -1,4 +1,4 @@
-//! How text and image are joined.
+//! How text and image are fused.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +7,7 @@ use super::{ConfigError, require};
 /// What LayerNorm adds to the variance in the fusion: torch's default.
 pub const NORM_EPS: f64 = 1e-5;
 
-/// The four ways to join text and image.
+/// The four ways to fuse text and image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FusionKind {
@@ -16,9 +16,9 @@ pub enum FusionKind {
     Pooled,
     /// All text tokens and all cells of the CNN's last grid, projected, attend together.
     Tokens,
-    /// The two pooled vectors, projected, side by side into a linear layer: a baseline.
+    /// The two pooled vectors, projected and concatenated, into a linear layer: a baseline.
     Concat,
-    /// A weighted sum of the text head's and the image head's logits: a baseline.
+    /// A weighted sum of the text head's and the image head's log-probabilities: a baseline.
     Late,
 }
 
@@ -26,7 +26,7 @@ pub enum FusionKind {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FusionConfig {
-    /// How text and image are joined.
+    /// How text and image are fused.
     #[serde(default)]
     pub kind: FusionKind,
     /// Width that both are projected to.

@@ -57,10 +57,10 @@ impl CnnConfig {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fit {
-    /// The whole picture, its aspect ratio given up: nothing at the edges is lost.
+    /// The whole picture, without keeping its aspect ratio: nothing at the edges is lost.
     #[default]
     Stretch,
-    /// The centre square: the short side becomes `input_size / 0.875`, then the middle is cut out.
+    /// The center square: the short side becomes `input_size / 0.875`, then the middle is cut out.
     Crop,
 }
 

@@ -1,4 +1,4 @@
-//! The classes that a model tells apart, as its bundle says them.
+//! The classes of a model, as its bundle lists them.
 
 use std::sync::{Arc, LazyLock};
 
@@ -12,7 +12,7 @@ use super::{ConfigError, require};
 pub struct Label {
     /// Its name.
     pub name: String,
-    /// How pleasant it is, from -1 (unpleasant) over 0 (neither) to 1 (pleasant).
+    /// How pleasant it is: -1 is unpleasant, 0 is neither, 1 is pleasant.
     pub polarity: f32,
 }
 
@@ -51,7 +51,7 @@ impl Labels {
     /// From a list.
     ///
     /// # Errors
-    /// [`ConfigError::Value`] when there are fewer than two, a name is empty or there twice, or a polarity is not within
+    /// [`ConfigError::Value`] when there are fewer than two, a name is empty or given twice, or a polarity is not within
     /// -1..=1.
     pub fn new(labels: Vec<Label>) -> Result<Self, ConfigError> {
         let count = labels.len();
@@ -66,7 +66,7 @@ impl Labels {
         Ok(Labels(labels.into()))
     }
 
-    /// Reads what [`Labels`] says of JSON.
+    /// Reads the JSON that [`Labels`] describes.
     ///
     /// # Errors
     /// [`ConfigError`] when it is malformed, or as [`Labels::new`].

@@ -66,26 +66,26 @@ impl ConfigError {
     }
 }
 
-/// The version of the text preparation ([`crate::text::clean`]) that this crate has. A model reads texts as they were
-/// prepared when it learned, so that another preparation needs another number.
+/// The newest version of the text preparation ([`crate::text::clean`]). A model needs texts that are prepared as they were
+/// for its training, so every change of the preparation gets a new number.
 pub const TEXT_PREPARATION: u32 = 1;
 
-/// A whole model: both encoders, how they are joined, how inputs are prepared, which classes it tells apart.
+/// A whole model: both encoders, how they are fused, how inputs are prepared, and its labels.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelConfig {
     /// The text encoder, as its Hugging Face `config.json` describes it.
     pub text: BertConfig,
-    /// Tokens read of a text, `[CLS]` and `[SEP]` included.
+    /// The most tokens of a text that are read, `[CLS]` and `[SEP]` included.
     pub max_tokens: usize,
-    /// The version of the text preparation that it learned with.
+    /// The version of the text preparation that it was trained with.
     #[serde(default = "first_preparation", skip_serializing_if = "is_first_preparation")]
     pub text_preparation: u32,
     /// The image encoder.
     pub image: CnnConfig,
-    /// From a picture to the image encoder's input.
+    /// How a picture becomes the image encoder's input.
     pub preprocess: Preprocess,
-    /// How text and image are joined.
+    /// How text and image are fused.
     pub fusion: FusionConfig,
     /// The classes.
     #[serde(default, skip_serializing_if = "Labels::is_sentiment")]

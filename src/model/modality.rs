@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What a part of a model reads.
+/// A kind of input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Modality {
@@ -13,7 +13,7 @@ pub enum Modality {
 }
 
 impl Modality {
-    /// Both, in the order in which fusion joins them.
+    /// Both, in the order in which fusion concatenates them.
     pub const ALL: [Modality; 2] = [Modality::Text, Modality::Image];
 
     /// Its name in tensor names and tables: `text` or `image`.

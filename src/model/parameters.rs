@@ -54,16 +54,16 @@ pub struct LayerNormParameter {
 pub struct ConvParameter {
     /// Its name, without the tensor's.
     pub name: String,
-    /// What it is.
+    /// Channels, kernel, stride and padding.
     pub spec: ConvSpec,
 }
 
-/// The range of the levels that pass a place: a tensor `[2]` in a bundle, scale and zero point.
+/// An activation range: a tensor `[2]` in a bundle, scale and zero point.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RangeParameter {
     /// The tensor's name.
     pub name: String,
-    /// The node whose output it is, by which a calibration knows it; `None` for the pixels.
+    /// The node whose output has this range, by name; `None` for the pixels.
     pub node: Option<String>,
     /// The activation before it.
     pub activation: Activation,
@@ -143,7 +143,7 @@ impl TextParameters {
 /// A CNN encoder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageParameters {
-    /// The network whose they are.
+    /// The network that the parameters belong to.
     pub network: Network,
     /// The convolutions, in order.
     pub convs: Vec<ConvParameter>,
@@ -205,7 +205,7 @@ pub enum FusionParameters {
         projections: PerModality<LinearParameter>,
         /// What stands in for a missing modality.
         missing: PerModality<VectorParameter>,
-        /// From both vectors, side by side, to the logits.
+        /// From both vectors, concatenated, to the logits.
         classifier: LinearParameter,
     },
     /// [`FusionKind::Late`].

@@ -68,7 +68,7 @@ pub struct Table<'a> {
 }
 
 impl Table<'_> {
-    /// The real numbers that it stands for.
+    /// The dequantized values, `level * scale`.
     pub fn dequantized(&self) -> Vec<f32> {
         let width = self.levels.len() / self.scale.len().max(1);
         let rows = self.levels.chunks_exact(width.max(1)).zip(&self.scale);
@@ -76,7 +76,7 @@ impl Table<'_> {
     }
 }
 
-/// The int8 weights of one or several linear layers over the same inputs, outputs side by side.
+/// The int8 weights of one or several linear layers over the same inputs, concatenated by output.
 #[derive(Clone, Debug)]
 pub struct LinearWeights<'a> {
     /// `[outputs, inputs]`.

@@ -1,5 +1,5 @@
-//! Temperature scaling (Guo et al. 2017): each head's logits are divided by one number, fitted on rows that were not
-//! learned from, before the softmax. Labels stay the same; the scores become as sure as the head is right.
+//! Temperature scaling (Guo et al. 2017): each head's logits are divided by one number, fitted on rows that the model
+//! was not trained on, before the softmax. The label stays the same; the scores become as confident as the head is accurate.
 
 use serde::Serialize;
 
@@ -15,17 +15,17 @@ pub struct Temperatures {
 }
 
 impl Default for Temperatures {
-    /// Scores as the heads have learned to give them.
+    /// 1 for every head: the scores are the softmax of the logits.
     fn default() -> Self {
         Temperatures { text: 1.0, image: 1.0, fused: 1.0 }
     }
 }
 
 impl Temperatures {
-    /// The least and the largest that is taken for one.
+    /// The smallest and the largest temperature that is accepted.
     pub const BOUNDS: (f32, f32) = (0.01, 100.0);
 
-    /// The three heads, by which a temperature is called `temperature.{head}`.
+    /// The three heads. The temperature of each is called `temperature.{head}`.
     pub const HEADS: [&str; 3] = ["text", "image", "fused"];
 
     /// Whether `temperature` lies within [`BOUNDS`](Self::BOUNDS).
@@ -33,7 +33,7 @@ impl Temperatures {
         (Self::BOUNDS.0..=Self::BOUNDS.1).contains(&temperature)
     }
 
-    /// From what `read` says of each name `temperature.{head}`.
+    /// From what `read` returns for each name `temperature.{head}`.
     ///
     /// # Errors
     /// Those of `read`.

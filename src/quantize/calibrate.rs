@@ -1,5 +1,5 @@
-//! From activations seen on real pictures to the ranges that 7 bits are spread over, and to the means that rounded weights
-//! are corrected by.
+//! Calibration on real pictures: the activation range of every node of a CNN, and the channel means that the correction of
+//! biases needs.
 
 use std::collections::HashMap;
 
@@ -31,12 +31,12 @@ struct Mean {
 const PIXELS: &str = "";
 
 impl Calibration {
-    /// One that has seen nothing.
+    /// An empty calibration.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sees a batch of `pixels` `[batch, 3, rows, columns]`, prepared as for inference. A few dozen varied pictures do.
+    /// Adds a batch of `pixels` `[batch, 3, rows, columns]`, prepared as for inference. A few dozen varied pictures suffice.
     ///
     /// # Errors
     /// Those of the CNN.
@@ -70,13 +70,13 @@ impl Calibration {
         Ok(())
     }
 
-    /// The range with the least mean squared error for what was seen under `name`, if anything was.
+    /// The range with the least mean squared error for the outputs of the node `name`, if there were any.
     pub fn range(&self, name: &str) -> Option<Quantization> {
         self.histograms.get(name).map(Histogram::best_range)
     }
 }
 
-/// Counts of values in equal bins over `-limit..limit`. When a value lies outside, the limit doubles and neighbouring
+/// Counts of values in equal bins over `-limit..limit`. When a value lies outside, the limit doubles and neighboring
 /// bins become one.
 #[derive(Clone, Debug)]
 struct Histogram {

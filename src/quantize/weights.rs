@@ -1,6 +1,6 @@
 //! From a float model to a bundle: BatchNorm folded, weights rounded to int8 with a scale for each output channel, the CNN's
 //! activation ranges from a [`Calibration`]. Rounding the weights of a convolution shifts the mean of its outputs;
-//! the bias takes that back (Nagel et al. 2019, section 4.2, with means that were seen instead of derived).
+//! the bias is corrected for it (Nagel et al. 2019, section 4.2, with means that were seen instead of derived).
 
 use std::collections::HashMap;
 
@@ -91,8 +91,8 @@ fn inputs(network: &Network) -> HashMap<&str, Option<&str>> {
     network.nodes.iter().filter_map(|node| Some((node.conv()?.name.as_str(), of(node.input)))).collect()
 }
 
-/// Takes off each output's bias what `rounding`, the change of its weights `[out, kernel, kernel, in / groups]`, adds to
-/// its mean over inputs of these channel means. (As if there was no padding.)
+/// Corrects each bias by what `rounding`, the change of the weights `[out, kernel, kernel, in / groups]`, adds to the mean of
+/// its output, given the mean of each input channel. Padding is not taken into account.
 fn correct_bias(bias: &mut [f32], rounding: &[f32], means: &[f64], depthwise: bool) {
     let row_len = rounding.len() / bias.len().max(1);
     for (out, (bias, row)) in bias.iter_mut().zip(rounding.chunks_exact(row_len.max(1))).enumerate() {

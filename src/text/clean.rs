@@ -1,4 +1,4 @@
-//! The clean-up before the tokenizer, the same in training and at work.
+//! The clean-up before the tokenizer, the same in training and in inference.
 //!
 //! What it does, in the order in which each place of the text is looked at:
 //! - HTML entities and JSON escapes are decoded; full-width and mathematical letters become plain ones.
@@ -6,9 +6,9 @@
 //! - Links become `http`, mentions become `@user` (TweetEval's convention).
 //! - Emoji and emoticons become words, skin tones and genders left out; pictographs without a name are dropped.
 //! - `#CamelCase` becomes `#Camel Case`.
-//! - A letter three times or more stands twice (`soooo` → `soo`); a mark stands three times, an emoji twice, at most.
-//! - Curly quotes, and accents in the place of apostrophes, become straight ones; white space and control characters become one space, zero-width characters
-//!   nothing.
+//! - A letter is kept at most twice in a row (`soooo` → `soo`), a mark three times, an emoji twice.
+//! - Curly quotes, and accents in the place of apostrophes, become straight ones; white space and control characters become
+//!   one space; zero-width characters are dropped.
 
 use super::aligned::{Cleaned, Unit, decode};
 use super::emoji::{self, Pictograph};
@@ -64,7 +64,7 @@ impl Cleaner<'_> {
         }
     }
 
-    /// `len` units become `words`, with a space on either side.
+    /// `len` units become `words`, with a space before and after.
     fn replace(&mut self, words: &str, len: usize) {
         let range = self.units[self.at].start..self.units[self.at + len - 1].end;
         self.out.push_space(range.start);
@@ -143,7 +143,7 @@ impl Cleaner<'_> {
     }
 }
 
-/// Whether `c` takes no room on the page: joiners, direction marks, soft hyphens, byte order marks.
+/// Whether `c` is invisible: joiners, direction marks, soft hyphens, byte order marks.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
         || matches!(c, '\u{feff}' | '\u{fff9}'..='\u{fffd}' | '\u{0}' | '\u{61c}' | '\u{180e}')

@@ -16,7 +16,7 @@ pub use tokenizer::{Encoding, MAX_TEXT_BYTES, Tokenizer, Word};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TextError {
-    /// Longer than this crate is willing to look at.
+    /// Longer than [`MAX_TEXT_BYTES`].
     #[error("the text has {bytes} bytes; at most {limit} are read")]
     TooLong {
         /// Its length.
@@ -24,7 +24,7 @@ pub enum TextError {
         /// The limit.
         limit: usize,
     },
-    /// Token ids that the encoder has no embedding for: tokenizer and encoder do not belong together.
+    /// Token ids that the encoder has no embedding for: tokenizer and encoder do not match.
     #[error("token ids: {reason}")]
     TokenIds {
         /// Which, and what would fit.

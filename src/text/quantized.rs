@@ -14,7 +14,7 @@ pub struct TextEncoder<B: Backend = Cpu> {
     inner: usize,
     heads: usize,
     activation: HiddenActivation,
-    /// WordPieces and positions that there are embeddings for.
+    /// Number of WordPieces and positions with an embedding.
     vocabulary: usize,
     positions: usize,
     embeddings: B::Embeddings,
@@ -74,7 +74,7 @@ impl<B: Backend> TextEncoder<B> {
         })
     }
 
-    /// The hidden states `[ids, hidden_size]`, which stay readable until the next call.
+    /// The hidden states `[ids, hidden_size]`, which are valid until the next call.
     ///
     /// # Errors
     /// [`TextError::TokenIds`] when an id is not in the vocabulary or there are more ids than positions.

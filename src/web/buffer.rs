@@ -24,7 +24,7 @@ pub struct BundleBuffer(Vec<u8>);
 
 #[wasm_bindgen]
 impl BundleBuffer {
-    /// With room for so many bytes, taken once; 0 where the length is not known.
+    /// With memory for this many bytes, reserved at once; 0 where the length is not known.
     ///
     /// # Errors
     /// `bundle-memory` when there is not so much memory.
@@ -40,7 +40,7 @@ impl BundleBuffer {
     /// Adds what came next; grows when it is more than was said.
     ///
     /// # Errors
-    /// `bundle-memory` when there is no room for it; what came before stays.
+    /// `bundle-memory` when there is no memory for it; what came before stays.
     pub fn append(&mut self, chunk: &Uint8Array) -> Result<(), JsValue> {
         let filled = self.0.len();
         let bytes = filled.saturating_add(chunk.length() as usize);

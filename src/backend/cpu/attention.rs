@@ -11,8 +11,8 @@ use super::{
     vectorised,
 };
 
-/// Room for one head's keys and values, its weights before they are divided by their sums, and what divides them; grows to
-/// the largest use and allocates no more.
+/// The workspace of attention: one head's keys and values, its weights before they are divided by their sums, and the
+/// divisors. It grows to the largest use and allocates no more.
 #[derive(Clone, Debug, Default)]
 pub struct Attention {
     keys: Panels,
@@ -29,8 +29,8 @@ impl Attention {
 
     /// `softmax(q k^T / sqrt(width / heads)) v`, head by head, every row attending to every row.
     ///
-    /// `qkv` is `[rows, 3 * width]`: queries, keys and values side by side, as one fused product leaves them. The context
-    /// goes to `out`, `[rows, width]`.
+    /// `qkv` is `[rows, 3 * width]`: query, key and value of a row one after the other, as one fused product leaves them. The
+    /// context goes to `out`, `[rows, width]`.
     ///
     /// # Panics
     /// When `heads` does not divide `width` or a length does not fit.

@@ -1,9 +1,9 @@
 //! Convolutions over grids of u7 activations in NHWC. The windows are read where they lie in the grid: a row of the kernel
-//! is one run of neighbouring bytes, so a convolution is a matrix product whose rows have as many runs as the kernel has
+//! is one run of neighboring bytes, so a convolution is a matrix product whose rows have as many runs as the kernel has
 //! rows. Nothing is copied but a grid that needs padding.
 //!
 //! Costs the products of the definition, with each run rounded up to four bytes: of a first layer of 3x3 windows, which has
-//! six channels (the halves of three), 20 for 18.
+//! six channels (the two levels of three), 20 for 18.
 
 use super::{PackedMatrix, Room, Rows, SLACK, Sink, gemm, padded_depth};
 

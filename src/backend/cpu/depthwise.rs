@@ -132,7 +132,7 @@ impl<S: Sink> Job for Cells<'_, S> {
     }
 }
 
-/// Hands the sums of `R` neighbouring windows, which begin at `corners`, to `sink`, and returns how many that are. The
+/// Hands the sums of `R` neighboring windows, which begin at `corners`, to `sink`, and returns how many that are. The
 /// steps' `taps` grow.
 #[inline(always)]
 fn tile<'a, const R: usize, const STEPS: usize>(

@@ -28,7 +28,7 @@ pub struct Panels {
 const ROWS: usize = 4;
 
 impl Panels {
-    /// Packs `columns` neighbouring numbers of each of `depth` rows.
+    /// Packs `columns` neighboring numbers of each of `depth` rows.
     ///
     /// # Panics
     /// When the rows are too short.

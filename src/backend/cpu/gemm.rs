@@ -26,7 +26,7 @@ pub struct Rows<'a> {
     pub count: usize,
     /// Rows of a line; after so many the next line begins.
     pub line: usize,
-    /// Bytes from a row to its neighbour in the line.
+    /// Bytes from a row to its neighbor in the line.
     pub step: usize,
     /// Bytes from a line to the next.
     pub line_step: usize,
@@ -63,7 +63,8 @@ pub trait Sink {
     fn tile<const R: usize>(&mut self, row: usize, column: usize, sums: [I32x8; R]);
 }
 
-/// Room that some instruction sets widen what they multiply to 16 bits in; grows to the largest use and allocates no more.
+/// The workspace of a product, in which some instruction sets widen factors to 16 bits. It grows to the largest use and
+/// allocates no more.
 #[derive(Clone, Debug, Default)]
 pub struct Room {
     pub(super) levels: Vec<i16>,

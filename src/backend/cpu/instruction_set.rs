@@ -13,7 +13,7 @@ use super::simd128;
 #[cfg(target_arch = "x86_64")]
 use super::x86;
 
-/// What computes a tile. Which of them exist depends on the target.
+/// An implementation of the register tile. Which variants exist depends on the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InstructionSet {

@@ -28,12 +28,12 @@ impl LayerNorm {
         (&self.weight, &self.bias, self.eps)
     }
 
-    /// Normalises each row of `x` in place.
+    /// Normalizes each row of `x` in place.
     pub fn forward(&self, x: &mut [f32]) {
         vectorised(Norm { norm: self, x, residual: None });
     }
 
-    /// Normalises each row of `x + residual` in place.
+    /// Normalizes each row of `x + residual` in place.
     pub fn forward_sum(&self, x: &mut [f32], residual: &[f32]) {
         vectorised(Norm { norm: self, x, residual: Some(residual) });
     }

@@ -1,4 +1,4 @@
-//! A linear layer with int8 weights over rows quantised on the fly.
+//! A linear layer with int8 weights over rows quantized on the fly.
 //!
 //! Costs `rows * inputs * outputs` byte products; and for each sum a product and a difference that take the row's zero point
 //! off, a conversion, two products and a sum of floats.

@@ -3,7 +3,7 @@
 //! # The contract of every int8 kernel
 //! - Activations are unsigned 7-bit numbers (`u8` in `0..=127`), weights are `i8`, sums are `i32`:
 //!   `sum[m, n] = sum over k of a[m, k] * w[n, k]`.
-//! - `k` is at most [`MAX_DEPTH`], so that no sum, zero point taken off, leaves `i32`. Two neighbouring products always
+//! - `k` is at most [`MAX_DEPTH`], so that no sum, zero point taken off, leaves `i32`. Two neighboring products always
 //!   fit `i16`, which is what makes the byte-dot instructions of AVX2 and of relaxed SIMD exact here.
 //! - Zero points stay outside: `sum of (a - z) * w` is `sum of a * w` minus `z` times [`PackedMatrix::sums`].
 //! - Every instruction set gives the same integers, and the float steps around them use only IEEE basic operations in a

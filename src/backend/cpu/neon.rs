@@ -1,7 +1,7 @@
 //! Arm NEON: on every 64-bit Arm, and its byte dots where the processor has them.
 //!
 //! Levels are below 128, so they are signed bytes as they stand.
-//! - [`Neon`] multiplies bytes to 16 bits (`smull`) and adds neighbours to the sums (`sadalp`): 8 instructions for 32
+//! - [`Neon`] multiplies bytes to 16 bits (`smull`) and adds neighbors to the sums (`sadalp`): 8 instructions for 32
 //!   products.
 //! - [`NeonDot`] has one instruction for 16 products (`sdot`).
 #![allow(unsafe_code)]
@@ -44,7 +44,7 @@ impl Kernel for Neon {
         // SAFETY: every 64-bit Arm has NEON.
         tile(rows, starts, panel, |acc, x, w| unsafe {
             let (low, high) = (vmull_s8(vget_low_s8(x), vget_low_s8(w)), vmull_high_s8(x, w));
-            // Two products of a column are neighbours, and its other two follow: added up, they are one sum.
+            // Two products of a column are neighbors, and its other two follow: added up, they are one sum.
             vaddq_s32(acc, vpaddq_s32(vpaddlq_s16(low), vpaddlq_s16(high)))
         })
     }

@@ -1,11 +1,11 @@
-//! Weights laid out for the register tile, the same for every instruction set but for [`Extra`] groups.
+//! Weights laid out for the register tile, the same for every instruction set but for extra groups.
 
 use super::InstructionSet;
 
 /// Output columns of a tile: eight `i32` sums are two wasm vectors or one of AVX2.
 pub const PANEL: usize = 8;
 
-/// Neighbours in depth that a byte-dot instruction adds up.
+/// Neighbors in depth that a byte-dot instruction adds up.
 pub(super) const GROUP: usize = 4;
 
 /// Bytes of a group in all columns of a panel.
@@ -27,12 +27,12 @@ pub const fn padded_depth(depth: usize) -> usize {
 pub const SLACK: usize = GROUP - 1;
 
 /// A `[columns, depth]` matrix of int8 weights, cut into panels of [`PANEL`] columns. Within a panel come groups of four
-/// neighbours in depth, column by column: the 32 bytes that one step of a tile consumes lie together. Depth is made of
+/// neighbors in depth, column by column: the 32 bytes that one step of a tile consumes lie together. Depth is made of
 /// equally long runs (the rows of a convolution's kernel; a linear layer has one), each padded to whole groups, and the
 /// columns are padded to whole panels, with zeros.
 ///
-/// Where the instruction set adds up in 16 bits first ([`InstructionSet::has_short_sums`]), the two groups of a pair must
-/// fit them. If a pair does not, its second group is taken out, and stands among the panel's [`Extra`] groups instead:
+/// Where the instruction set adds up in 16 bits first (`has_short_sums`), the two groups of a pair must
+/// fit them. If a pair does not, its second group is taken out, and is kept among the panel's extra groups instead:
 /// the sum is the same. Trained weights are bell-shaped, so one pair in a hundred is concerned.
 #[derive(Clone, Debug)]
 pub struct PackedMatrix {
@@ -195,7 +195,7 @@ impl PackedMatrix {
     }
 }
 
-/// Adds each of the group's four neighbours in depth, summed over the columns with the weights `x`, to `out`.
+/// Adds each of the group's four neighbors in depth, summed over the columns with the weights `x`, to `out`.
 #[inline(always)]
 fn add_group(weights: &[i8], x: &[f32; PANEL], out: &mut [f32]) {
     let mut sums = [0.0; GROUP];
@@ -207,7 +207,7 @@ fn add_group(weights: &[i8], x: &[f32; PANEL], out: &mut [f32]) {
     out.iter_mut().zip(sums).for_each(|(out, sum)| *out += sum);
 }
 
-/// Whether the products of two groups fit `i16` when the neighbours of both are added up: activations are never negative,
+/// Whether the products of two groups fit `i16` when the neighbors of both are added up: activations are never negative,
 /// so the weights of each sign bound the sum.
 fn fits_short_sums(first: &[i8], second: &[i8]) -> bool {
     let largest =

@@ -8,7 +8,7 @@
 pub fn max_pool(input: &[u8], height: usize, width: usize, channels: usize, out: &mut Vec<u8>) {
     assert!(height > 0 && width > 0 && input.len() == height * width * channels, "input fits its shape");
     let (out_height, out_width) = (height.div_ceil(2), width.div_ceil(2));
-    // The least level is a neutral start: quantisation keeps the order of the reals.
+    // The least level is a neutral start: quantization keeps the order of the reals.
     out.clear();
     out.resize(out_height * out_width * channels, 0);
     for y in 0..out_height {

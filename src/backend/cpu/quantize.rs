@@ -10,13 +10,13 @@ use super::{
     padded_depth, vectorised,
 };
 
-/// The largest quantised activation.
+/// The largest quantized activation.
 pub const LEVELS: f32 = 127.0;
 
-/// How a tensor or a row of activations is quantised.
+/// How a tensor or a row of activations is quantized.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Quantization {
-    /// The real step between two neighbouring levels.
+    /// The real step between two neighboring levels.
     pub scale: f32,
     /// The level of the real 0, in `0..=127`.
     pub zero_point: u8,
@@ -50,7 +50,7 @@ impl Quantization {
     }
 }
 
-/// Rows of activations, each quantised by its own smallest and largest element. The buffer is used again and again: it
+/// Rows of activations, each quantized by its own smallest and largest element. The buffer is used again and again: it
 /// grows to the largest use and allocates no more.
 #[derive(Clone, Debug, Default)]
 pub struct QuantizedRows {
@@ -66,7 +66,7 @@ impl QuantizedRows {
         Self::default()
     }
 
-    /// Quantises the rows of `x`, each `width` long. A width of zero gives no rows.
+    /// Quantizes the rows of `x`, each `width` long. A width of zero gives no rows.
     pub fn quantize(&mut self, x: &[f32], width: usize) {
         let count = x.len().checked_div(width).unwrap_or(0);
         self.stride = padded_depth(width);
@@ -78,7 +78,7 @@ impl QuantizedRows {
         vectorised(Quantize { x, width, to: self });
     }
 
-    /// The rows as a matrix product takes them, how each was quantised, and the product's room.
+    /// The rows as a matrix product takes them, how each was quantized, and the product's workspace.
     pub(super) fn parts(&mut self) -> (Rows<'_>, &[Quantization], &mut Room) {
         let rows = Rows::plain(&self.data, self.rows.len(), self.stride);
         (rows, &self.rows, &mut self.room)
@@ -89,7 +89,7 @@ impl QuantizedRows {
         &self.data
     }
 
-    /// How each row was quantised.
+    /// How each row was quantized.
     pub fn rows(&self) -> &[Quantization] {
         &self.rows
     }

@@ -1,7 +1,7 @@
 //! x86-64: AVX2 and AVX-512 VNNI, found at run time. The whole loop over tiles is compiled with their features, so that
 //! what follows the sums uses them too.
 //!
-//! - [`Avx2`] multiplies bytes and adds neighbours in 16 bits (`vpmaddubsw`), adds two groups there (the weights are packed
+//! - [`Avx2`] multiplies bytes and adds neighbors in 16 bits (`vpmaddubsw`), adds two groups there (the weights are packed
 //!   so that this cannot overflow; see [`super::PackedMatrix`]), then widens (`vpmaddwd`): 5 instructions for 64 products.
 //! - [`Avx512Vnni`] has one instruction for 32 products (`vpdpbusd`).
 #![allow(unsafe_code)]
