@@ -5,15 +5,61 @@ use candle_nn::VarBuilder;
 
 use crate::{
     layers::{ConvNorm, Mode, Pads, max_pool2d, relu6},
-    model::{Activation, Architecture, ConvSpec, Network, Op},
+    model::{Activation, Architecture, ConvSpec, Network, Node, Op},
 };
 
 /// A CNN without its classifier: pixels in, the last grid of features out.
 #[derive(Clone, Debug)]
 pub struct Cnn {
     network: Network,
-    /// One for each convolution, in the order of [`Network::convs`].
-    convs: Vec<ConvNorm>,
+    /// One for each node.
+    layers: Vec<Layer>,
+}
+
+/// What a node computes, with its parameters.
+#[derive(Clone, Debug)]
+enum Layer {
+    Conv(ConvSpec, ConvNorm),
+    MaxPool,
+}
+
+impl Layer {
+    fn load(vb: &VarBuilder<'_>, node: &Node, eps: f64) -> Result<Self> {
+        Ok(match &node.op {
+            Op::Conv(spec) => {
+                let (conv, norm) = (vb.pp(&spec.name), vb.pp(&spec.norm));
+                let layer = ConvNorm::load(conv, norm, spec.weight_shape(), spec.stride, spec.groups, eps)?;
+                Layer::Conv(spec.clone(), layer)
+            }
+            Op::MaxPool => Layer::MaxPool,
+        })
+    }
+
+    /// See [`Cnn::freeze`].
+    fn freeze(&mut self, frozen: &impl Fn(&str) -> bool) {
+        match self {
+            Layer::Conv(spec, layer) => {
+                if frozen(&spec.name) {
+                    layer.freeze_conv();
+                }
+                if frozen(&spec.norm) {
+                    layer.freeze_norm();
+                }
+            }
+            Layer::MaxPool => {}
+        }
+    }
+
+    fn forward(&self, x: &Tensor, mode: Mode<'_>) -> Result<Tensor> {
+        match self {
+            Layer::Conv(spec, layer) => {
+                let (_, _, rows, columns) = x.dims4()?;
+                let pads = Pads { rows: spec.pads(rows), columns: spec.pads(columns) };
+                layer.forward(x, pads, mode)
+            }
+            Layer::MaxPool => max_pool2d(x, mode),
+        }
+    }
 }
 
 /// Sees the output of each node of a forward pass: its name and the tensor.
@@ -30,11 +76,8 @@ impl Cnn {
     }
 
     fn load_network(vb: VarBuilder<'_>, network: Network, eps: f64) -> Result<Self> {
-        let load = |spec: &ConvSpec| {
-            let (conv, norm) = (vb.pp(&spec.name), vb.pp(&spec.norm));
-            ConvNorm::load(conv, norm, spec.weight_shape(), spec.stride, spec.groups, eps)
-        };
-        Ok(Cnn { convs: network.convs().map(load).collect::<Result<_>>()?, network })
+        let load = |node| Layer::load(&vb, node, eps);
+        Ok(Cnn { layers: network.nodes.iter().map(load).collect::<Result<_>>()?, network })
     }
 
     /// The layers as data.
@@ -46,14 +89,7 @@ impl Cnn {
     /// `frozen` is true. No gradient reaches a frozen layer's parameters, and a frozen BatchNorm keeps to its running
     /// statistics in training too.
     pub fn freeze(&mut self, frozen: impl Fn(&str) -> bool) {
-        for (spec, layer) in self.network.convs().zip(&mut self.convs) {
-            if frozen(&spec.name) {
-                layer.freeze_conv();
-            }
-            if frozen(&spec.norm) {
-                layer.freeze_norm();
-            }
-        }
+        self.layers.iter_mut().for_each(|layer| layer.freeze(&frozen));
     }
 
     /// `pixels` `[batch, 3, rows, columns]`, normalised, to the last grid `[batch, channels, .., ..]`.
@@ -78,25 +114,19 @@ impl Cnn {
     /// # Errors
     /// Those of candle.
     pub fn folded(&self) -> Result<Vec<(Tensor, Tensor)>> {
-        self.convs.iter().map(ConvNorm::folded).collect()
+        let conv = |layer: &Layer| match layer {
+            Layer::Conv(_, conv) => Some(conv.folded()),
+            Layer::MaxPool => None,
+        };
+        self.layers.iter().filter_map(conv).collect()
     }
 
     fn run(&self, pixels: &Tensor, mode: Mode<'_>, observer: &mut Observer<'_>) -> Result<Tensor> {
         let slots = self.network.slots();
         let mut values = vec![pixels.clone(); slots.count];
-        let mut convs = self.convs.iter();
         let mut x = pixels.clone();
-        for (i, node) in self.network.nodes.iter().enumerate() {
-            let input = &values[slots.of[node.input]];
-            x = match (&node.op, convs.as_slice().first()) {
-                (Op::Conv(spec), Some(layer)) => {
-                    convs.next();
-                    let (_, _, rows, columns) = input.dims4()?;
-                    let pads = Pads { rows: spec.pads(rows), columns: spec.pads(columns) };
-                    layer.forward(input, pads, mode)?
-                }
-                _ => max_pool2d(input, mode)?,
-            };
+        for (i, (node, layer)) in self.network.nodes.iter().zip(&self.layers).enumerate() {
+            x = layer.forward(&values[slots.of[node.input]], mode)?;
             if let Some(residual) = node.residual {
                 x = (x + &values[slots.of[residual]])?;
             }
@@ -137,7 +167,7 @@ mod tests {
             NoiseSource,
             gradient_check::{assert_gradients, input, randomise},
         },
-        model::{Node, Padding},
+        model::Padding,
     };
 
     fn random(architecture: Architecture) -> Result<(VarMap, Cnn)> {

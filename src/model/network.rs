@@ -1,6 +1,8 @@
 //! A CNN as data: a list of nodes in the order of the forward pass. Whatever has to know a CNN walks this list: the float
 //! encoder, the quantized pass, the parameters' names, the calibration, counts of products.
 
+use super::LinearParameter;
+
 /// How many zeros a convolution sees around its input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Padding {
@@ -19,6 +21,17 @@ pub enum Activation {
     Relu,
     /// `min(max(x, 0), 6)`.
     Relu6,
+}
+
+impl Activation {
+    /// The least and the largest value that it gives.
+    pub fn bounds(self) -> (f32, f32) {
+        match self {
+            Activation::None => (f32::NEG_INFINITY, f32::INFINITY),
+            Activation::Relu => (0.0, f32::INFINITY),
+            Activation::Relu6 => (0.0, 6.0),
+        }
+    }
 }
 
 /// A convolution without bias, and its BatchNorm. Kernels are square, groups are 1 or depthwise.
@@ -107,6 +120,13 @@ impl Node {
         }
     }
 
+    /// Its linear layers, if it has any.
+    pub fn linears(&self) -> &[LinearParameter] {
+        match &self.op {
+            Op::Conv(_) | Op::MaxPool => &[],
+        }
+    }
+
     /// Output rows (or columns) for `size` input rows.
     pub fn output_size(&self, size: usize) -> usize {
         match &self.op {
@@ -115,9 +135,9 @@ impl Node {
         }
     }
 
-    /// Whether it has a range of levels of its own. A maximum keeps that of its input.
+    /// Whether it has a range of levels of its own. All but a convolution keep that of their input.
     fn has_range(&self) -> bool {
-        self.op != Op::MaxPool
+        self.conv().is_some()
     }
 }
 
@@ -134,6 +154,11 @@ impl Network {
     /// Every convolution, in order.
     pub fn convs(&self) -> impl Iterator<Item = &ConvSpec> {
         self.nodes.iter().filter_map(Node::conv)
+    }
+
+    /// Every linear layer, in order.
+    pub fn linears(&self) -> impl Iterator<Item = &LinearParameter> {
+        self.nodes.iter().flat_map(Node::linears)
     }
 
     /// The side of each value, the pixels' first, for a square input of `input_size`.
@@ -155,13 +180,14 @@ impl Network {
         let sizes = self.sizes(input_size);
         let of = |(i, node): (usize, &Node)| {
             let weights = node.conv().map_or(0, |conv| conv.weight_shape().iter().product::<usize>());
-            (weights * sizes[i + 1] * sizes[i + 1]) as u64
+            let linear: usize = node.linears().iter().map(|linear| linear.outputs * linear.inputs).sum();
+            (weights * sizes[i + 1] * sizes[i + 1] + linear) as u64
         };
         self.nodes.iter().enumerate().map(of).sum()
     }
 
-    /// The nodes whose outputs are quantized, each with a range of its own: all but a maximum and the last, whose output
-    /// stays real.
+    /// The nodes whose outputs are quantized, each with a range of its own: the convolutions' but for the last node's,
+    /// which stays real.
     pub fn quantized(&self) -> impl Iterator<Item = &Node> {
         let last = self.nodes.len().saturating_sub(1);
         self.nodes[..last].iter().filter(|node| node.has_range())

@@ -167,7 +167,7 @@ impl Backend for Cpu {
     }
 
     fn conv(&mut self, conv: &Conv, input: &Vec<u8>, residual: Option<&Vec<u8>>, out: &mut Vec<u8>) {
-        conv.levels(input, residual.map(Vec::as_slice), &mut self.scratch, out);
+        conv.run(input, residual.map(Vec::as_slice), &mut self.scratch, out);
     }
 
     fn conv_to_reals(
@@ -177,7 +177,7 @@ impl Backend for Cpu {
         residual: Option<&Vec<u8>>,
         out: &mut Vec<f32>,
     ) {
-        conv.reals(input, residual.map(Vec::as_slice), &mut self.scratch, out);
+        conv.run(input, residual.map(Vec::as_slice), &mut self.scratch, out);
     }
 
     fn max_pool(&mut self, input: &Vec<u8>, side: usize, channels: usize, out: &mut Vec<u8>) {

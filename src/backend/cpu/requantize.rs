@@ -11,21 +11,19 @@ use super::{
     math::{max, min, store_u7},
     quantize::{LEVELS, Quantization},
 };
-
-/// The real values that an activation lets through.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Clamp {
-    /// The least.
-    pub low: f32,
-    /// The largest.
-    pub high: f32,
-}
+use crate::model::Activation;
 
 /// The levels that a residual sum adds.
 #[derive(Clone, Copy, Debug)]
 pub struct Residual<'a> {
     /// `[cells, channels]`, as the output.
     pub levels: &'a [u8],
+}
+
+/// What makes the sums of a convolution.
+pub trait Sums {
+    /// Hands all of them to `sink`.
+    fn hand_to(self, sink: &mut impl Sink);
 }
 
 /// From the sums of a convolution to its output: `clamp(sum * multiplier + offset + residual)`.
@@ -55,7 +53,7 @@ impl Requantize {
         bias: &[f32],
         input: Quantization,
         residual: Option<Quantization>,
-        clamp: Clamp,
+        activation: Activation,
         output: Option<Quantization>,
     ) -> Self {
         assert!(
@@ -71,9 +69,10 @@ impl Requantize {
             weight_sums[..scale.len()].iter().map(|sum| -i32::from(input.zero_point) * sum).collect();
         correction.resize(scale.len().next_multiple_of(PANEL), 0);
         // An activation's bounds are levels of the output: ReLU's zero is exactly its zero point.
+        let (low, high) = activation.bounds();
         let (low, high) = match output {
-            Some(output) => (max(output.level_of(clamp.low), 0.0), min(output.level_of(clamp.high), LEVELS)),
-            None => (clamp.low, clamp.high),
+            Some(output) => (max(output.level_of(low), 0.0), min(output.level_of(high), LEVELS)),
+            None => (low, high),
         };
         Requantize {
             channels: scale.len(),
@@ -91,14 +90,14 @@ impl Requantize {
         self.channels
     }
 
-    /// A sink that writes levels or real numbers to `out`, `[cells, channels]`.
-    pub fn sink<'a, T: Element>(&'a self, residual: Option<Residual<'a>>, out: &'a mut [T]) -> Output<'a, T> {
-        Output { requantize: self, residual, out }
+    /// Takes `sums` to levels or real numbers in `out`, `[cells, channels]`.
+    pub fn apply<T: Element>(&self, sums: impl Sums, residual: Option<Residual<'_>>, out: &mut [T]) {
+        sums.hand_to(&mut Output { requantize: self, residual, out });
     }
 }
 
 /// What the output of a convolution is made of.
-pub trait Element: Sized {
+pub trait Element: Clone + Default {
     /// Writes as many lanes as `out` has room for, each held to `low..=high`.
     fn store(x: F32x8, low: F32x8, high: F32x8, out: &mut [Self]);
 }
@@ -120,8 +119,7 @@ impl Element for f32 {
 }
 
 /// Takes the sums of a convolution to its output.
-#[derive(Debug)]
-pub struct Output<'a, T> {
+struct Output<'a, T> {
     requantize: &'a Requantize,
     residual: Option<Residual<'a>>,
     out: &'a mut [T],
@@ -177,6 +175,17 @@ fn load_levels(levels: &[u8]) -> F32x8 {
 mod tests {
     use super::*;
 
+    /// One tile for each eight channels of the second cell.
+    struct Tiles([i32; LANES]);
+
+    impl Sums for Tiles {
+        fn hand_to(self, sink: &mut impl Sink) {
+            for channel in [0, 8] {
+                sink.tile(1, channel, [I32x8::from_array(&self.0)]);
+            }
+        }
+    }
+
     #[test]
     fn agrees_with_real_arithmetic() {
         let channels = 11;
@@ -188,29 +197,35 @@ mod tests {
         let weight_sums: Vec<i32> = (0..16).map(|c| 10 * c - 50).collect();
         let sums: [i32; 8] = std::array::from_fn(|j| 700 * j as i32 - 1500);
         let levels: Vec<u8> = (0..2 * channels).map(|i| (i * 5 % 128) as u8).collect();
-        let clamp = Clamp { low: 0.0, high: 3.0 };
-        for residual in [None, Some(Residual { levels: &levels })] {
-            let make = |output| {
-                let shortcut = residual.map(|_| shortcut);
-                Requantize::new(&weight_sums, &scale, &bias, input, shortcut, clamp, output)
-            };
-            let (mut quantized, mut real) = (vec![0u8; 2 * channels], vec![0.0; 2 * channels]);
-            for channel in [0, 8] {
-                let sums = [I32x8::from_array(&sums)];
-                make(Some(output)).sink(residual, &mut quantized[..]).tile(1, channel, sums);
-                make(None).sink(residual, &mut real[..]).tile(1, channel, sums);
-            }
-            for c in 0..channels {
-                let sum = f64::from(sums[c % 8] - 60 * weight_sums[c]);
-                let mut exact = sum * 0.02 * f64::from(scale[c]) + f64::from(bias[c]);
-                if residual.is_some() {
-                    exact += f64::from(shortcut.dequantize(levels[channels + c]));
+        for (activation, exactly) in ACTIVATIONS {
+            for residual in [None, Some(Residual { levels: &levels })] {
+                let make = |output| {
+                    let shortcut = residual.map(|_| shortcut);
+                    Requantize::new(&weight_sums, &scale, &bias, input, shortcut, activation, output)
+                };
+                let (mut quantized, mut real) = (vec![0u8; 2 * channels], vec![0.0; 2 * channels]);
+                make(Some(output)).apply(Tiles(sums), residual, &mut quantized);
+                make(None).apply(Tiles(sums), residual, &mut real);
+                for c in 0..channels {
+                    let sum = f64::from(sums[c % 8] - 60 * weight_sums[c]);
+                    let mut exact = sum * 0.02 * f64::from(scale[c]) + f64::from(bias[c]);
+                    if residual.is_some() {
+                        exact += f64::from(shortcut.dequantize(levels[channels + c]));
+                    }
+                    let exact = exactly(exact);
+                    assert!((f64::from(real[channels + c]) - exact).abs() < 1e-5, "{activation:?}");
+                    let back = f64::from(output.dequantize(quantized[channels + c]));
+                    let held = exact.clamp(-5.0 * 0.04, 122.0 * 0.04);
+                    assert!((back - held).abs() <= 0.0201, "{activation:?}: {back} for {exact}");
                 }
-                let exact = exact.clamp(0.0, 3.0);
-                assert!((f64::from(real[channels + c]) - exact).abs() < 1e-5);
-                let back = f64::from(output.dequantize(quantized[channels + c]));
-                assert!((back - exact).abs() <= 0.0201, "{back} for {exact}");
             }
         }
     }
+
+    /// Each activation and what it is.
+    const ACTIVATIONS: [(Activation, fn(f64) -> f64); 3] = [
+        (Activation::None, |x| x),
+        (Activation::Relu, |x| x.max(0.0)),
+        (Activation::Relu6, |x| x.clamp(0.0, 6.0)),
+    ];
 }
