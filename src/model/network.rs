@@ -21,6 +21,8 @@ pub enum Activation {
     Relu,
     /// `min(max(x, 0), 6)`.
     Relu6,
+    /// `x min(max(x + 3, 0), 6) / 6` (Howard et al. 2019).
+    HardSwish,
 }
 
 impl Activation {
@@ -30,6 +32,7 @@ impl Activation {
             Activation::None => (f32::NEG_INFINITY, f32::INFINITY),
             Activation::Relu => (0.0, f32::INFINITY),
             Activation::Relu6 => (0.0, 6.0),
+            Activation::HardSwish => (-0.375, f32::INFINITY),
         }
     }
 }
@@ -92,6 +95,9 @@ pub enum Op {
     Conv(ConvSpec),
     /// The 3x3 maximum of stride 2 and padding 1.
     MaxPool,
+    /// Squeeze and excitation (Hu et al. 2018): each channel times a number of `0..=1`, the hard sigmoid of `layers[1]` of
+    /// the ReLU of `layers[0]` of the channels' means.
+    SqueezeExcite([LinearParameter; 2]),
 }
 
 /// One step of the forward pass: `activation(op(input) + residual)`.
@@ -116,7 +122,7 @@ impl Node {
     pub fn conv(&self) -> Option<&ConvSpec> {
         match &self.op {
             Op::Conv(conv) => Some(conv),
-            Op::MaxPool => None,
+            Op::MaxPool | Op::SqueezeExcite(_) => None,
         }
     }
 
@@ -124,6 +130,7 @@ impl Node {
     pub fn linears(&self) -> &[LinearParameter] {
         match &self.op {
             Op::Conv(_) | Op::MaxPool => &[],
+            Op::SqueezeExcite(layers) => layers,
         }
     }
 
@@ -132,6 +139,7 @@ impl Node {
         match &self.op {
             Op::Conv(conv) => conv.output_size(size),
             Op::MaxPool => max_pool_size(size),
+            Op::SqueezeExcite(_) => size,
         }
     }
 

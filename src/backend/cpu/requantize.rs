@@ -2,11 +2,11 @@
 //! quantisation, in one pass.
 //!
 //! Costs a sum, a conversion, a product, two sums and two comparisons a number; with a residual a conversion, a product and
-//! a sum more.
+//! a sum more. A hard swish takes two products, two sums and two comparisons more.
 
 use super::{
     PANEL, Sink,
-    lanes::{F32x8, I32x8, LANES},
+    lanes::{F32x8, Float, I32x8, LANES},
     linear::padded,
     math::{max, min, store_u7},
     quantize::{LEVELS, Quantization},
@@ -26,9 +26,11 @@ pub trait Sums {
     fn hand_to(self, sink: &mut impl Sink);
 }
 
-/// From the sums of a convolution to its output: `clamp(sum * multiplier + offset + residual)`.
+/// From the sums of a convolution to its output: `clamp(curve(sum * multiplier + offset + residual))`.
 #[derive(Clone, Debug)]
 pub struct Requantize {
+    /// What is no clamp in the activation.
+    curve: Option<HardSwish>,
     channels: usize,
     /// Takes the input's zero point off the sum.
     correction: Vec<i32>,
@@ -61,6 +63,9 @@ impl Requantize {
             "a scale, bias and sum a channel"
         );
         let (step, zero) = output.map_or((1.0, 0.0), |output| (output.scale, f32::from(output.zero_point)));
+        let curve = (activation == Activation::HardSwish).then(|| HardSwish { factor: 1.0 / step, zero });
+        // What a curve bends must be real.
+        let (step, zero) = if curve.is_some() { (1.0, 0.0) } else { (step, zero) };
         let factor = residual.map_or(0.0, |residual| residual.scale / step);
         let shift = zero - residual.map_or(0.0, |residual| f32::from(residual.zero_point) * factor);
         let multiplier: Vec<f32> = scale.iter().map(|scale| input.scale * scale / step).collect();
@@ -75,6 +80,7 @@ impl Requantize {
             None => (low, high),
         };
         Requantize {
+            curve,
             channels: scale.len(),
             correction,
             multiplier: padded(&multiplier),
@@ -92,7 +98,50 @@ impl Requantize {
 
     /// Takes `sums` to levels or real numbers in `out`, `[cells, channels]`.
     pub fn apply<T: Element>(&self, sums: impl Sums, residual: Option<Residual<'_>>, out: &mut [T]) {
-        sums.hand_to(&mut Output { requantize: self, residual, out });
+        // One loop for each: the convolutions without a curve pay nothing for it.
+        match self.curve {
+            None => sums.hand_to(&mut Output { requantize: self, curve: Straight, residual, out }),
+            Some(curve) => sums.hand_to(&mut Output { requantize: self, curve, residual, out }),
+        }
+    }
+}
+
+/// `min(max(x + 3, 0), 6) / 6`.
+#[inline(always)]
+pub(super) fn hard_sigmoid<F: Float>(x: F) -> F {
+    min(max(x + F::splat(3.0), F::splat(0.0)), F::splat(6.0)) * F::splat(1.0 / 6.0)
+}
+
+/// What an activation does before it is held to its bounds.
+trait Curve: Copy {
+    /// It.
+    fn bend(self, x: F32x8) -> F32x8;
+}
+
+/// Nothing.
+#[derive(Clone, Copy)]
+struct Straight;
+
+impl Curve for Straight {
+    #[inline(always)]
+    fn bend(self, x: F32x8) -> F32x8 {
+        x
+    }
+}
+
+/// From a real number to its hard swish in the output's steps.
+#[derive(Clone, Copy, Debug)]
+struct HardSwish {
+    /// Steps in 1.
+    factor: f32,
+    /// The zero point.
+    zero: f32,
+}
+
+impl Curve for HardSwish {
+    #[inline(always)]
+    fn bend(self, x: F32x8) -> F32x8 {
+        x * hard_sigmoid(x) * F32x8::splat(self.factor) + F32x8::splat(self.zero)
     }
 }
 
@@ -119,17 +168,19 @@ impl Element for f32 {
 }
 
 /// Takes the sums of a convolution to its output.
-struct Output<'a, T> {
+struct Output<'a, T, C> {
     requantize: &'a Requantize,
+    curve: C,
     residual: Option<Residual<'a>>,
     out: &'a mut [T],
 }
 
-impl<T: Element> Output<'_, T> {
+impl<T: Element, C: Curve> Output<'_, T, C> {
     /// [`Sink::tile`] of the first `width` channels of a panel.
     #[inline(always)]
     fn write<const R: usize>(&mut self, cell: usize, channel: usize, width: usize, sums: [I32x8; R]) {
-        let Requantize { channels, correction, multiplier, offset, residual, low, high } = self.requantize;
+        let Requantize { channels, correction, multiplier, offset, residual, low, high, .. } =
+            self.requantize;
         let correction = I32x8::load(&correction[channel..]);
         let (multiplier, offset) = (F32x8::load(&multiplier[channel..]), F32x8::load(&offset[channel..]));
         let (low, high) = (F32x8::splat(*low), F32x8::splat(*high));
@@ -142,12 +193,12 @@ impl<T: Element> Output<'_, T> {
             }
         }
         for (i, real) in reals.into_iter().enumerate() {
-            T::store(real, low, high, &mut self.out[at(i)..][..width]);
+            T::store(self.curve.bend(real), low, high, &mut self.out[at(i)..][..width]);
         }
     }
 }
 
-impl<T: Element> Sink for Output<'_, T> {
+impl<T: Element, C: Curve> Sink for Output<'_, T, C> {
     #[inline(always)]
     fn tile<const R: usize>(&mut self, cell: usize, channel: usize, sums: [I32x8; R]) {
         // Almost all panels are whole: what is known to be needs no loop over lanes.
@@ -160,7 +211,7 @@ impl<T: Element> Sink for Output<'_, T> {
 
 /// The levels as floats, zeros where there are fewer than eight.
 #[inline(always)]
-fn load_levels(levels: &[u8]) -> F32x8 {
+pub(super) fn load_levels(levels: &[u8]) -> F32x8 {
     match levels.first_chunk() {
         Some(levels) => F32x8::of_levels(levels),
         None => {
@@ -173,6 +224,7 @@ fn load_levels(levels: &[u8]) -> F32x8 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{InstructionSet, PackedMatrix, Room, Rows, gemm_with};
     use super::*;
 
     /// One tile for each eight channels of the second cell.
@@ -222,10 +274,57 @@ mod tests {
         }
     }
 
+    /// A product on one instruction set.
+    struct Product<'a> {
+        set: InstructionSet,
+        levels: &'a [u8],
+        weights: &'a [i8],
+    }
+
+    const ROWS: usize = 13;
+    const COLUMNS: usize = 19;
+    const DEPTH: usize = 40;
+
+    impl Sums for Product<'_> {
+        fn hand_to(self, sink: &mut impl Sink) {
+            let packed = PackedMatrix::new_for(self.set, self.weights, COLUMNS, 1, DEPTH);
+            gemm_with(self.set, &Rows::plain(self.levels, ROWS, DEPTH), &packed, &mut Room::new(), sink);
+        }
+    }
+
+    #[test]
+    fn every_instruction_set_gives_the_same_bits() {
+        let input = Quantization { scale: 0.02, zero_point: 60 };
+        let output = Quantization { scale: 0.05, zero_point: 8 };
+        let weights: Vec<i8> = (0..COLUMNS * DEPTH).map(|i| (i * 89 % 255) as u8 as i8).collect();
+        let levels: Vec<u8> = (0..ROWS * DEPTH).map(|i| (i * 53 % 128) as u8).collect();
+        let added: Vec<u8> = (0..ROWS * COLUMNS).map(|i| (i * 7 % 128) as u8).collect();
+        let sums: Vec<i32> =
+            weights.chunks_exact(DEPTH).map(|row| row.iter().map(|&w| i32::from(w)).sum()).collect();
+        let (scale, bias) = ([0.004; COLUMNS], [0.1; COLUMNS]);
+        for (activation, _) in ACTIVATIONS {
+            let make = |output| Requantize::new(&sums, &scale, &bias, input, Some(input), activation, output);
+            let results = |set| {
+                let (mut quantized, mut reals) = ([0u8; ROWS * COLUMNS], [0f32; ROWS * COLUMNS]);
+                let product = || Product { set, levels: &levels, weights: &weights };
+                let residual = Some(Residual { levels: &added });
+                make(Some(output)).apply(product(), residual, &mut quantized);
+                make(None).apply(product(), residual, &mut reals);
+                (quantized, reals.map(f32::to_bits))
+            };
+            let scalar = results(InstructionSet::Scalar);
+            assert!(scalar.0.iter().any(|&level| level != scalar.0[0]));
+            for set in InstructionSet::available() {
+                assert!(results(set) == scalar, "{activation:?} on {}", set.name());
+            }
+        }
+    }
+
     /// Each activation and what it is.
-    const ACTIVATIONS: [(Activation, fn(f64) -> f64); 3] = [
+    const ACTIVATIONS: [(Activation, fn(f64) -> f64); 4] = [
         (Activation::None, |x| x),
         (Activation::Relu, |x| x.max(0.0)),
         (Activation::Relu6, |x| x.clamp(0.0, 6.0)),
+        (Activation::HardSwish, |x| x * (x + 3.0).clamp(0.0, 6.0) / 6.0),
     ];
 }
