@@ -61,6 +61,9 @@ impl<B: Backend> ImageEncoder<B> {
     ///
     /// # Errors
     /// When a tensor is missing or wrong.
+    ///
+    /// # Panics
+    /// When `parameters` are not those of their network; [`ImageParameters::new`] makes no others.
     pub fn load(
         backend: &mut B,
         source: &B::Source,
@@ -81,7 +84,7 @@ impl<B: Backend> ImageEncoder<B> {
             let op = match &node.op {
                 Op::Conv(spec) => {
                     out = spec.out_channels;
-                    let Some(parameter) = convs.next() else { continue };
+                    let parameter = convs.next().expect("a parameter for each convolution");
                     let conv = backend.make_conv(
                         source,
                         &ConvStep {
@@ -98,7 +101,8 @@ impl<B: Backend> ImageEncoder<B> {
                 }
                 Op::MaxPool => StepOp::MaxPool { side, channels: out },
                 Op::SqueezeExcite(_) => {
-                    let Some(([reduce, expand], rest)) = linears.split_first_chunk() else { continue };
+                    let layers = linears.split_first_chunk();
+                    let ([reduce, expand], rest) = layers.expect("parameters for each linear layer");
                     linears = rest;
                     let range = parameters.range_of(node.input);
                     let step = GateStep { name: &node.name, side, channels: out, range };

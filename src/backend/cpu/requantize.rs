@@ -320,8 +320,10 @@ mod tests {
         }
     }
 
+    type Real = fn(f64) -> f64;
+
     /// Each activation and what it is.
-    const ACTIVATIONS: [(Activation, fn(f64) -> f64); 4] = [
+    const ACTIVATIONS: [(Activation, Real); 4] = [
         (Activation::None, |x| x),
         (Activation::Relu, |x| x.max(0.0)),
         (Activation::Relu6, |x| x.clamp(0.0, 6.0)),
