@@ -135,10 +135,10 @@ pub fn random_bundle(config: &ModelConfig, tokenizer_json: &str, seed: u64) -> R
                 writer.f32(&format!("{}.bias", conv.name), &[out], &random.around(out, 0.0))?;
             }
             Parameter::Range(range) => {
-                let quantization = match (range.node, range.activation) {
-                    (None, _) => pixel_range(&config.preprocess),
-                    (Some(_), Activation::None) => Quantization::covering(-6.0, 6.0),
-                    (Some(_), Activation::Relu | Activation::Relu6) => Quantization::covering(0.0, 6.0),
+                let (low, high) = range.activation.bounds();
+                let quantization = match range.node {
+                    None => pixel_range(&config.preprocess),
+                    Some(_) => Quantization::covering(low.max(-6.0), high.min(6.0)),
                 };
                 writer.f32(&range.name, &[2], &[quantization.scale, f32::from(quantization.zero_point)])?;
             }

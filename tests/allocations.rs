@@ -11,7 +11,7 @@ use mixed_feelings::{
     backend::Cpu,
     image::Picture,
     inference::QuantizedModel,
-    model::ModelConfig,
+    model::{Architecture, ModelConfig},
     testing::{random_bundle, tiny_config, tiny_tokenizer},
 };
 
@@ -74,19 +74,24 @@ fn a_text_no_longer_than_one_before_allocates_nothing() {
 
 #[test]
 fn a_picture_allocates_what_scaling_it_does() {
-    let config = tiny_config();
-    let mut model = model(&config);
-    let side = config.preprocess.input_size as u32;
-    let pixels = (0..side * side * 3).map(|i| (i * 31 % 256) as u8).collect();
-    let picture = Picture::from_rgb(side, side, pixels).expect("a picture");
-    let scaling = allocations_of(|| {
-        config.preprocess.apply(&picture);
-    });
-    model.grid(&picture);
-    for _ in 0..3 {
-        let all = allocations_of(|| {
-            model.grid(&picture);
+    for architecture in
+        [Architecture::EfficientnetLite0, Architecture::Resnet18, Architecture::MobilenetV3Small]
+    {
+        let mut config = tiny_config();
+        config.image.architecture = architecture;
+        let mut model = model(&config);
+        let side = config.preprocess.input_size as u32;
+        let pixels = (0..side * side * 3).map(|i| (i * 31 % 256) as u8).collect();
+        let picture = Picture::from_rgb(side, side, pixels).expect("a picture");
+        let scaling = allocations_of(|| {
+            config.preprocess.apply(&picture);
         });
-        assert_eq!(all, scaling, "the layers allocate nothing");
+        model.grid(&picture);
+        for _ in 0..3 {
+            let all = allocations_of(|| {
+                model.grid(&picture);
+            });
+            assert_eq!(all, scaling, "{architecture:?}: the layers allocate nothing");
+        }
     }
 }

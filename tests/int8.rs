@@ -129,6 +129,8 @@ fn image_encoders_agree_for_each_kind_of_block() -> Result {
     for (architecture, side, bound) in [
         (Architecture::EfficientnetLite0, 64, 0.18),
         (Architecture::EfficientnetLite0, 45, 0.18),
+        (Architecture::MobilenetV3Small, 64, 0.32),
+        (Architecture::MobilenetV3Large, 45, 0.32),
         (Architecture::Resnet18, 64, 0.05),
         (Architecture::Resnet50, 50, 0.05),
     ] {

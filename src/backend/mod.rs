@@ -37,6 +37,19 @@ pub struct ConvStep<'a> {
     pub output: Option<&'a RangeParameter>,
 }
 
+/// A squeeze and excitation with its place in the network.
+#[derive(Clone, Copy, Debug)]
+pub struct GateStep<'a> {
+    /// The name of its output.
+    pub name: &'a str,
+    /// Side of the square that it reads.
+    pub side: usize,
+    /// Channels of it.
+    pub channels: usize,
+    /// The range of what it reads, which its output keeps.
+    pub range: &'a RangeParameter,
+}
+
 /// The operations of the quantized encoders.
 ///
 /// Weights are made once, from a [`Source`](Self::Source). Operations write to what they are given as `out`, which grows to
@@ -70,6 +83,8 @@ pub trait Backend {
     type Pixels: Clone + Debug;
     /// A convolution with its epilogue: bias, residual sum, activation, requantization.
     type Conv: Clone + Debug;
+    /// What squeeze and excitation have to know of the levels that they read.
+    type Gate: Clone + Debug;
 
     /// Makes the tables of a text encoder.
     ///
@@ -118,6 +133,12 @@ pub trait Backend {
     /// As [`make_embeddings`](Self::make_embeddings).
     fn make_conv(&mut self, source: &Self::Source, step: &ConvStep<'_>) -> Result<Self::Conv, Self::Error>;
 
+    /// Makes what [`squeeze`](Self::squeeze) and [`excite`](Self::excite) need.
+    ///
+    /// # Errors
+    /// As [`make_embeddings`](Self::make_embeddings).
+    fn make_gate(&mut self, source: &Self::Source, step: &GateStep<'_>) -> Result<Self::Gate, Self::Error>;
+
     /// Word, position and token type 0 of each token, summed: `[ids, width]`. Each id is in the vocabulary, and there are
     /// no more of them than positions.
     fn embed(&mut self, tables: &Self::Embeddings, ids: &[u32], out: &mut Self::Reals);
@@ -164,6 +185,19 @@ pub trait Backend {
 
     /// The 3x3 maximum of stride 2 and padding 1 over `[side, side, channels]`.
     fn max_pool(&mut self, input: &Self::Levels, side: usize, channels: usize, out: &mut Self::Levels);
+
+    /// The mean of each channel over the cells, one row. What becomes of it until [`excite`](Self::excite) is
+    /// [`quantize_rows`](Self::quantize_rows) and [`linear`](Self::linear).
+    fn squeeze(&mut self, gate: &Self::Gate, input: &Self::Levels, out: &mut Self::Reals);
+
+    /// Each channel times the hard sigmoid of its logit, as levels of the same range.
+    fn excite(
+        &mut self,
+        gate: &Self::Gate,
+        input: &Self::Levels,
+        logits: &Self::Reals,
+        out: &mut Self::Levels,
+    );
 
     /// Reads real numbers back, row by row.
     ///

@@ -189,7 +189,7 @@ mod tests {
             NoiseSource,
             gradient_check::{assert_gradients, input, randomise},
         },
-        model::{FusionKind, FusionParameters, PerModality},
+        model::{FusionKind, FusionParameters, LinearLayout, PerModality},
     };
 
     const KINDS: [FusionKind; 4] =
@@ -201,7 +201,12 @@ mod tests {
         let vb = VarBuilder::from_varmap(&vars, DType::F64, &Device::Cpu);
         let config = FusionConfig { kind, width: 8, heads: 2, dropout: 0.25 };
         let features = PerModality { text: 6, image: 5 };
-        let head = |name: &str, inputs| LinearParameter { name: format!("heads.{name}"), outputs: 3, inputs };
+        let head = |name: &str, inputs| LinearParameter {
+            name: format!("heads.{name}"),
+            outputs: 3,
+            inputs,
+            layout: LinearLayout::Linear,
+        };
         let fusion = Fusion {
             text_head: linear(&vb, &head("text", 6))?,
             image_head: linear(&vb, &head("image", 5))?,

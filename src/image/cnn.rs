@@ -4,23 +4,90 @@ use candle_core::{D, Result, Tensor};
 use candle_nn::VarBuilder;
 
 use crate::{
-    layers::{ConvNorm, Mode, Pads, max_pool2d, relu6},
-    model::{Activation, Architecture, ConvSpec, Network, Op},
+    layers::{ConvNorm, Linear, Mode, Pads, max_pool2d, relu6},
+    model::{Activation, Architecture, ConvSpec, LinearParameter, Network, Node, Op},
 };
 
 /// A CNN without its classifier: pixels in, the last grid of features out.
 #[derive(Clone, Debug)]
 pub struct Cnn {
     network: Network,
-    /// One for each convolution, in the order of [`Network::convs`].
-    convs: Vec<ConvNorm>,
+    /// One for each node.
+    layers: Vec<Layer>,
+}
+
+/// What a node computes, with its parameters.
+#[derive(Clone, Debug)]
+enum Layer {
+    Conv(ConvSpec, ConvNorm),
+    MaxPool,
+    SqueezeExcite([(LinearParameter, Linear); 2]),
+}
+
+impl Layer {
+    fn load(vb: &VarBuilder<'_>, node: &Node, eps: f64) -> Result<Self> {
+        Ok(match &node.op {
+            Op::Conv(spec) => {
+                let (conv, norm) = (vb.pp(&spec.name), vb.pp(&spec.norm));
+                let layer = ConvNorm::load(conv, norm, spec.weight_shape(), spec.stride, spec.groups, eps)?;
+                Layer::Conv(spec.clone(), layer)
+            }
+            Op::MaxPool => Layer::MaxPool,
+            Op::SqueezeExcite([reduce, expand]) => {
+                let load = |layer: &LinearParameter| -> Result<_> {
+                    let hints = (candle_nn::init::DEFAULT_KAIMING_NORMAL, candle_nn::Init::Const(0.0));
+                    let [weight, bias] = layer.float_names();
+                    let weight = vb.get_with_hints(layer.float_shape(), &weight, hints.0)?;
+                    let bias = vb.get_with_hints(layer.outputs, &bias, hints.1)?;
+                    Ok((layer.clone(), Linear::new(weight.flatten_from(1)?, bias)))
+                };
+                Layer::SqueezeExcite([load(reduce)?, load(expand)?])
+            }
+        })
+    }
+
+    /// See [`Cnn::freeze`].
+    fn freeze(&mut self, frozen: &impl Fn(&str) -> bool) {
+        match self {
+            Layer::Conv(spec, layer) => {
+                if frozen(&spec.name) {
+                    layer.freeze_conv();
+                }
+                if frozen(&spec.norm) {
+                    layer.freeze_norm();
+                }
+            }
+            Layer::MaxPool => {}
+            Layer::SqueezeExcite(layers) => {
+                for (_, layer) in layers.iter_mut().filter(|(layer, _)| frozen(&layer.name)) {
+                    let [weight, bias] = layer.parameters().map(Tensor::detach);
+                    *layer = Linear::new(weight, bias);
+                }
+            }
+        }
+    }
+
+    fn forward(&self, x: &Tensor, mode: Mode<'_>) -> Result<Tensor> {
+        match self {
+            Layer::Conv(spec, layer) => {
+                let (_, _, rows, columns) = x.dims4()?;
+                let pads = Pads { rows: spec.pads(rows), columns: spec.pads(columns) };
+                layer.forward(x, pads, mode)
+            }
+            Layer::MaxPool => max_pool2d(x, mode),
+            Layer::SqueezeExcite([(_, reduce), (_, expand)]) => {
+                let logits = expand.forward(&reduce.forward(&average_pool(x)?)?.relu()?)?;
+                x.broadcast_mul(&hard_sigmoid(&logits)?.unsqueeze(2)?.unsqueeze(3)?)
+            }
+        }
+    }
 }
 
 /// Sees the output of each node of a forward pass: its name and the tensor.
 type Observer<'a> = dyn FnMut(&str, &Tensor) -> Result<()> + 'a;
 
 impl Cnn {
-    /// Loads the tensors of a torchvision (ResNet) or timm (EfficientNet-Lite) checkpoint, with their names; or those
+    /// Loads the tensors of a torchvision (ResNet) or timm (EfficientNet-Lite, MobileNetV3) checkpoint, with their names; or those
     /// of a folded one, which has `{conv}.bias` in place of the BatchNorms.
     ///
     /// # Errors
@@ -30,11 +97,8 @@ impl Cnn {
     }
 
     fn load_network(vb: VarBuilder<'_>, network: Network, eps: f64) -> Result<Self> {
-        let load = |spec: &ConvSpec| {
-            let (conv, norm) = (vb.pp(&spec.name), vb.pp(&spec.norm));
-            ConvNorm::load(conv, norm, spec.weight_shape(), spec.stride, spec.groups, eps)
-        };
-        Ok(Cnn { convs: network.convs().map(load).collect::<Result<_>>()?, network })
+        let load = |node| Layer::load(&vb, node, eps);
+        Ok(Cnn { layers: network.nodes.iter().map(load).collect::<Result<_>>()?, network })
     }
 
     /// The layers as data.
@@ -42,18 +106,11 @@ impl Cnn {
         &self.network
     }
 
-    /// Freezes each convolution and each BatchNorm of whose checkpoint name (`layer1.0.conv1`, `layer1.0.bn1`)
+    /// Freezes each convolution, BatchNorm and linear layer of whose checkpoint name (`layer1.0.conv1`, `layer1.0.bn1`)
     /// `frozen` is true. No gradient reaches a frozen layer's parameters, and a frozen BatchNorm keeps to its running
     /// statistics in training too.
     pub fn freeze(&mut self, frozen: impl Fn(&str) -> bool) {
-        for (spec, layer) in self.network.convs().zip(&mut self.convs) {
-            if frozen(&spec.name) {
-                layer.freeze_conv();
-            }
-            if frozen(&spec.norm) {
-                layer.freeze_norm();
-            }
-        }
+        self.layers.iter_mut().for_each(|layer| layer.freeze(&frozen));
     }
 
     /// `pixels` `[batch, 3, rows, columns]`, normalized, to the last grid `[batch, channels, .., ..]`.
@@ -78,25 +135,19 @@ impl Cnn {
     /// # Errors
     /// Those of candle.
     pub fn folded(&self) -> Result<Vec<(Tensor, Tensor)>> {
-        self.convs.iter().map(ConvNorm::folded).collect()
+        let conv = |layer: &Layer| match layer {
+            Layer::Conv(_, conv) => Some(conv.folded()),
+            Layer::MaxPool | Layer::SqueezeExcite(_) => None,
+        };
+        self.layers.iter().filter_map(conv).collect()
     }
 
     fn run(&self, pixels: &Tensor, mode: Mode<'_>, observer: &mut Observer<'_>) -> Result<Tensor> {
         let slots = self.network.slots();
         let mut values = vec![pixels.clone(); slots.count];
-        let mut convs = self.convs.iter();
         let mut x = pixels.clone();
-        for (i, node) in self.network.nodes.iter().enumerate() {
-            let input = &values[slots.of[node.input]];
-            x = match (&node.op, convs.as_slice().first()) {
-                (Op::Conv(spec), Some(layer)) => {
-                    convs.next();
-                    let (_, _, rows, columns) = input.dims4()?;
-                    let pads = Pads { rows: spec.pads(rows), columns: spec.pads(columns) };
-                    layer.forward(input, pads, mode)?
-                }
-                _ => max_pool2d(input, mode)?,
-            };
+        for (i, (node, layer)) in self.network.nodes.iter().zip(&self.layers).enumerate() {
+            x = layer.forward(&values[slots.of[node.input]], mode)?;
             if let Some(residual) = node.residual {
                 x = (x + &values[slots.of[residual]])?;
             }
@@ -121,7 +172,13 @@ fn activate(x: &Tensor, activation: Activation) -> Result<Tensor> {
         Activation::None => Ok(x.clone()),
         Activation::Relu => x.relu(),
         Activation::Relu6 => relu6(x),
+        Activation::HardSwish => x * hard_sigmoid(x)?,
     }
+}
+
+/// `min(max(x + 3, 0), 6) / 6`.
+fn hard_sigmoid(x: &Tensor) -> Result<Tensor> {
+    relu6(&(x + 3.0)?)? / 6.0
 }
 
 #[cfg(test)]
@@ -137,7 +194,7 @@ mod tests {
             NoiseSource,
             gradient_check::{assert_gradients, input, randomise},
         },
-        model::{Node, Padding},
+        model::{LinearLayout, Padding},
     };
 
     fn random(architecture: Architecture) -> Result<(VarMap, Cnn)> {
@@ -156,9 +213,16 @@ mod tests {
 
     #[test]
     fn a_folded_checkpoint_gives_the_same_grid() -> Result<()> {
-        for architecture in [Architecture::Resnet18, Architecture::EfficientnetLite0] {
-            let (_, cnn) = random(architecture)?;
+        for architecture in
+            [Architecture::Resnet18, Architecture::EfficientnetLite0, Architecture::MobilenetV3Small]
+        {
+            let (vars, cnn) = random(architecture)?;
             let mut tensors = HashMap::new();
+            for (name, var) in vars.data().lock().expect("not poisoned").iter() {
+                if name.contains(".se.") {
+                    tensors.insert(name.clone(), var.as_tensor().clone());
+                }
+            }
             for (spec, (weight, bias)) in cnn.network().convs().zip(cnn.folded()?) {
                 tensors.insert(format!("{}.weight", spec.name), weight);
                 tensors.insert(format!("{}.bias", spec.name), bias);
@@ -274,10 +338,42 @@ mod tests {
     }
 
     #[test]
+    fn gradients_through_squeeze_and_excitation() -> Result<()> {
+        use Activation::{HardSwish, None as Identity};
+        let layer = |name: &str, outputs, inputs| LinearParameter {
+            name: name.into(),
+            outputs,
+            inputs,
+            layout: LinearLayout::Pointwise,
+        };
+        assert_trains(vec![
+            node(0, conv("stem", (3, 4), 3, 1, 1), None, HardSwish),
+            node(1, conv("a", (4, 4), 3, 1, 4), None, HardSwish),
+            node(2, Op::SqueezeExcite([layer("reduce", 2, 4), layer("expand", 4, 2)]), None, Identity),
+            node(3, conv("c", (4, 6), 1, 1, 1), None, Identity),
+        ])
+    }
+
+    #[test]
+    fn a_frozen_squeeze_learns_nothing() -> Result<()> {
+        let (vars, mut cnn) = random(Architecture::MobilenetV3Small)?;
+        cnn.freeze(|name| name.starts_with("blocks.2.") || name == "blocks.3.0.se.conv_reduce");
+        let noise = NoiseSource::new(0);
+        let grid = cnn.forward(&pixels(2)?, Mode::Train(&noise))?;
+        let gradients = average_pool(&grid)?.sqr()?.sum_all()?.backward()?;
+        let vars = vars.data().lock().expect("not poisoned");
+        for (name, var) in vars.iter().filter(|(name, _)| name.contains(".se.")) {
+            let frozen = name.starts_with("blocks.2.") || name.starts_with("blocks.3.0.se.conv_reduce");
+            assert_eq!(gradients.get(var).is_none(), frozen, "{name}");
+        }
+        Ok(())
+    }
+
+    #[test]
     fn gradients_through_activations() -> Result<()> {
         // Spread over both kinks of ReLU6.
         let x = input((4, 10), 2)?;
-        for activation in [Activation::None, Activation::Relu, Activation::Relu6] {
+        for activation in [Activation::None, Activation::Relu, Activation::Relu6, Activation::HardSwish] {
             assert_gradients(
                 &VarMap::new(),
                 &[("x", &x)],

@@ -3,8 +3,8 @@
 
 use super::Picture;
 use crate::{
-    backend::{Backend, ConvStep, Cpu},
-    model::{ImageParameters, Op, Preprocess},
+    backend::{Backend, ConvStep, Cpu, GateStep},
+    model::{HiddenActivation, ImageParameters, Op, Preprocess},
 };
 
 /// A CNN without its classifier: a picture in, the last grid out.
@@ -19,7 +19,15 @@ pub struct ImageEncoder<B: Backend = Cpu> {
     channels: usize,
     /// The workspace: everything that a forward pass writes, used again and again.
     slots: Vec<B::Levels>,
+    workspace: Workspace<B>,
     grid: B::Reals,
+}
+
+/// What squeezes and excitations write on the way.
+#[derive(Clone, Debug)]
+struct Workspace<B: Backend> {
+    rows: B::Rows,
+    reals: B::Reals,
 }
 
 /// A node with the slots that it reads and writes.
@@ -40,6 +48,12 @@ enum StepOp<B: Backend> {
         side: usize,
         channels: usize,
     },
+    SqueezeExcite {
+        gate: B::Gate,
+        channels: usize,
+        layers: [B::Linear; 2],
+        narrow: usize,
+    },
 }
 
 impl<B: Backend> ImageEncoder<B> {
@@ -47,6 +61,9 @@ impl<B: Backend> ImageEncoder<B> {
     ///
     /// # Errors
     /// When a tensor is missing or wrong.
+    ///
+    /// # Panics
+    /// When `parameters` are not those of their network; [`ImageParameters::new`] makes no others.
     pub fn load(
         backend: &mut B,
         source: &B::Source,
@@ -56,17 +73,18 @@ impl<B: Backend> ImageEncoder<B> {
         let network = &parameters.network;
         let sizes = network.sizes(preprocess.input_size);
         let slots = network.slots();
-        let mut convs = parameters.convs.iter();
+        let (mut convs, mut linears) = (parameters.convs.iter(), parameters.linears.as_slice());
         // The channels of each value, the pixels' first.
         let mut channels = vec![3];
         let mut steps = Vec::with_capacity(network.nodes.len());
         for (i, node) in network.nodes.iter().enumerate() {
             let is_last = i + 1 == network.nodes.len();
             let side = sizes[node.input];
-            let op = match (&node.op, convs.as_slice().first()) {
-                (Op::Conv(spec), Some(parameter)) => {
-                    convs.next();
-                    channels.push(spec.out_channels);
+            let mut out = channels[node.input];
+            let op = match &node.op {
+                Op::Conv(spec) => {
+                    out = spec.out_channels;
+                    let parameter = convs.next().expect("a parameter for each convolution");
                     let conv = backend.make_conv(
                         source,
                         &ConvStep {
@@ -81,11 +99,25 @@ impl<B: Backend> ImageEncoder<B> {
                     )?;
                     if is_last { StepOp::LastConv(conv) } else { StepOp::Conv(conv) }
                 }
-                _ => {
-                    channels.push(channels[node.input]);
-                    StepOp::MaxPool { side, channels: channels[node.input] }
+                Op::MaxPool => StepOp::MaxPool { side, channels: out },
+                Op::SqueezeExcite(_) => {
+                    let layers = linears.split_first_chunk();
+                    let ([reduce, expand], rest) = layers.expect("parameters for each linear layer");
+                    linears = rest;
+                    let range = parameters.range_of(node.input);
+                    let step = GateStep { name: &node.name, side, channels: out, range };
+                    StepOp::SqueezeExcite {
+                        gate: backend.make_gate(source, &step)?,
+                        channels: out,
+                        layers: [
+                            backend.make_linear(source, std::slice::from_ref(reduce))?,
+                            backend.make_linear(source, std::slice::from_ref(expand))?,
+                        ],
+                        narrow: reduce.outputs,
+                    }
                 }
             };
+            channels.push(out);
             let slot = |value: usize| slots.of[value];
             steps.push(Step {
                 op,
@@ -102,6 +134,7 @@ impl<B: Backend> ImageEncoder<B> {
             side: network.grid_size(preprocess.input_size),
             channels: network.channels,
             slots: (0..slots.count).map(|_| B::Levels::default()).collect(),
+            workspace: Workspace { rows: B::Rows::default(), reals: B::Reals::default() },
             grid: B::Reals::default(),
         })
     }
@@ -119,7 +152,7 @@ impl<B: Backend> ImageEncoder<B> {
     /// The last grid `[side, side, channels]` of a picture of any size, which is valid until the next call.
     pub fn encode(&mut self, backend: &mut B, picture: &Picture) -> &B::Reals {
         let square = self.preprocess.apply(picture);
-        let slots = &mut self.slots;
+        let (slots, Workspace { rows, reals }) = (&mut self.slots, &mut self.workspace);
         backend.pixels(&self.pixels, square.pixels(), &mut slots[self.pixels_slot]);
         for step in &self.steps {
             // A node never writes where it reads, so that its output can be taken out meanwhile.
@@ -129,6 +162,14 @@ impl<B: Backend> ImageEncoder<B> {
                 StepOp::Conv(conv) => backend.conv(conv, input, residual, &mut out),
                 StepOp::LastConv(conv) => backend.conv_to_reals(conv, input, residual, &mut self.grid),
                 StepOp::MaxPool { side, channels } => backend.max_pool(input, *side, *channels, &mut out),
+                StepOp::SqueezeExcite { gate, channels, layers: [reduce, expand], narrow } => {
+                    backend.squeeze(gate, input, reals);
+                    backend.quantize_rows(reals, *channels, rows);
+                    backend.linear(reduce, rows, Some(HiddenActivation::Relu), reals);
+                    backend.quantize_rows(reals, *narrow, rows);
+                    backend.linear(expand, rows, None, reals);
+                    backend.excite(gate, input, reals, &mut out);
+                }
             }
             slots[step.output] = out;
         }

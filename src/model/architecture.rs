@@ -1,6 +1,45 @@
 //! Each CNN written down once, with the tensor names of its published checkpoints.
 
-use super::{Activation, Architecture, ConvSpec, Network, Node, Op, Padding};
+use serde::{Deserialize, Serialize};
+
+use super::{Activation, ConvSpec, LinearLayout, LinearParameter, Network, Node, Op, Padding};
+
+/// The image encoders that can be built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Architecture {
+    /// ResNet-18 (He et al. 2015), torchvision names.
+    Resnet18,
+    /// ResNet-34.
+    Resnet34,
+    /// ResNet-50, v1.5 (stride in the 3x3).
+    Resnet50,
+    /// ResNet-101.
+    Resnet101,
+    /// ResNet-152.
+    Resnet152,
+    /// EfficientNet-Lite0 (Tan & Le 2019, the Lite variant), timm names.
+    #[serde(alias = "tf_efficientnet_lite0")]
+    EfficientnetLite0,
+    /// EfficientNet-Lite1.
+    #[serde(alias = "tf_efficientnet_lite1")]
+    EfficientnetLite1,
+    /// EfficientNet-Lite2.
+    #[serde(alias = "tf_efficientnet_lite2")]
+    EfficientnetLite2,
+    /// EfficientNet-Lite3.
+    #[serde(alias = "tf_efficientnet_lite3")]
+    EfficientnetLite3,
+    /// EfficientNet-Lite4.
+    #[serde(alias = "tf_efficientnet_lite4")]
+    EfficientnetLite4,
+    /// MobileNetV3-Small (Howard et al. 2019), timm names.
+    #[serde(alias = "mobilenetv3_small_100")]
+    MobilenetV3Small,
+    /// MobileNetV3-Large.
+    #[serde(alias = "mobilenetv3_large_100")]
+    MobilenetV3Large,
+}
 
 /// A network that grows node by node.
 #[derive(Default)]
@@ -48,7 +87,7 @@ impl Builder {
 
 impl Architecture {
     /// All architectures.
-    pub const ALL: [Architecture; 10] = [
+    pub const ALL: [Architecture; 12] = [
         Architecture::Resnet18,
         Architecture::Resnet34,
         Architecture::Resnet50,
@@ -59,6 +98,8 @@ impl Architecture {
         Architecture::EfficientnetLite2,
         Architecture::EfficientnetLite3,
         Architecture::EfficientnetLite4,
+        Architecture::MobilenetV3Small,
+        Architecture::MobilenetV3Large,
     ];
 
     /// Its layers.
@@ -74,18 +115,20 @@ impl Architecture {
             Architecture::EfficientnetLite2 => efficientnet_lite(1.1, 1.2),
             Architecture::EfficientnetLite3 => efficientnet_lite(1.2, 1.4),
             Architecture::EfficientnetLite4 => efficientnet_lite(1.4, 1.8),
+            Architecture::MobilenetV3Small => mobilenet_v3(&MOBILENET_V3_SMALL, 576),
+            Architecture::MobilenetV3Large => mobilenet_v3(&MOBILENET_V3_LARGE, 960),
         }
     }
 
     /// What BatchNorm adds to the variance.
     pub fn batch_norm_eps(self) -> f64 {
         match self {
-            Architecture::Resnet18
-            | Architecture::Resnet34
-            | Architecture::Resnet50
-            | Architecture::Resnet101
-            | Architecture::Resnet152 => 1e-5,
-            _ => 1e-3,
+            Architecture::EfficientnetLite0
+            | Architecture::EfficientnetLite1
+            | Architecture::EfficientnetLite2
+            | Architecture::EfficientnetLite3
+            | Architecture::EfficientnetLite4 => 1e-3,
+            _ => 1e-5,
         }
     }
 }
@@ -192,6 +235,124 @@ fn efficientnet_lite(width: f64, depth: f64) -> Network {
     network.finish(1280)
 }
 
+/// A block of a MobileNetV3.
+struct Bottleneck {
+    /// Its number has two parts, as in the checkpoint.
+    stage: usize,
+    kernel: usize,
+    /// Channels within; where they are as many as come in, nothing expands them.
+    wide: usize,
+    out: usize,
+    squeeze: bool,
+    activation: Activation,
+    stride: usize,
+}
+
+/// A row of the paper's tables 1 and 2, with the stage in front.
+const fn row(
+    stage: usize,
+    kernel: usize,
+    wide: usize,
+    out: usize,
+    squeeze: bool,
+    activation: Activation,
+    stride: usize,
+) -> Bottleneck {
+    Bottleneck { stage, kernel, wide, out, squeeze, activation, stride }
+}
+
+const MOBILENET_V3_SMALL: [Bottleneck; 11] = {
+    use Activation::{HardSwish, Relu};
+    [
+        row(0, 3, 16, 16, true, Relu, 2),
+        row(1, 3, 72, 24, false, Relu, 2),
+        row(1, 3, 88, 24, false, Relu, 1),
+        row(2, 5, 96, 40, true, HardSwish, 2),
+        row(2, 5, 240, 40, true, HardSwish, 1),
+        row(2, 5, 240, 40, true, HardSwish, 1),
+        row(3, 5, 120, 48, true, HardSwish, 1),
+        row(3, 5, 144, 48, true, HardSwish, 1),
+        row(4, 5, 288, 96, true, HardSwish, 2),
+        row(4, 5, 576, 96, true, HardSwish, 1),
+        row(4, 5, 576, 96, true, HardSwish, 1),
+    ]
+};
+
+const MOBILENET_V3_LARGE: [Bottleneck; 15] = {
+    use Activation::{HardSwish, Relu};
+    [
+        row(0, 3, 16, 16, false, Relu, 1),
+        row(1, 3, 64, 24, false, Relu, 2),
+        row(1, 3, 72, 24, false, Relu, 1),
+        row(2, 5, 72, 40, true, Relu, 2),
+        row(2, 5, 120, 40, true, Relu, 1),
+        row(2, 5, 120, 40, true, Relu, 1),
+        row(3, 3, 240, 80, false, HardSwish, 2),
+        row(3, 3, 200, 80, false, HardSwish, 1),
+        row(3, 3, 184, 80, false, HardSwish, 1),
+        row(3, 3, 184, 80, false, HardSwish, 1),
+        row(4, 3, 480, 112, true, HardSwish, 1),
+        row(4, 3, 672, 112, true, HardSwish, 1),
+        row(5, 5, 672, 160, true, HardSwish, 2),
+        row(5, 5, 960, 160, true, HardSwish, 1),
+        row(5, 5, 960, 160, true, HardSwish, 1),
+    ]
+};
+
+/// A MobileNetV3 up to the last convolution before the mean over the grid, which has `features` channels.
+fn mobilenet_v3(rows: &[Bottleneck], features: usize) -> Network {
+    use Activation::{HardSwish, None};
+    let conv = |name: String, norm: String, channels: (usize, usize), kernel, stride| ConvSpec {
+        name,
+        norm,
+        in_channels: channels.0,
+        out_channels: channels.1,
+        kernel,
+        stride,
+        groups: 1,
+        padding: Padding::Symmetric(kernel / 2),
+    };
+    let mut network = Builder::default();
+    let mut x = network.conv(0, conv("conv_stem".into(), "bn1".into(), (3, 16), 3, 2), HardSwish);
+    let (mut channels, mut place) = (16, (0, 0));
+    for &Bottleneck { stage, kernel, wide, out, squeeze, activation, stride } in rows {
+        place = if stage == place.0 { place } else { (stage, 0) };
+        let block = format!("blocks.{stage}.{}", place.1);
+        place.1 += 1;
+        let part = |part: &str| format!("{block}.{part}");
+        let (inner, [dw_norm, last, last_norm]) = if wide == channels {
+            (x, ["bn1", "conv_pw", "bn2"])
+        } else {
+            let expand = conv(part("conv_pw"), part("bn1"), (channels, wide), 1, 1);
+            (network.conv(x, expand, activation), ["bn2", "conv_pwl", "bn3"])
+        };
+        let depthwise = conv(part("conv_dw"), part(dw_norm), (wide, wide), kernel, stride);
+        let mut inner = network.conv(inner, ConvSpec { groups: wide, ..depthwise }, activation);
+        if squeeze {
+            let narrow = round_channels(wide as f64 / 4.0);
+            let layer = |name: &str, outputs, inputs| LinearParameter {
+                name: part(name),
+                outputs,
+                inputs,
+                layout: LinearLayout::Pointwise,
+            };
+            let layers = [layer("se.conv_reduce", narrow, wide), layer("se.conv_expand", wide, narrow)];
+            inner = network.add(part("se"), Op::SqueezeExcite(layers), inner, Option::None, None);
+        }
+        let last = conv(part(last), part(last_norm), (wide, out), 1, 1);
+        x = if stride == 1 && channels == out {
+            network.conv_sum(&block, inner, last, x, None)
+        } else {
+            network.conv(inner, last, None)
+        };
+        channels = out;
+    }
+    let last = format!("blocks.{}.0", place.0 + 1);
+    let last = conv(format!("{last}.conv"), format!("{last}.bn1"), (channels, features), 1, 1);
+    network.conv(x, last, HardSwish);
+    network.finish(features)
+}
+
 /// To the nearest multiple of 8, but never more than a tenth below.
 fn round_channels(channels: f64) -> usize {
     let rounded = ((channels + 4.0) / 8.0) as usize * 8;
@@ -259,11 +420,13 @@ mod tests {
 
     #[test]
     fn products_are_those_of_the_published_sizes() {
-        // Published with the classifier: 1.82, 4.09 (v1.5: 4.11) and 0.407 GMAC.
+        // Published with the classifier: 1.82, 4.09 (v1.5: 4.11), 0.407, 0.056 and 0.219 GMAC.
         for (architecture, giga) in [
             (Architecture::Resnet18, 1.814),
             (Architecture::Resnet50, 4.087),
             (Architecture::EfficientnetLite0, 0.384),
+            (Architecture::MobilenetV3Small, 0.0544),
+            (Architecture::MobilenetV3Large, 0.2165),
         ] {
             let counted = architecture.network().products(224) as f64 / 1e9;
             assert!((counted / giga - 1.0).abs() < 0.01, "{architecture:?}: {counted}");

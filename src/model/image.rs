@@ -2,38 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ConfigError, require};
-
-/// The image encoders that can be built.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Architecture {
-    /// ResNet-18 (He et al. 2015), torchvision names.
-    Resnet18,
-    /// ResNet-34.
-    Resnet34,
-    /// ResNet-50, v1.5 (stride in the 3x3).
-    Resnet50,
-    /// ResNet-101.
-    Resnet101,
-    /// ResNet-152.
-    Resnet152,
-    /// EfficientNet-Lite0 (Tan & Le 2019, the Lite variant), timm names.
-    #[serde(alias = "tf_efficientnet_lite0")]
-    EfficientnetLite0,
-    /// EfficientNet-Lite1.
-    #[serde(alias = "tf_efficientnet_lite1")]
-    EfficientnetLite1,
-    /// EfficientNet-Lite2.
-    #[serde(alias = "tf_efficientnet_lite2")]
-    EfficientnetLite2,
-    /// EfficientNet-Lite3.
-    #[serde(alias = "tf_efficientnet_lite3")]
-    EfficientnetLite3,
-    /// EfficientNet-Lite4.
-    #[serde(alias = "tf_efficientnet_lite4")]
-    EfficientnetLite4,
-}
+use super::{Architecture, ConfigError, require};
 
 /// An image encoder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -16,15 +16,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::bundle::BundleError;
 
+pub use architecture::Architecture;
 pub use bert::{BertConfig, HiddenActivation};
 pub use fusion::{FusionConfig, FusionKind, NORM_EPS};
-pub use image::{Architecture, CnnConfig, Filter, Fit, Preprocess};
+pub use image::{CnnConfig, Filter, Fit, Preprocess};
 pub use labels::{Label, Labels};
 pub use modality::{Modality, PerModality};
 pub use network::{Activation, ConvSpec, Network, Node, Op, Padding, Slots, max_pool_size};
 pub use parameters::{
     ConvParameter, EmbeddingParameter, FusionParameters, ImageParameters, LayerNormParameter,
-    LayerParameters, LinearParameter, Parameter, Parameters, RangeParameter, TextParameters, VectorParameter,
+    LayerParameters, LinearLayout, LinearParameter, Parameter, Parameters, RangeParameter, TextParameters,
+    VectorParameter,
 };
 pub use stored::{ConvWeights, LinearWeights, Table, tokenizer_json};
 pub use temperature::Temperatures;

@@ -1,6 +1,8 @@
 //! A CNN as data: a list of nodes in the order of the forward pass. Whatever has to know a CNN walks this list: the float
 //! encoder, the quantized pass, the parameters' names, the calibration, counts of products.
 
+use super::LinearParameter;
+
 /// How many zeros a convolution sees around its input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Padding {
@@ -19,6 +21,20 @@ pub enum Activation {
     Relu,
     /// `min(max(x, 0), 6)`.
     Relu6,
+    /// `x min(max(x + 3, 0), 6) / 6` (Howard et al. 2019).
+    HardSwish,
+}
+
+impl Activation {
+    /// The least and the largest value that it gives.
+    pub fn bounds(self) -> (f32, f32) {
+        match self {
+            Activation::None => (f32::NEG_INFINITY, f32::INFINITY),
+            Activation::Relu => (0.0, f32::INFINITY),
+            Activation::Relu6 => (0.0, 6.0),
+            Activation::HardSwish => (-0.375, f32::INFINITY),
+        }
+    }
 }
 
 /// A convolution without bias, and its BatchNorm. Kernels are square, groups are 1 or depthwise.
@@ -79,6 +95,9 @@ pub enum Op {
     Conv(ConvSpec),
     /// The 3x3 maximum of stride 2 and padding 1.
     MaxPool,
+    /// Squeeze and excitation (Hu et al. 2018): each channel times a number of `0..=1`, the hard sigmoid of `layers[1]` of
+    /// the ReLU of `layers[0]` of the channels' means.
+    SqueezeExcite([LinearParameter; 2]),
 }
 
 /// One step of the forward pass: `activation(op(input) + residual)`.
@@ -103,7 +122,15 @@ impl Node {
     pub fn conv(&self) -> Option<&ConvSpec> {
         match &self.op {
             Op::Conv(conv) => Some(conv),
-            Op::MaxPool => None,
+            Op::MaxPool | Op::SqueezeExcite(_) => None,
+        }
+    }
+
+    /// Its linear layers, if it has any.
+    pub fn linears(&self) -> &[LinearParameter] {
+        match &self.op {
+            Op::Conv(_) | Op::MaxPool => &[],
+            Op::SqueezeExcite(layers) => layers,
         }
     }
 
@@ -112,12 +139,13 @@ impl Node {
         match &self.op {
             Op::Conv(conv) => conv.output_size(size),
             Op::MaxPool => max_pool_size(size),
+            Op::SqueezeExcite(_) => size,
         }
     }
 
-    /// Whether it has a range of levels of its own. A maximum keeps that of its input.
+    /// Whether it has a range of levels of its own. All but a convolution keep that of their input.
     fn has_range(&self) -> bool {
-        self.op != Op::MaxPool
+        self.conv().is_some()
     }
 }
 
@@ -134,6 +162,11 @@ impl Network {
     /// Every convolution, in order.
     pub fn convs(&self) -> impl Iterator<Item = &ConvSpec> {
         self.nodes.iter().filter_map(Node::conv)
+    }
+
+    /// Every linear layer, in order.
+    pub fn linears(&self) -> impl Iterator<Item = &LinearParameter> {
+        self.nodes.iter().flat_map(Node::linears)
     }
 
     /// The side of each value, the pixels' first, for a square input of `input_size`.
@@ -155,13 +188,14 @@ impl Network {
         let sizes = self.sizes(input_size);
         let of = |(i, node): (usize, &Node)| {
             let weights = node.conv().map_or(0, |conv| conv.weight_shape().iter().product::<usize>());
-            (weights * sizes[i + 1] * sizes[i + 1]) as u64
+            let linear: usize = node.linears().iter().map(|linear| linear.outputs * linear.inputs).sum();
+            (weights * sizes[i + 1] * sizes[i + 1] + linear) as u64
         };
         self.nodes.iter().enumerate().map(of).sum()
     }
 
-    /// The nodes whose outputs are quantized, each with a range of its own: all but a maximum and the last, whose output
-    /// stays real.
+    /// The nodes whose outputs are quantized, each with a range of its own: the convolutions' but for the last node's,
+    /// which stays real.
     pub fn quantized(&self) -> impl Iterator<Item = &Node> {
         let last = self.nodes.len().saturating_sub(1);
         self.nodes[..last].iter().filter(|node| node.has_range())

@@ -27,13 +27,35 @@ pub struct LinearParameter {
     pub outputs: usize,
     /// Numbers in.
     pub inputs: usize,
+    /// How a checkpoint writes it.
+    pub layout: LinearLayout,
+}
+
+/// How a checkpoint writes a linear layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinearLayout {
+    /// `{name}.weight` `[outputs, inputs]` and `{name}.bias`.
+    Linear,
+    /// The input projection of torch's attention: `{name}_weight` and `{name}_bias`.
+    Attention,
+    /// A convolution of one cell: `{name}.weight` is `[outputs, inputs, 1, 1]`.
+    Pointwise,
 }
 
 impl LinearParameter {
-    /// The names of weight and bias in a checkpoint. torch's attention writes those of its input projection otherwise.
+    /// The names of weight and bias in a checkpoint.
     pub fn float_names(&self) -> [String; 2] {
-        let separator = if self.name.ends_with(".in_proj") { '_' } else { '.' };
+        let separator = if self.layout == LinearLayout::Attention { '_' } else { '.' };
         ["weight", "bias"].map(|tensor| format!("{}{separator}{tensor}", self.name))
+    }
+
+    /// The shape of the weight in a checkpoint.
+    pub fn float_shape(&self) -> Vec<usize> {
+        let (outputs, inputs) = (self.outputs, self.inputs);
+        match self.layout {
+            LinearLayout::Linear | LinearLayout::Attention => vec![outputs, inputs],
+            LinearLayout::Pointwise => vec![outputs, inputs, 1, 1],
+        }
     }
 }
 
@@ -119,7 +141,10 @@ impl TextParameters {
         let norm = |name: String| LayerNormParameter { name, width, eps: config.layer_norm_eps };
         let layer = |number: usize| {
             let part = |part: &str| format!("{prefix}encoder.layer.{number}.{part}");
-            let linear = |name: &str, outputs, inputs| LinearParameter { name: part(name), outputs, inputs };
+            let linear = |name: &str, outputs, inputs| {
+                let layout = LinearLayout::Linear;
+                LinearParameter { name: part(name), outputs, inputs, layout }
+            };
             LayerParameters {
                 query_key_value: ["query", "key", "value"]
                     .map(|which| linear(&format!("attention.self.{which}"), width, width)),
@@ -147,6 +172,8 @@ pub struct ImageParameters {
     pub network: Network,
     /// The convolutions, in order.
     pub convs: Vec<ConvParameter>,
+    /// The linear layers, in order.
+    pub linears: Vec<LinearParameter>,
     /// The ranges of the pixels and of each quantized output.
     pub ranges: Vec<RangeParameter>,
 }
@@ -158,6 +185,10 @@ impl ImageParameters {
             .convs()
             .map(|spec| ConvParameter { name: format!("{prefix}{}", spec.name), spec: spec.clone() })
             .collect();
+        let linears = network
+            .linears()
+            .map(|linear| LinearParameter { name: format!("{prefix}{}", linear.name), ..linear.clone() })
+            .collect();
         let pixels =
             RangeParameter { name: format!("{prefix}input"), node: None, activation: Activation::None };
         let outputs = network.quantized().map(|node| RangeParameter {
@@ -165,7 +196,7 @@ impl ImageParameters {
             node: Some(node.name.clone()),
             activation: node.activation,
         });
-        ImageParameters { convs, ranges: std::iter::once(pixels).chain(outputs).collect(), network }
+        ImageParameters { convs, linears, ranges: std::iter::once(pixels).chain(outputs).collect(), network }
     }
 
     /// The range that the levels of a value of the network have; see [`Network::range_of`].
@@ -223,7 +254,10 @@ impl FusionParameters {
         let name = |name: &str| format!("{prefix}{name}");
         let vector =
             |tensor: &str, shape: &[usize]| VectorParameter { name: name(tensor), shape: shape.into() };
-        let linear = |layer: &str, outputs, inputs| LinearParameter { name: name(layer), outputs, inputs };
+        let linear = |layer: &str, outputs, inputs| {
+            let layout = LinearLayout::Linear;
+            LinearParameter { name: name(layer), outputs, inputs, layout }
+        };
         let width = config.width;
         let projections = PerModality {
             text: linear(Modality::Text.name(), width, features.text),
@@ -245,7 +279,10 @@ impl FusionParameters {
                 projections,
                 missing,
                 modality: vector("modality", &[2, width]),
-                in_proj: linear("attention.in_proj", 3 * width, width),
+                in_proj: LinearParameter {
+                    layout: LinearLayout::Attention,
+                    ..linear("attention.in_proj", 3 * width, width)
+                },
                 out_proj: linear("attention.out_proj", width, width),
                 norm: LayerNormParameter { name: name("norm"), width, eps: NORM_EPS },
                 classifier: linear("classifier", classes, width),
@@ -298,6 +335,7 @@ impl Parameters {
             name: format!("heads.{}", modality.name()),
             outputs: classes,
             inputs: *features.get(modality),
+            layout: LinearLayout::Linear,
         };
         Parameters {
             text: TextParameters::new(&config.text, "text."),
@@ -324,6 +362,7 @@ impl Parameters {
             all.push(LayerNorm(layer.output_norm.clone()));
         }
         all.extend(self.image.convs.iter().cloned().map(Conv));
+        all.extend(self.image.linears.iter().cloned().map(Linear));
         all.extend(self.image.ranges.iter().cloned().map(Range));
         all.extend(self.heads.iter().map(|(_, head)| Linear(head.clone())));
         match &self.fusion {

@@ -32,7 +32,7 @@ pub fn dequantize(bundle: &Bundle, config: &ModelConfig) -> Result<HashMap<Strin
                 let [weight, bias] = linear.float_names();
                 let weights = linear.read(bundle)?;
                 let table = Table { levels: &weights.levels, scale: weights.scale };
-                insert(weight, table.dequantized(), &[linear.outputs, linear.inputs])?;
+                insert(weight, table.dequantized(), &linear.float_shape())?;
                 insert(bias, weights.bias, &[linear.outputs])?;
             }
             Parameter::LayerNorm(norm) => {

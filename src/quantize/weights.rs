@@ -46,7 +46,8 @@ pub fn quantize(
             Parameter::Linear(linear) => {
                 let [weight, bias] = linear.float_names();
                 let (name, outputs) = (&linear.name, linear.outputs);
-                write_weight(&mut writer, name, &vb.get((outputs, linear.inputs), &weight)?)?;
+                let weight = vb.get(linear.float_shape(), &weight)?.reshape((outputs, linear.inputs))?;
+                write_weight(&mut writer, name, &weight)?;
                 writer.f32(&format!("{name}.bias"), &[outputs], &vb.get(outputs, &bias)?.to_vec1()?)?;
             }
             Parameter::LayerNorm(norm) => {

@@ -1,4 +1,4 @@
-//! ResNets against torchvision, EfficientNet-Lites against timm.
+//! ResNets against torchvision, EfficientNet-Lites and MobileNetV3s against timm.
 
 use candle_core::Result;
 use mixed_feelings::{image::cnn::Cnn, layers::Mode, model::Architecture};
@@ -36,6 +36,16 @@ fn efficientnet_lite2() -> Result<()> {
 }
 
 #[test]
+fn mobilenet_v3_small() -> Result<()> {
+    grid_is_expected(Architecture::MobilenetV3Small, "mobilenet_v3_small", 224)
+}
+
+#[test]
+fn mobilenet_v3_large() -> Result<()> {
+    grid_is_expected(Architecture::MobilenetV3Large, "mobilenet_v3_large", 224)
+}
+
+#[test]
 fn every_architecture_has_the_tensors_of_its_published_checkpoint() {
     for architecture in Architecture::ALL {
         let mut lines = Vec::new();
@@ -45,6 +55,13 @@ fn every_architecture_has_the_tensors_of_its_published_checkpoint() {
             lines.push(format!("{}.weight {out} {inner} {rows} {columns}\n", conv.name));
             for part in ["weight", "bias", "running_mean", "running_var"] {
                 lines.push(format!("{}.{part} {out}\n", conv.norm));
+            }
+        }
+        for linear in network.linears() {
+            let shapes = [linear.float_shape(), vec![linear.outputs]];
+            for (tensor, shape) in linear.float_names().into_iter().zip(shapes) {
+                let shape: String = shape.iter().map(|size| format!(" {size}")).collect();
+                lines.push(format!("{tensor}{shape}\n"));
             }
         }
         let name = serde_json::to_value(architecture).expect("a name");

@@ -106,6 +106,8 @@ def image_models():
     yield "resnet50", torchvision.models.resnet50(weights=None), 224
     yield "efficientnet_lite0", timm.create_model("tf_efficientnet_lite0", num_classes=0), 224
     yield "efficientnet_lite2", timm.create_model("tf_efficientnet_lite2", num_classes=0), 260
+    yield "mobilenet_v3_small", timm.create_model("mobilenetv3_small_100", num_classes=0), 224
+    yield "mobilenet_v3_large", timm.create_model("mobilenetv3_large_100", num_classes=0), 224
 
 
 def grid(model, x):
@@ -136,6 +138,12 @@ def training():
             timm.create_model("tf_efficientnet_lite0", num_classes=0),
             ["bn1.running_mean", "blocks.6.0.bn3.running_var"],
             ["conv_stem.weight", "blocks.2.0.conv_dw.weight", "blocks.5.1.bn2.bias"],
+        ),
+        (
+            "mobilenet_v3_small",
+            timm.create_model("mobilenetv3_small_100", num_classes=0),
+            ["bn1.running_mean", "blocks.5.0.bn1.running_var"],
+            ["conv_stem.weight", "blocks.0.0.se.conv_expand.bias", "blocks.2.0.se.conv_reduce.weight"],
         ),
     ]:
         model = filled(model).train()
@@ -229,6 +237,10 @@ def checkpoints():
         yield name, getattr(torchvision.models, name)(weights=None)
     for size in range(5):
         yield f"efficientnet_lite{size}", timm.create_model(f"tf_efficientnet_lite{size}", num_classes=0)
+    for size in ["small", "large"]:
+        model = timm.create_model(f"mobilenetv3_{size}_100", num_classes=0)
+        del model.conv_head  # behind the mean over the grid
+        yield f"mobilenet_v3_{size}", model
 
 
 def fingerprints():

@@ -86,3 +86,13 @@ fn efficientnet_lite0() -> Result<()> {
         ["conv_stem.weight", "blocks.2.0.conv_dw.weight", "blocks.5.1.bn2.bias"],
     )
 }
+
+#[test]
+fn mobilenet_v3_small() -> Result<()> {
+    step_is_expected(
+        Architecture::MobilenetV3Small,
+        "mobilenet_v3_small",
+        ["bn1.running_mean", "blocks.5.0.bn1.running_var"],
+        ["conv_stem.weight", "blocks.0.0.se.conv_expand.bias", "blocks.2.0.se.conv_reduce.weight"],
+    )
+}

@@ -7,12 +7,12 @@ use super::{
     depthwise::DepthwiseKernels,
     math::{max, min},
     quantize::{LEVELS, Quantization},
-    requantize::{Clamp, Requantize, Residual},
+    requantize::{Element, Requantize, Residual, Sums},
 };
 use crate::{
     backend::ConvStep,
     bundle::{Bundle, BundleError},
-    model::{Activation, ConvWeights, Preprocess},
+    model::{ConvWeights, Preprocess},
 };
 
 /// 7 bits are too few for pixels: what is lost in front of the first convolution spreads through all others. So a pixel
@@ -105,16 +105,11 @@ impl Conv {
             Kernels::Dense(kernels) => kernels.sums(),
             Kernels::Depthwise(kernels) => kernels.sums(),
         };
-        let clamp = match step.activation {
-            Activation::None => Clamp { low: f32::NEG_INFINITY, high: f32::INFINITY },
-            Activation::Relu => Clamp { low: 0.0, high: f32::INFINITY },
-            Activation::Relu6 => Clamp { low: 0.0, high: 6.0 },
-        };
         let residual = step.residual.map(|range| Quantization::load(bundle, range)).transpose()?;
         let output = step.output.map(|range| Quantization::load(bundle, range)).transpose()?;
         let padding = spec.pads(step.side);
         Ok(Conv {
-            requantize: Requantize::new(weight_sums, &scale, &bias, input, residual, clamp, output),
+            requantize: Requantize::new(weight_sums, &scale, &bias, input, residual, step.activation, output),
             windows: Windows {
                 height: step.side,
                 width: step.side,
@@ -129,32 +124,37 @@ impl Conv {
         })
     }
 
-    /// Writes the output as levels.
-    pub fn levels(&self, input: &[u8], residual: Option<&[u8]>, scratch: &mut Scratch, out: &mut Vec<u8>) {
-        out.resize(self.output_len(), 0);
+    /// Writes the output as levels or as real numbers.
+    pub fn run<T: Element>(
+        &self,
+        input: &[u8],
+        residual: Option<&[u8]>,
+        scratch: &mut Scratch,
+        out: &mut Vec<T>,
+    ) {
+        out.resize(self.output_len(), T::default());
         let residual = residual.map(|levels| Residual { levels });
-        self.sums(input, scratch, &mut self.requantize.sink(residual, out));
-    }
-
-    /// Writes the output as real numbers.
-    pub fn reals(&self, input: &[u8], residual: Option<&[u8]>, scratch: &mut Scratch, out: &mut Vec<f32>) {
-        out.resize(self.output_len(), 0.0);
-        let residual = residual.map(|levels| Residual { levels });
-        self.sums(input, scratch, &mut self.requantize.sink(residual, out));
+        self.requantize.apply(SumsOf { conv: self, input, scratch }, residual, out);
     }
 
     fn output_len(&self) -> usize {
         self.windows.output_height() * self.windows.output_width() * self.requantize.channels()
     }
+}
 
-    fn sums(&self, input: &[u8], scratch: &mut Scratch, sink: &mut impl Sink) {
-        match &self.kernels {
-            Kernels::Dense(kernels) => {
-                convolve(input, &self.windows, self.zero_point, kernels, scratch, sink);
-            }
-            Kernels::Depthwise(kernels) => {
-                kernels.convolve(input, &self.windows, self.zero_point, scratch, sink);
-            }
+/// The sums of a convolution over an input.
+struct SumsOf<'a> {
+    conv: &'a Conv,
+    input: &'a [u8],
+    scratch: &'a mut Scratch,
+}
+
+impl Sums for SumsOf<'_> {
+    fn hand_to(self, sink: &mut impl Sink) {
+        let SumsOf { conv: Conv { windows, zero_point, kernels, .. }, input, scratch } = self;
+        match kernels {
+            Kernels::Dense(kernels) => convolve(input, windows, *zero_point, kernels, scratch, sink),
+            Kernels::Depthwise(kernels) => kernels.convolve(input, windows, *zero_point, scratch, sink),
         }
     }
 }

@@ -8,11 +8,11 @@ use super::{
     layer_norm::LayerNorm,
     linear::Linear,
     math::{gelu, gelu_new, max},
-    pool::max_pool,
+    pool::{Gate, max_pool},
     quantize::{Quantization, QuantizedRows},
 };
 use crate::{
-    backend::{Backend, ConvStep},
+    backend::{Backend, ConvStep, GateStep},
     bundle::{Bundle, BundleError},
     model::{
         HiddenActivation, LayerNormParameter, LinearParameter, Preprocess, RangeParameter, Table,
@@ -25,6 +25,8 @@ use crate::{
 pub struct Cpu {
     attention: Attention,
     scratch: Scratch,
+    /// A number for each channel of a gate.
+    gates: Vec<f32>,
 }
 
 /// BERT's tables. Words stay int8, and a row becomes real when it is read: they are half of a model's memory.
@@ -81,6 +83,7 @@ impl Backend for Cpu {
     type LayerNorm = LayerNorm;
     type Pixels = PixelLevels;
     type Conv = Conv;
+    type Gate = Gate;
 
     fn make_embeddings(&mut self, bundle: &Bundle, text: &TextParameters) -> Result<Embeddings, BundleError> {
         let width = text.words.width;
@@ -118,6 +121,10 @@ impl Backend for Cpu {
 
     fn make_conv(&mut self, bundle: &Bundle, step: &ConvStep<'_>) -> Result<Conv, BundleError> {
         Conv::load(bundle, step)
+    }
+
+    fn make_gate(&mut self, bundle: &Bundle, step: &GateStep<'_>) -> Result<Gate, BundleError> {
+        Ok(Gate { channels: step.channels, range: Quantization::load(bundle, step.range)? })
     }
 
     fn embed(&mut self, tables: &Embeddings, ids: &[u32], out: &mut Vec<f32>) {
@@ -167,7 +174,7 @@ impl Backend for Cpu {
     }
 
     fn conv(&mut self, conv: &Conv, input: &Vec<u8>, residual: Option<&Vec<u8>>, out: &mut Vec<u8>) {
-        conv.levels(input, residual.map(Vec::as_slice), &mut self.scratch, out);
+        conv.run(input, residual.map(Vec::as_slice), &mut self.scratch, out);
     }
 
     fn conv_to_reals(
@@ -177,11 +184,19 @@ impl Backend for Cpu {
         residual: Option<&Vec<u8>>,
         out: &mut Vec<f32>,
     ) {
-        conv.reals(input, residual.map(Vec::as_slice), &mut self.scratch, out);
+        conv.run(input, residual.map(Vec::as_slice), &mut self.scratch, out);
     }
 
     fn max_pool(&mut self, input: &Vec<u8>, side: usize, channels: usize, out: &mut Vec<u8>) {
         max_pool(input, side, side, channels, out);
+    }
+
+    fn squeeze(&mut self, gate: &Gate, input: &Vec<u8>, out: &mut Vec<f32>) {
+        gate.squeeze(input, out);
+    }
+
+    fn excite(&mut self, gate: &Gate, input: &Vec<u8>, logits: &Vec<f32>, out: &mut Vec<u8>) {
+        gate.excite(input, logits, &mut self.gates, out);
     }
 
     async fn read(&mut self, x: &Vec<f32>) -> Result<Vec<f32>, BundleError> {

@@ -1,4 +1,14 @@
 //! Pooling: the maximum of windows of levels, nine comparisons a number, and the mean of rows of floats, a sum a number.
+//! And what follows a mean in squeeze and excitation: a gate, a product and a sum a number.
+
+use super::{
+    gemm::{Job, Kernel},
+    lanes::{F32x8, LANES},
+    math::store_u7,
+    quantize::{LEVELS, Quantization},
+    requantize::{hard_sigmoid, load_levels},
+    vectorised,
+};
 
 /// The 3x3 maximum of stride 2 and padding 1 over `[height, width, channels]` levels, which ResNets have after their stem.
 /// Resizes `out` to `[ceil(height / 2), ceil(width / 2), channels]`.
@@ -44,9 +54,136 @@ pub fn mean_rows(x: &[f32], out: &mut [f32]) {
     }
 }
 
+/// Squeeze and excitation (Hu et al. 2018) without its linear layers: levels in, levels of the same range out.
+#[derive(Clone, Debug)]
+pub struct Gate {
+    /// Channels of the levels.
+    pub channels: usize,
+    /// The range of the levels.
+    pub range: Quantization,
+}
+
+impl Gate {
+    /// Replaces `out` by the real mean of each channel. The sums are exact below 2^24, that is 132 thousand cells.
+    pub fn squeeze(&self, input: &[u8], out: &mut Vec<f32>) {
+        out.clear();
+        out.resize(self.channels, 0.0);
+        vectorised(Squeeze { gate: self, input, out });
+    }
+
+    /// Replaces `out` by the levels whose distance from the zero point is the input's times the hard sigmoid of the
+    /// channel's logit. `gates` is room that grows.
+    ///
+    /// # Panics
+    /// When there is not one logit for each channel.
+    pub fn excite(&self, input: &[u8], logits: &[f32], gates: &mut Vec<f32>, out: &mut Vec<u8>) {
+        assert_eq!(logits.len(), self.channels, "one logit a channel");
+        gates.clear();
+        gates.extend(logits.iter().map(|&logit| hard_sigmoid(logit)));
+        out.resize(input.len(), 0);
+        vectorised(Excite { gate: self, input, gates, out });
+    }
+}
+
+struct Squeeze<'a> {
+    gate: &'a Gate,
+    input: &'a [u8],
+    out: &'a mut [f32],
+}
+
+impl Job for Squeeze<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<K: Kernel>(self) {
+        let Gate { channels, range } = *self.gate;
+        let cells = self.input.chunks_exact(channels);
+        let count = cells.len() as f32;
+        for cell in cells {
+            for (sum, levels) in self.out.chunks_mut(LANES).zip(cell.chunks(LANES)) {
+                (F32x8::load_partly(sum, 0.0) + load_levels(levels)).store(sum);
+            }
+        }
+        for sum in self.out {
+            *sum = (*sum - count * f32::from(range.zero_point)) / count * range.scale;
+        }
+    }
+}
+
+struct Excite<'a> {
+    gate: &'a Gate,
+    input: &'a [u8],
+    gates: &'a [f32],
+    out: &'a mut [u8],
+}
+
+impl Job for Excite<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<K: Kernel>(self) {
+        let Gate { channels, range } = *self.gate;
+        let zero = F32x8::splat(f32::from(range.zero_point));
+        let (low, high) = (F32x8::splat(0.0), F32x8::splat(LEVELS));
+        for (cell, out) in self.input.chunks_exact(channels).zip(self.out.chunks_exact_mut(channels)) {
+            let blocks = cell.chunks(LANES).zip(self.gates.chunks(LANES)).zip(out.chunks_mut(LANES));
+            for ((levels, gates), out) in blocks {
+                let gated = (load_levels(levels) - zero) * F32x8::load_partly(gates, 0.0) + zero;
+                store_u7(gated, low, high, out);
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::InstructionSet;
     use super::*;
+
+    #[test]
+    fn a_gate_is_the_product_with_the_hard_sigmoid() {
+        for (cells, channels) in [(1, 3), (6, 8), (49, 19), (9, 24)] {
+            let range = Quantization { scale: 0.03, zero_point: 9 };
+            let gate = Gate { channels, range };
+            let input: Vec<u8> = (0..cells * channels).map(|i| (i * 53 % 128) as u8).collect();
+            let real = |i: usize| f64::from(range.dequantize(input[i]));
+            let mut means = vec![7.0; 2];
+            gate.squeeze(&input, &mut means);
+            assert_eq!(means.len(), channels);
+            for (channel, mean) in means.iter().enumerate() {
+                let exact =
+                    (0..cells).map(|cell| real(cell * channels + channel)).sum::<f64>() / cells as f64;
+                assert!((f64::from(*mean) - exact).abs() < 1e-5, "{mean} for {exact}");
+            }
+            // Both ends of the hard sigmoid, and what is between.
+            let logits: Vec<f32> = (0..channels).map(|channel| channel as f32 * 0.9 - 4.0).collect();
+            let mut out = vec![1; 3];
+            gate.excite(&input, &logits, &mut Vec::new(), &mut out);
+            assert_eq!(out.len(), input.len());
+            for (i, level) in out.into_iter().enumerate() {
+                let factor = (f64::from(logits[i % channels]) + 3.0).clamp(0.0, 6.0) / 6.0;
+                let exact = real(i) * factor;
+                let back = f64::from(range.dequantize(level));
+                assert!((back - exact).abs() <= 0.0151, "{back} for {exact}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_gate_is_the_same_on_every_instruction_set() {
+        let gate = Gate { channels: 19, range: Quantization { scale: 0.03, zero_point: 9 } };
+        let input: Vec<u8> = (0..49 * 19).map(|i| (i * 53 % 128) as u8).collect();
+        let gates: Vec<f32> = (0..19).map(|channel| hard_sigmoid(channel as f32 * 0.4 - 4.0)).collect();
+        let results = |set: InstructionSet| {
+            let (mut means, mut out) = (vec![0.0; 19], vec![0; input.len()]);
+            set.run(Squeeze { gate: &gate, input: &input, out: &mut means });
+            set.run(Excite { gate: &gate, input: &input, gates: &gates, out: &mut out });
+            (means.into_iter().map(f32::to_bits).collect::<Vec<_>>(), out)
+        };
+        for set in InstructionSet::available() {
+            assert!(results(set) == results(InstructionSet::Scalar), "{}", set.name());
+        }
+    }
 
     #[test]
     fn the_maximum_is_that_of_the_window() {

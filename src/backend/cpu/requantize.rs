@@ -2,24 +2,16 @@
 //! quantisation, in one pass.
 //!
 //! Costs a sum, a conversion, a product, two sums and two comparisons a number; with a residual a conversion, a product and
-//! a sum more.
+//! a sum more. A hard swish takes two products, two sums and two comparisons more.
 
 use super::{
     PANEL, Sink,
-    lanes::{F32x8, I32x8, LANES},
+    lanes::{F32x8, Float, I32x8, LANES},
     linear::padded,
     math::{max, min, store_u7},
     quantize::{LEVELS, Quantization},
 };
-
-/// The real values that an activation lets through.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Clamp {
-    /// The least.
-    pub low: f32,
-    /// The largest.
-    pub high: f32,
-}
+use crate::model::Activation;
 
 /// The levels that a residual sum adds.
 #[derive(Clone, Copy, Debug)]
@@ -28,9 +20,17 @@ pub struct Residual<'a> {
     pub levels: &'a [u8],
 }
 
-/// From the sums of a convolution to its output: `clamp(sum * multiplier + offset + residual)`.
+/// What makes the sums of a convolution.
+pub trait Sums {
+    /// Hands all of them to `sink`.
+    fn hand_to(self, sink: &mut impl Sink);
+}
+
+/// From the sums of a convolution to its output: `clamp(curve(sum * multiplier + offset + residual))`.
 #[derive(Clone, Debug)]
 pub struct Requantize {
+    /// What is no clamp in the activation.
+    curve: Option<HardSwish>,
     channels: usize,
     /// Takes the input's zero point off the sum.
     correction: Vec<i32>,
@@ -55,7 +55,7 @@ impl Requantize {
         bias: &[f32],
         input: Quantization,
         residual: Option<Quantization>,
-        clamp: Clamp,
+        activation: Activation,
         output: Option<Quantization>,
     ) -> Self {
         assert!(
@@ -63,6 +63,9 @@ impl Requantize {
             "a scale, bias and sum a channel"
         );
         let (step, zero) = output.map_or((1.0, 0.0), |output| (output.scale, f32::from(output.zero_point)));
+        let curve = (activation == Activation::HardSwish).then(|| HardSwish { factor: 1.0 / step, zero });
+        // What a curve bends must be real.
+        let (step, zero) = if curve.is_some() { (1.0, 0.0) } else { (step, zero) };
         let factor = residual.map_or(0.0, |residual| residual.scale / step);
         let shift = zero - residual.map_or(0.0, |residual| f32::from(residual.zero_point) * factor);
         let multiplier: Vec<f32> = scale.iter().map(|scale| input.scale * scale / step).collect();
@@ -71,11 +74,13 @@ impl Requantize {
             weight_sums[..scale.len()].iter().map(|sum| -i32::from(input.zero_point) * sum).collect();
         correction.resize(scale.len().next_multiple_of(PANEL), 0);
         // An activation's bounds are levels of the output: ReLU's zero is exactly its zero point.
+        let (low, high) = activation.bounds();
         let (low, high) = match output {
-            Some(output) => (max(output.level_of(clamp.low), 0.0), min(output.level_of(clamp.high), LEVELS)),
-            None => (clamp.low, clamp.high),
+            Some(output) => (max(output.level_of(low), 0.0), min(output.level_of(high), LEVELS)),
+            None => (low, high),
         };
         Requantize {
+            curve,
             channels: scale.len(),
             correction,
             multiplier: padded(&multiplier),
@@ -91,14 +96,57 @@ impl Requantize {
         self.channels
     }
 
-    /// A sink that writes levels or real numbers to `out`, `[cells, channels]`.
-    pub fn sink<'a, T: Element>(&'a self, residual: Option<Residual<'a>>, out: &'a mut [T]) -> Output<'a, T> {
-        Output { requantize: self, residual, out }
+    /// Takes `sums` to levels or real numbers in `out`, `[cells, channels]`.
+    pub fn apply<T: Element>(&self, sums: impl Sums, residual: Option<Residual<'_>>, out: &mut [T]) {
+        // One loop for each: the convolutions without a curve pay nothing for it.
+        match self.curve {
+            None => sums.hand_to(&mut Output { requantize: self, curve: Straight, residual, out }),
+            Some(curve) => sums.hand_to(&mut Output { requantize: self, curve, residual, out }),
+        }
+    }
+}
+
+/// `min(max(x + 3, 0), 6) / 6`.
+#[inline(always)]
+pub(super) fn hard_sigmoid<F: Float>(x: F) -> F {
+    min(max(x + F::splat(3.0), F::splat(0.0)), F::splat(6.0)) * F::splat(1.0 / 6.0)
+}
+
+/// What an activation does before it is held to its bounds.
+trait Curve: Copy {
+    /// It.
+    fn bend(self, x: F32x8) -> F32x8;
+}
+
+/// Nothing.
+#[derive(Clone, Copy)]
+struct Straight;
+
+impl Curve for Straight {
+    #[inline(always)]
+    fn bend(self, x: F32x8) -> F32x8 {
+        x
+    }
+}
+
+/// From a real number to its hard swish in the output's steps.
+#[derive(Clone, Copy, Debug)]
+struct HardSwish {
+    /// Steps in 1.
+    factor: f32,
+    /// The zero point.
+    zero: f32,
+}
+
+impl Curve for HardSwish {
+    #[inline(always)]
+    fn bend(self, x: F32x8) -> F32x8 {
+        x * hard_sigmoid(x) * F32x8::splat(self.factor) + F32x8::splat(self.zero)
     }
 }
 
 /// What the output of a convolution is made of.
-pub trait Element: Sized {
+pub trait Element: Clone + Default {
     /// Writes as many lanes as `out` has room for, each held to `low..=high`.
     fn store(x: F32x8, low: F32x8, high: F32x8, out: &mut [Self]);
 }
@@ -120,18 +168,19 @@ impl Element for f32 {
 }
 
 /// Takes the sums of a convolution to its output.
-#[derive(Debug)]
-pub struct Output<'a, T> {
+struct Output<'a, T, C> {
     requantize: &'a Requantize,
+    curve: C,
     residual: Option<Residual<'a>>,
     out: &'a mut [T],
 }
 
-impl<T: Element> Output<'_, T> {
+impl<T: Element, C: Curve> Output<'_, T, C> {
     /// [`Sink::tile`] of the first `width` channels of a panel.
     #[inline(always)]
     fn write<const R: usize>(&mut self, cell: usize, channel: usize, width: usize, sums: [I32x8; R]) {
-        let Requantize { channels, correction, multiplier, offset, residual, low, high } = self.requantize;
+        let Requantize { channels, correction, multiplier, offset, residual, low, high, .. } =
+            self.requantize;
         let correction = I32x8::load(&correction[channel..]);
         let (multiplier, offset) = (F32x8::load(&multiplier[channel..]), F32x8::load(&offset[channel..]));
         let (low, high) = (F32x8::splat(*low), F32x8::splat(*high));
@@ -144,12 +193,12 @@ impl<T: Element> Output<'_, T> {
             }
         }
         for (i, real) in reals.into_iter().enumerate() {
-            T::store(real, low, high, &mut self.out[at(i)..][..width]);
+            T::store(self.curve.bend(real), low, high, &mut self.out[at(i)..][..width]);
         }
     }
 }
 
-impl<T: Element> Sink for Output<'_, T> {
+impl<T: Element, C: Curve> Sink for Output<'_, T, C> {
     #[inline(always)]
     fn tile<const R: usize>(&mut self, cell: usize, channel: usize, sums: [I32x8; R]) {
         // Almost all panels are whole: what is known to be needs no loop over lanes.
@@ -162,7 +211,7 @@ impl<T: Element> Sink for Output<'_, T> {
 
 /// The levels as floats, zeros where there are fewer than eight.
 #[inline(always)]
-fn load_levels(levels: &[u8]) -> F32x8 {
+pub(super) fn load_levels(levels: &[u8]) -> F32x8 {
     match levels.first_chunk() {
         Some(levels) => F32x8::of_levels(levels),
         None => {
@@ -175,7 +224,19 @@ fn load_levels(levels: &[u8]) -> F32x8 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{InstructionSet, PackedMatrix, Room, Rows, gemm_with};
     use super::*;
+
+    /// One tile for each eight channels of the second cell.
+    struct Tiles([i32; LANES]);
+
+    impl Sums for Tiles {
+        fn hand_to(self, sink: &mut impl Sink) {
+            for channel in [0, 8] {
+                sink.tile(1, channel, [I32x8::from_array(&self.0)]);
+            }
+        }
+    }
 
     #[test]
     fn agrees_with_real_arithmetic() {
@@ -188,29 +249,84 @@ mod tests {
         let weight_sums: Vec<i32> = (0..16).map(|c| 10 * c - 50).collect();
         let sums: [i32; 8] = std::array::from_fn(|j| 700 * j as i32 - 1500);
         let levels: Vec<u8> = (0..2 * channels).map(|i| (i * 5 % 128) as u8).collect();
-        let clamp = Clamp { low: 0.0, high: 3.0 };
-        for residual in [None, Some(Residual { levels: &levels })] {
-            let make = |output| {
-                let shortcut = residual.map(|_| shortcut);
-                Requantize::new(&weight_sums, &scale, &bias, input, shortcut, clamp, output)
-            };
-            let (mut quantized, mut real) = (vec![0u8; 2 * channels], vec![0.0; 2 * channels]);
-            for channel in [0, 8] {
-                let sums = [I32x8::from_array(&sums)];
-                make(Some(output)).sink(residual, &mut quantized[..]).tile(1, channel, sums);
-                make(None).sink(residual, &mut real[..]).tile(1, channel, sums);
-            }
-            for c in 0..channels {
-                let sum = f64::from(sums[c % 8] - 60 * weight_sums[c]);
-                let mut exact = sum * 0.02 * f64::from(scale[c]) + f64::from(bias[c]);
-                if residual.is_some() {
-                    exact += f64::from(shortcut.dequantize(levels[channels + c]));
+        for (activation, exactly) in ACTIVATIONS {
+            for residual in [None, Some(Residual { levels: &levels })] {
+                let make = |output| {
+                    let shortcut = residual.map(|_| shortcut);
+                    Requantize::new(&weight_sums, &scale, &bias, input, shortcut, activation, output)
+                };
+                let (mut quantized, mut real) = (vec![0u8; 2 * channels], vec![0.0; 2 * channels]);
+                make(Some(output)).apply(Tiles(sums), residual, &mut quantized);
+                make(None).apply(Tiles(sums), residual, &mut real);
+                for c in 0..channels {
+                    let sum = f64::from(sums[c % 8] - 60 * weight_sums[c]);
+                    let mut exact = sum * 0.02 * f64::from(scale[c]) + f64::from(bias[c]);
+                    if residual.is_some() {
+                        exact += f64::from(shortcut.dequantize(levels[channels + c]));
+                    }
+                    let exact = exactly(exact);
+                    assert!((f64::from(real[channels + c]) - exact).abs() < 1e-5, "{activation:?}");
+                    let back = f64::from(output.dequantize(quantized[channels + c]));
+                    let held = exact.clamp(-5.0 * 0.04, 122.0 * 0.04);
+                    assert!((back - held).abs() <= 0.0201, "{activation:?}: {back} for {exact}");
                 }
-                let exact = exact.clamp(0.0, 3.0);
-                assert!((f64::from(real[channels + c]) - exact).abs() < 1e-5);
-                let back = f64::from(output.dequantize(quantized[channels + c]));
-                assert!((back - exact).abs() <= 0.0201, "{back} for {exact}");
             }
         }
     }
+
+    /// A product on one instruction set.
+    struct Product<'a> {
+        set: InstructionSet,
+        levels: &'a [u8],
+        weights: &'a [i8],
+    }
+
+    const ROWS: usize = 13;
+    const COLUMNS: usize = 19;
+    const DEPTH: usize = 40;
+
+    impl Sums for Product<'_> {
+        fn hand_to(self, sink: &mut impl Sink) {
+            let packed = PackedMatrix::new_for(self.set, self.weights, COLUMNS, 1, DEPTH);
+            gemm_with(self.set, &Rows::plain(self.levels, ROWS, DEPTH), &packed, &mut Room::new(), sink);
+        }
+    }
+
+    #[test]
+    fn every_instruction_set_gives_the_same_bits() {
+        let input = Quantization { scale: 0.02, zero_point: 60 };
+        let output = Quantization { scale: 0.05, zero_point: 8 };
+        let weights: Vec<i8> = (0..COLUMNS * DEPTH).map(|i| (i * 89 % 255) as u8 as i8).collect();
+        let levels: Vec<u8> = (0..ROWS * DEPTH).map(|i| (i * 53 % 128) as u8).collect();
+        let added: Vec<u8> = (0..ROWS * COLUMNS).map(|i| (i * 7 % 128) as u8).collect();
+        let sums: Vec<i32> =
+            weights.chunks_exact(DEPTH).map(|row| row.iter().map(|&w| i32::from(w)).sum()).collect();
+        let (scale, bias) = ([0.004; COLUMNS], [0.1; COLUMNS]);
+        for (activation, _) in ACTIVATIONS {
+            let make = |output| Requantize::new(&sums, &scale, &bias, input, Some(input), activation, output);
+            let results = |set| {
+                let (mut quantized, mut reals) = ([0u8; ROWS * COLUMNS], [0f32; ROWS * COLUMNS]);
+                let product = || Product { set, levels: &levels, weights: &weights };
+                let residual = Some(Residual { levels: &added });
+                make(Some(output)).apply(product(), residual, &mut quantized);
+                make(None).apply(product(), residual, &mut reals);
+                (quantized, reals.map(f32::to_bits))
+            };
+            let scalar = results(InstructionSet::Scalar);
+            assert!(scalar.0.iter().any(|&level| level != scalar.0[0]));
+            for set in InstructionSet::available() {
+                assert!(results(set) == scalar, "{activation:?} on {}", set.name());
+            }
+        }
+    }
+
+    type Real = fn(f64) -> f64;
+
+    /// Each activation and what it is.
+    const ACTIVATIONS: [(Activation, Real); 4] = [
+        (Activation::None, |x| x),
+        (Activation::Relu, |x| x.max(0.0)),
+        (Activation::Relu6, |x| x.clamp(0.0, 6.0)),
+        (Activation::HardSwish, |x| x * (x + 3.0).clamp(0.0, 6.0) / 6.0),
+    ];
 }
