@@ -10,7 +10,10 @@ use std::{
 use anyhow::{Context, Result, bail};
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
-use mixed_feelings::{config::ModelConfig, model::Model};
+use mixed_feelings::{
+    inference::float::FloatModel,
+    model::{FusionParameters, LinearParameter, ModelConfig, Parameters},
+};
 
 use crate::{
     atomic,
@@ -18,8 +21,17 @@ use crate::{
     inventory,
 };
 
-/// The linear layers of a checkpoint that read the image features.
-pub const IMAGE_READERS: [&str; 2] = ["heads.image", "fusion.image"];
+/// The linear layers of a model that read the image features.
+pub fn image_readers(config: &ModelConfig) -> Vec<LinearParameter> {
+    let Parameters { heads, fusion, .. } = Parameters::new(config);
+    let projection = match fusion {
+        FusionParameters::Attention { projections, .. } | FusionParameters::Concat { projections, .. } => {
+            Some(projections.image)
+        }
+        FusionParameters::Late { .. } => None,
+    };
+    std::iter::once(heads.image).chain(projection).collect()
+}
 
 /// Everything that a float model is made of.
 #[derive(Clone, Debug)]
@@ -38,14 +50,22 @@ impl Checkpoint {
     /// # Errors
     /// When a file is missing, unreadable or malformed; the message names the file.
     pub fn load(dir: &Path, device: &Device) -> Result<Self> {
-        if !dir.is_dir() {
-            bail!("checkpoint {}: there is no such folder", dir.display());
-        }
-        let config = read_text(&dir.join(CONFIG))?;
-        let config = ModelConfig::from_json(&config).with_context(|| at(&dir.join(CONFIG)))?;
+        let config = Self::config(dir)?;
         let tokenizer = read_text(&dir.join(TOKENIZER))?;
         let tensors = load_tensors(&dir.join(WEIGHTS), device)?;
         Ok(Checkpoint { config, tokenizer, tensors })
+    }
+
+    /// Reads the configuration alone.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn config(dir: &Path) -> Result<ModelConfig> {
+        if !dir.is_dir() {
+            bail!("checkpoint {}: there is no such folder", dir.display());
+        }
+        let path = dir.join(CONFIG);
+        ModelConfig::from_json(&read_text(&path)?).with_context(|| at(&path))
     }
 
     /// Writes the folder `dir`, made if need be. Its three files are replaced together: there is never one of this model
@@ -66,8 +86,8 @@ impl Checkpoint {
     ///
     /// # Errors
     /// When a tensor is missing, has another shape than the configuration says, or has no place in it.
-    pub fn model(&self, device: &Device) -> Result<Model> {
-        inventory::build(&self.tensors, device, |vb| Model::load(vb, &self.config)).context(WEIGHTS)
+    pub fn model(&self, device: &Device) -> Result<FloatModel> {
+        inventory::build(&self.tensors, device, |vb| FloatModel::load(vb, &self.config)).context(WEIGHTS)
     }
 
     /// The weights as the float model loads them.

@@ -1,21 +1,45 @@
-//! How well predictions agree with labels: the usual scores of a three-class problem, as scikit-learn defines them.
+//! How well predictions agree with labels: the usual scores of a problem with several classes, as scikit-learn defines them.
 
-use mixed_feelings::Sentiment;
+use mixed_feelings::Labels;
 use serde::Serialize;
 
-/// How often each label was predicted as each class: `0[label][prediction]`, in the order of [`Sentiment::ALL`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Confusion(pub [[usize; 3]; 3]);
+/// How often each label was predicted as each class.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct Confusion {
+    /// The classes.
+    #[serde(skip)]
+    pub labels: Labels,
+    /// `counts[label][prediction]`, in the order of the labels.
+    pub counts: Vec<Vec<usize>>,
+}
 
 impl Confusion {
-    /// Counts one prediction.
-    pub fn record(&mut self, label: Sentiment, prediction: Sentiment) {
-        self.0[label as usize][prediction as usize] += 1;
+    /// Of no predictions yet.
+    pub fn new(labels: &Labels) -> Self {
+        Confusion { labels: labels.clone(), counts: vec![vec![0; labels.len()]; labels.len()] }
+    }
+
+    /// From pairs of label and prediction.
+    pub fn of(labels: &Labels, pairs: impl IntoIterator<Item = (usize, usize)>) -> Self {
+        let mut confusion = Confusion::new(labels);
+        pairs.into_iter().for_each(|(label, prediction)| confusion.record(label, prediction, 1));
+        confusion
+    }
+
+    /// Counts a prediction so many times.
+    pub fn record(&mut self, label: usize, prediction: usize, times: usize) {
+        self.counts[label][prediction] += times;
     }
 
     /// How many were counted.
     pub fn rows(&self) -> usize {
-        self.0.iter().flatten().sum()
+        self.counts.iter().flatten().sum()
+    }
+
+    /// How many of them are right.
+    pub fn right(&self) -> usize {
+        self.counts.iter().enumerate().map(|(class, row)| row[class]).sum()
     }
 
     /// All scores; `None` if nothing was counted.
@@ -24,22 +48,11 @@ impl Confusion {
     }
 }
 
-impl FromIterator<(Sentiment, Sentiment)> for Confusion {
-    /// From pairs of label and prediction.
-    fn from_iter<I: IntoIterator<Item = (Sentiment, Sentiment)>>(pairs: I) -> Self {
-        let mut confusion = Confusion::default();
-        for (label, prediction) in pairs {
-            confusion.record(label, prediction);
-        }
-        confusion
-    }
-}
-
 /// The scores of one class.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ClassMetrics {
-    /// Which class.
-    pub class: Sentiment,
+    /// Its name.
+    pub class: String,
     /// Share of the predictions of this class that are right; 0 if there are none.
     pub precision: f64,
     /// Share of the rows of this class that were found; 0 if there are none.
@@ -57,41 +70,42 @@ pub struct Metrics {
     pub rows: usize,
     /// Share of right predictions.
     pub accuracy: f64,
-    /// Mean F1 of the three classes; a class that never occurs counts as 0.
+    /// Mean F1 of the classes; one that never occurs counts as 0.
     pub macro_f1: f64,
     /// Mean F1 weighted by the support of the classes.
     pub weighted_f1: f64,
-    /// Mean recall of the three classes; a class that never occurs counts as 0.
+    /// Mean recall of the classes; one that never occurs counts as 0.
     pub macro_recall: f64,
-    /// Class by class, in the order of [`Sentiment::ALL`].
-    pub classes: [ClassMetrics; 3],
+    /// Class by class, in the order of the labels.
+    pub classes: Vec<ClassMetrics>,
     /// Rows are labels, columns are predictions.
     pub confusion: Confusion,
 }
 
 impl Metrics {
     fn of(confusion: &Confusion) -> Self {
-        let counts = &confusion.0;
+        let Confusion { labels, counts } = confusion;
         let rows = confusion.rows();
-        let classes = Sentiment::ALL.map(|class| {
-            let c = class as usize;
+        let class = |(c, name): (usize, &str)| {
             let right = counts[c][c];
             let support = counts[c].iter().sum();
             let precision = ratio(right, counts.iter().map(|row| row[c]).sum());
             let recall = ratio(right, support);
             let sum = precision + recall;
             let f1 = if sum > 0.0 { 2.0 * precision * recall / sum } else { 0.0 };
-            ClassMetrics { class, precision, recall, f1, support }
-        });
-        let mean = |score: fn(&ClassMetrics) -> f64| classes.iter().map(score).sum::<f64>() / 3.0;
+            ClassMetrics { class: name.into(), precision, recall, f1, support }
+        };
+        let classes: Vec<_> = labels.names().enumerate().map(class).collect();
+        let mean =
+            |score: fn(&ClassMetrics) -> f64| classes.iter().map(score).sum::<f64>() / classes.len() as f64;
         Metrics {
             rows,
-            accuracy: ratio((0..3).map(|c| counts[c][c]).sum(), rows),
+            accuracy: ratio(confusion.right(), rows),
             macro_f1: mean(|c| c.f1),
             weighted_f1: classes.iter().map(|c| c.f1 * ratio(c.support, rows)).sum(),
             macro_recall: mean(|c| c.recall),
             classes,
-            confusion: *confusion,
+            confusion: confusion.clone(),
         }
     }
 }
@@ -109,12 +123,12 @@ pub struct ShapleyShares {
 }
 
 impl ShapleyShares {
-    /// From the whole posts, their texts alone and their pictures alone: all three on the same rows and labels.
-    pub fn of(whole: &Metrics, text: &Metrics, image: &Metrics) -> Self {
-        let commonest = whole.classes.iter().map(|class| class.support).max().unwrap_or(0);
-        let baseline = ratio(commonest, whole.rows);
+    /// From the posts, their texts alone and their pictures alone: all three on the same rows and labels.
+    pub fn of(post: &Metrics, text: &Metrics, image: &Metrics) -> Self {
+        let commonest = post.classes.iter().map(|class| class.support).max().unwrap_or(0);
+        let baseline = ratio(commonest, post.rows);
         let share = |alone: &Metrics, other: &Metrics| {
-            (alone.accuracy - baseline).midpoint(whole.accuracy - other.accuracy)
+            (alone.accuracy - baseline).midpoint(post.accuracy - other.accuracy)
         };
         ShapleyShares { baseline, text: share(text, image), image: share(image, text) }
     }
@@ -148,7 +162,7 @@ mod tests {
     use super::*;
 
     fn confusion(labels: &[usize], predictions: &[usize]) -> Confusion {
-        labels.iter().zip(predictions).map(|(l, p)| (Sentiment::ALL[*l], Sentiment::ALL[*p])).collect()
+        Confusion::of(&Labels::sentiment(), labels.iter().copied().zip(predictions.iter().copied()))
     }
 
     fn close(a: f64, b: f64) {
@@ -167,7 +181,7 @@ mod tests {
             2, 0, 0, 1, 1, 2, 2, 2,
         ];
         let confusion = confusion(&labels, &predictions);
-        assert_eq!(confusion.0, [[9, 0, 2], [2, 6, 1], [4, 0, 16]]);
+        assert_eq!(confusion.counts, [[9, 0, 2], [2, 6, 1], [4, 0, 16]]);
         let m = confusion.metrics().expect("40 rows");
         assert_eq!(m.rows, 40);
         close(m.accuracy, 0.775);
@@ -199,7 +213,7 @@ mod tests {
 
     #[test]
     fn nothing_has_no_scores() {
-        assert_eq!(Confusion::default().metrics(), None);
+        assert_eq!(Confusion::new(&Labels::sentiment()).metrics(), None);
         assert_eq!(auc(&[]), None);
         assert_eq!(auc(&[(0.1, true)]), None);
         assert_eq!(auc(&[(f32::NAN, true), (0.0, false)]), None);

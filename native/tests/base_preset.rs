@@ -7,10 +7,8 @@ use std::{fs, path::Path, process::Command};
 
 use common::{run, world::World};
 use mixed_feelings::{
-    bundle::tiny_config,
-    config::ModelConfig,
-    image::{Architecture, Filter, Fit, Preprocess},
-    text::BertConfig,
+    model::{Architecture, BertConfig, Filter, Fit, ModelConfig, Preprocess},
+    testing::tiny_config,
 };
 
 const PRESET: &str = include_str!("../configs/base.toml");

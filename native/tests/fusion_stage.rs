@@ -1,4 +1,4 @@
-//! The fusion stage on posts that no single side can tell: the text says one thing, the colour of the picture another,
+//! The fusion stage on posts that no single modality can tell: the text says one thing, the colour of the picture another,
 //! and the label follows from both.
 
 mod common;
@@ -11,12 +11,12 @@ use common::{
     run,
     world::{World, bmp},
 };
-use mixed_feelings::{bundle::tiny_config, image::Architecture, model::Model};
+use mixed_feelings::{inference::float::FloatModel, model::Architecture, testing::tiny_config};
 
 const LABELS: [&str; 3] = ["negative", "neutral", "positive"];
 
-/// Nine kinds of post, sixteen of each. Equal sides give their label, a neutral side leaves it to the other, opposed
-/// sides give none: either side alone tells 5 of 7 labels, both tell all.
+/// Nine kinds of post, sixteen of each. Equal modalities give their label, a neutral one leaves it to the other,
+/// opposed ones give none: either alone tells 5 of 7 labels, both tell all.
 fn world() -> World {
     let world = World::new().with_checkpoint();
     for (i, [r, g, b]) in [[200, 40, 40], [110, 110, 110], [40, 190, 60]].into_iter().enumerate() {
@@ -63,7 +63,7 @@ fn with_resnet(world: &World) {
     config.image.architecture = Architecture::Resnet18;
     config.preprocess.input_size = 32;
     let variables = VarMap::new();
-    Model::load(VarBuilder::from_varmap(&variables, DType::F32, &Device::Cpu), &config).expect("a model");
+    FloatModel::load(VarBuilder::from_varmap(&variables, DType::F32, &Device::Cpu), &config).expect("a model");
     let mut state = 1u32;
     for (_, variable) in sorted(&variables) {
         let inputs: usize = variable.dims().iter().skip(1).product();
@@ -111,7 +111,7 @@ fn best(world: &World, folder: &str) -> HashMap<String, f64> {
 }
 
 #[test]
-fn fusion_beats_both_of_its_sides_where_both_are_needed() {
+fn fusion_beats_both_of_its_modalities_where_both_are_needed() {
     let world = world();
     train(&world, &[]).ok();
     let figures = best(&world, "run");

@@ -3,7 +3,10 @@
 
 use std::collections::HashMap;
 
-use mixed_feelings::image::{Filter, ImageError, Picture, resize};
+use mixed_feelings::{
+    image::{ImageError, Picture, resize},
+    model::Filter,
+};
 use rayon::prelude::*;
 
 /// Shortest text, in characters of [`plain`], that counts: shorter ones are alike by chance ("good morning").

@@ -6,12 +6,12 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use mixed_feelings::Sentiment;
+use mixed_feelings::Labels;
 use rayon::prelude::*;
 
 use super::{
     duplicates::{Print, near_images, near_texts},
-    pairs::{PairColumns, sentiment},
+    pairs::{PairColumns, class},
     report::{Classes, Duplicates, Kind, Pictures, Problem, Problems, Spread, TableReport},
     table::{Table, TableRow},
 };
@@ -22,8 +22,8 @@ const CLASSES: usize = 12;
 /// The split of rows that have none.
 const WHOLE: &str = "all";
 
-/// Looks through the table at `path`.
-pub fn inspect(path: &Path) -> TableReport {
+/// Looks through the table at `path`, whose classes are called as in `labels`.
+pub fn inspect(path: &Path, labels: &Labels) -> TableReport {
     let mut report = TableReport::new(path);
     let (table, bad_rows) = match Table::read_leniently(path) {
         Ok(read) => read,
@@ -35,8 +35,8 @@ pub fn inspect(path: &Path) -> TableReport {
     report.columns = table.header().to_vec();
     report.problems.extend(bad_rows.into_iter().map(|error| Problem::new(Problems::Row, error)));
     let items = match kind(&table) {
-        Kind::Pairs => pairs(&table, &mut report),
-        Kind::Texts => texts(&table, &mut report),
+        Kind::Pairs => pairs(&table, labels, &mut report),
+        Kind::Texts => texts(&table, labels, &mut report),
         Kind::Other => return report,
     };
     report.rows = items.len();
@@ -78,10 +78,10 @@ fn split<'a>(table: &Table, row: &TableRow<'a>) -> &'a str {
     table.optional_column("split").map_or(WHOLE, |column| row.get(column))
 }
 
-fn pairs<'a>(table: &'a Table, report: &mut TableReport) -> Vec<Item<'a>> {
+fn pairs<'a>(table: &'a Table, labels: &Labels, report: &mut TableReport) -> Vec<Item<'a>> {
     report.kind = Kind::Pairs;
     let (columns, text) =
-        match PairColumns::of(table).and_then(|columns| Ok((columns, table.column("text")?))) {
+        match PairColumns::of(table, labels).and_then(|columns| Ok((columns, table.column("text")?))) {
             Ok(columns) => columns,
             Err(error) => {
                 report.problems.push(Problem::new(Problems::Table, error));
@@ -103,18 +103,18 @@ fn pairs<'a>(table: &'a Table, report: &mut TableReport) -> Vec<Item<'a>> {
     items
 }
 
-fn texts<'a>(table: &'a Table, report: &mut TableReport) -> Vec<Item<'a>> {
+fn texts<'a>(table: &'a Table, labels: &Labels, report: &mut TableReport) -> Vec<Item<'a>> {
     report.kind = Kind::Texts;
     let Some(text) = table.optional_column("text") else { return Vec::new() };
     let item = |row: TableRow<'a>| Item { row, text: row.get(text), image: None, split: split(table, &row) };
     let Some(label) = table.optional_column("label") else { return table.rows().map(item).collect() };
-    // Labels of another kind (irony, emotions) are counted as they are; a stray one among sentiments is a mistake.
-    let is_known = |row: &TableRow<'_>| Sentiment::from_name(row.get(label)).is_some();
+    // Labels of another kind (irony, say) are counted as they are; a stray one among known ones is a mistake.
+    let is_known = |row: &TableRow<'_>| labels.class(row.get(label)).is_some();
     let known = table.rows().filter(is_known).count();
     report.sentiments = 2 * known >= table.rows().count();
     let mut items = Vec::new();
     for row in table.rows() {
-        match sentiment(&row, "label", label) {
+        match class(&row, "label", label, labels) {
             Err(error) if report.sentiments && row.get(label) != "conflict" => {
                 report.problems.push(Problem::new(Problems::Row, error));
             }

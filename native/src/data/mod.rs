@@ -15,7 +15,8 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-pub use pairs::{PairColumns, PairRow, Relation, read_pairs, sentiment};
+use mixed_feelings::{Labels, model::Label};
+pub use pairs::{PairColumns, PairRow, Relation, class, read_pairs};
 use report::{Report, Shared, TableReport};
 pub use table::{Table, TableRow};
 pub use texts::{TextRow, read_texts};
@@ -39,6 +40,9 @@ near-duplicates in different splits), 2 wrong usage.")]
 pub struct Args {
     /// A folder, or a table.
     path: PathBuf,
+    /// The labels that the tables name.
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',', default_value = "negative,neutral,positive")]
+    labels: Vec<String>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -49,7 +53,9 @@ pub struct Args {
 /// # Errors
 /// When there is nothing to look at, or problems were found.
 pub fn run(args: Args) -> Result<()> {
-    let report = describe(&args.path)?;
+    // Their polarities do not matter here.
+    let labels = args.labels.into_iter().map(|name| Label { name, polarity: 0.0 });
+    let report = describe(&args.path, &Labels::new(labels.collect()).context("--labels")?)?;
     let mut out = io::stdout().lock();
     if args.json {
         serde_json::to_writer_pretty(&mut out, &report)?;
@@ -65,7 +71,7 @@ pub fn run(args: Args) -> Result<()> {
 }
 
 /// Looks through every table in `path`, which may be one itself.
-fn describe(path: &Path) -> Result<Report> {
+fn describe(path: &Path, labels: &Labels) -> Result<Report> {
     let mut tables = Vec::new();
     let metadata = fs::metadata(path).with_context(|| path.display().to_string())?;
     if metadata.is_dir() {
@@ -76,7 +82,7 @@ fn describe(path: &Path) -> Result<Report> {
     } else {
         tables.push(path.to_owned());
     }
-    let tables: Vec<TableReport> = tables.iter().map(|table| inspect::inspect(table)).collect();
+    let tables: Vec<TableReport> = tables.iter().map(|table| inspect::inspect(table, labels)).collect();
     let shared = shared(&tables);
     Ok(Report { path: path.to_owned(), tables, shared })
 }
@@ -167,7 +173,7 @@ mod tests {
             ("sub/irony.tsv", b"label\ttext\nirony\tsure\n"),
             ("authors.tsv", b"file\tauthor\na.bmp\tme\n"),
         ])?;
-        let report = describe(folder.path())?;
+        let report = describe(folder.path(), &Labels::sentiment())?;
         assert_eq!(report.problems(), 0, "{report}");
         let names: Vec<_> = report
             .tables
@@ -207,7 +213,7 @@ mod tests {
             ("same.bmp", &stripes(4)),
             ("cut.bmp", cut),
         ])?;
-        let report = describe(folder.path())?;
+        let report = describe(folder.path(), &Labels::sentiment())?;
         let problems = &report.tables[0].problems;
         let has = |kind: Problems, message: &str| {
             let found =
@@ -222,15 +228,19 @@ mod tests {
         has(Problems::Leak, "line 2 (train): nearly the text of line 3 (val)");
         has(Problems::Leak, "line 2 (train): nearly the image of line 6 (val)");
         assert_eq!(problems.len(), 7, "{problems:#?}");
-        assert!(run(Args { path: folder.path().to_owned(), json: true }).is_err());
+        assert!(
+            run(Args { path: folder.path().to_owned(), labels: vec!["a".into(), "b".into()], json: true })
+                .is_err()
+        );
         Ok(())
     }
 
     #[test]
     fn nothing_to_look_at_is_an_error() -> Result<()> {
         let folder = tempfile::tempdir()?;
-        assert!(describe(folder.path()).is_err());
-        let missing = describe(&folder.path().join("no.tsv")).expect_err("no such file");
+        assert!(describe(folder.path(), &Labels::sentiment()).is_err());
+        let missing =
+            describe(&folder.path().join("no.tsv"), &Labels::sentiment()).expect_err("no such file");
         assert!(format!("{missing:#}").contains("no.tsv"), "{missing:#}");
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use mixed_feelings::Sentiment;
+use mixed_feelings::Labels;
 use serde::Serialize;
 
 use super::table::{Table, TableRow};
@@ -13,11 +13,11 @@ use crate::checkpoint::beside;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Relation {
-    /// Equal.
+    /// Equal, or at least polarities of the same sign.
     Agree,
-    /// One of them neutral, the other not.
+    /// One of them has no polarity, the other has.
     OneNeutral,
-    /// One positive, the other negative.
+    /// Polarities of opposite signs.
     Conflict,
 }
 
@@ -36,7 +36,7 @@ impl Relation {
     }
 }
 
-/// A post with a picture and its labels.
+/// A post with a picture and its labels, each the index of a class.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PairRow {
     /// Its line in the table, from 1.
@@ -48,11 +48,11 @@ pub struct PairRow {
     /// Its text.
     pub text: String,
     /// The label of the text alone.
-    pub text_label: Sentiment,
+    pub text_label: usize,
     /// The label of the picture alone.
-    pub image_label: Sentiment,
+    pub image_label: usize,
     /// The label of the post; none where text and picture conflict.
-    pub label: Option<Sentiment>,
+    pub label: Option<usize>,
     /// How the two labels stand to each other.
     pub relation: Relation,
     /// The group of near-duplicates that it belongs to, if the table has such a column.
@@ -62,18 +62,19 @@ pub struct PairRow {
 }
 
 /// Reads a table of pairs: the columns `id`, `image`, `text`, `text_label`, `image_label`, `label`, `relation`, and
-/// where they are there `dup_group` and `split`.
+/// where they are there `dup_group` and `split`. Labels are named as in `labels`.
 ///
 /// # Errors
 /// When the table cannot be read, lacks a column or a row is wrong; file, line and column are named.
-pub fn read_pairs(path: &Path) -> Result<Vec<PairRow>> {
+pub fn read_pairs(path: &Path, labels: &Labels) -> Result<Vec<PairRow>> {
     let table = Table::read(path)?;
-    let columns = PairColumns::of(&table)?;
+    let columns = PairColumns::of(&table, labels)?;
     table.rows().map(|row| columns.read(&row)).collect()
 }
 
 /// Where the columns of a [`PairRow`] are.
 pub struct PairColumns {
+    labels: Labels,
     table: PathBuf,
     id: usize,
     image: usize,
@@ -91,8 +92,9 @@ impl PairColumns {
     ///
     /// # Errors
     /// Names the column that is not there.
-    pub fn of(table: &Table) -> Result<Self> {
+    pub fn of(table: &Table, labels: &Labels) -> Result<Self> {
         Ok(PairColumns {
+            labels: labels.clone(),
             table: table.path().to_owned(),
             id: table.column("id")?,
             image: table.column("image")?,
@@ -114,7 +116,7 @@ impl PairColumns {
         let place = row.place();
         let label = match row.get(self.label) {
             "conflict" => None,
-            _ => Some(sentiment(row, "label", self.label)?),
+            _ => Some(class(row, "label", self.label, &self.labels)?),
         };
         let written = row.get(self.relation);
         let Some(relation) = Relation::from_name(written) else {
@@ -132,8 +134,8 @@ impl PairColumns {
             id: row.get(self.id).to_owned(),
             image: beside(&self.table, row.get(self.image)),
             text: row.get(self.text).to_owned(),
-            text_label: sentiment(row, "text_label", self.text_label)?,
-            image_label: sentiment(row, "image_label", self.image_label)?,
+            text_label: class(row, "text_label", self.text_label, &self.labels)?,
+            image_label: class(row, "image_label", self.image_label, &self.labels)?,
             label,
             relation,
             dup_group: cell(self.dup_group),
@@ -142,16 +144,17 @@ impl PairColumns {
     }
 }
 
-/// The class in a cell of the column called `name`.
+/// The class that a cell of the column called `name` names.
 ///
 /// # Errors
-/// When it is none; file, line and column are named.
-pub fn sentiment(row: &TableRow<'_>, name: &str, column: usize) -> Result<Sentiment> {
+/// When there is none; file, line and column are named, and the classes that there are.
+pub fn class(row: &TableRow<'_>, name: &str, column: usize, labels: &Labels) -> Result<usize> {
     let written = row.get(column);
-    let Some(sentiment) = Sentiment::from_name(written) else {
-        bail!("{}: {name}: `{written}` is none of negative, neutral, positive", row.place());
+    let Some(class) = labels.class(written) else {
+        let known: Vec<&str> = labels.names().collect();
+        bail!("{}: {name}: `{written}` is none of {}", row.place(), known.join(", "));
     };
-    Ok(sentiment)
+    Ok(class)
 }
 
 #[cfg(test)]
@@ -164,7 +167,7 @@ mod tests {
         let folder = tempfile::tempdir()?;
         let path = folder.path().join("pairs.tsv");
         std::fs::write(&path, format!("{header}\n{row}\n"))?;
-        let mut rows = read_pairs(&path)?;
+        let mut rows = read_pairs(&path, &Labels::sentiment())?;
         for row in &mut rows {
             row.image = row.image.strip_prefix(folder.path())?.to_owned();
         }
@@ -180,8 +183,8 @@ mod tests {
             id: "7".into(),
             image: "images/7.jpg".into(),
             text: "Perfect solitude".into(),
-            text_label: Sentiment::Positive,
-            image_label: Sentiment::Negative,
+            text_label: 2,
+            image_label: 0,
             label: None,
             relation: Relation::Conflict,
             dup_group: Some("12".into()),
@@ -189,7 +192,7 @@ mod tests {
         };
         assert_eq!(rows, [expected]);
         let rows = read(HEADER, "7\t7.jpg\thi\tneutral\tneutral\tneutral\tagree")?;
-        assert_eq!((rows[0].label, &rows[0].split), (Some(Sentiment::Neutral), &None));
+        assert_eq!((rows[0].label, &rows[0].split), (Some(1), &None));
         Ok(())
     }
 
@@ -199,7 +202,10 @@ mod tests {
             let error = read(HEADER, row).expect_err(row).to_string();
             assert!(error.contains("pairs.tsv line 2") && error.contains(message), "{error}");
         };
-        says("1\t1.jpg\thi\tgood\tneutral\tneutral\tagree", "text_label: `good` is none of");
+        says(
+            "1\t1.jpg\thi\tgood\tneutral\tneutral\tagree",
+            "text_label: `good` is none of negative, neutral, positive",
+        );
         says("1\t1.jpg\thi\tneutral\tneutral\tneutral\tfriends", "relation: `friends` is none of");
         says("1\t1.jpg\thi\tpositive\tnegative\tpositive\tconflict", "does not go with relation `conflict`");
         says("1\t\thi\tneutral\tneutral\tneutral\tagree", "image: no path");

@@ -54,7 +54,7 @@ pub struct TableReport {
     pub columns: Vec<String>,
     /// Rows that could be read.
     pub rows: usize,
-    /// Whether its labels are sentiments, so that `train` and `eval` can use it.
+    /// Whether its labels are known ones, so that `train` and `eval` can use it.
     pub sentiments: bool,
     /// For each split, its rows and classes.
     pub splits: BTreeMap<String, Classes>,
@@ -209,8 +209,8 @@ impl fmt::Display for TableReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match (self.kind, self.sentiments) {
             (Kind::Pairs, _) => "pairs of text and image",
-            (Kind::Texts, true) => "texts with a sentiment",
-            (Kind::Texts, false) => "texts, not labelled negative / neutral / positive",
+            (Kind::Texts, true) => "texts with a label",
+            (Kind::Texts, false) => "texts, labelled otherwise",
             (Kind::Other, _) => "no column `text`, not looked into",
         };
         writeln!(

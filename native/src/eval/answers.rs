@@ -1,13 +1,11 @@
 //! Asking a model about many posts.
 
 use anyhow::{Context, Result};
+use mixed_feelings::analyzer::Answer;
 use rayon::prelude::*;
 
 use super::cases::Case;
-use crate::{
-    engine::{Answer, Engine},
-    post, progress,
-};
+use crate::{engine::Engine, post, progress};
 
 /// The model's answer to each case, in their order. `what` heads the progress bar.
 ///
@@ -35,4 +33,17 @@ pub fn answers(engine: &Engine, cases: &[Case], what: &str) -> Result<Vec<Answer
 fn answer(engine: &mut Engine, case: &Case) -> Result<Answer> {
     let picture = case.image.as_deref().map(post::read_image).transpose()?;
     engine.answer(Some(&case.text), picture.as_ref())
+}
+
+/// What a model would answer whose text head says `scores` of a post without a picture.
+#[cfg(test)]
+pub fn of_text(scores: mixed_feelings::Scores) -> Answer {
+    Answer { post: scores.clone(), text: Some(scores), image: None, contradiction: None, truncated: false }
+}
+
+/// The scores of the default labels whose logits are 0, but `logit` of `class`.
+#[cfg(test)]
+pub fn sure_of(class: usize, logit: f32) -> mixed_feelings::Scores {
+    let logits: Vec<f32> = (0..3).map(|i| if i == class { logit } else { 0.0 }).collect();
+    mixed_feelings::Scores::at_temperature(&mixed_feelings::Labels::sentiment(), &logits, 1.0)
 }

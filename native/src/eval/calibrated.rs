@@ -1,15 +1,10 @@
 //! The calibration of each head, before and after temperature scaling.
 
-use mixed_feelings::{Scores, Sentiment, fusion::Temperatures};
+use mixed_feelings::{Scores, analyzer::Answer, model::Temperatures};
 use serde::Serialize;
 
-use super::report::Row;
-use crate::{
-    engine::Answer,
-    stats::calibration::{Calibration, sharpened},
-};
-
-use super::cases::Case;
+use super::{cases::Case, report::Row};
+use crate::stats::calibration::{Calibration, sharpened};
 
 /// One head.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -28,18 +23,21 @@ pub struct HeadCalibration {
     pub after: Calibration,
 }
 
-/// Every head that has rows. The whole is held to posts with both halves alone: of the others a head speaks.
+/// Every head that has rows. The fused head is held to the posts with both modalities: of the others another head speaks.
 pub fn of(rows: &[Row<'_>], temperatures: Temperatures) -> Vec<HeadCalibration> {
-    let whole = |answer: &Answer| answer.text.and(answer.image).map(|_| answer.whole);
+    fn fused(answer: &Answer) -> Option<&Scores> {
+        answer.text.as_ref().and(answer.image.as_ref()).map(|_| &answer.post)
+    }
     let head = |head,
                 against,
                 temperature,
-                scores: fn(&Answer) -> Option<Scores>,
-                label: fn(&Case) -> Option<Sentiment>| {
+                scores: fn(&Answer) -> Option<&Scores>,
+                label: fn(&Case) -> Option<usize>| {
         let after: Vec<_> =
             rows.iter().filter_map(|(case, answer)| Some((scores(answer)?, label(case)?))).collect();
         let before: Vec<_> =
-            after.iter().map(|(scores, label)| (sharpened(*scores, temperature), *label)).collect();
+            after.iter().map(|(scores, label)| (sharpened(scores, temperature), *label)).collect();
+        let before: Vec<_> = before.iter().map(|(scores, label)| (scores, *label)).collect();
         Some(HeadCalibration {
             head,
             against,
@@ -50,9 +48,15 @@ pub fn of(rows: &[Row<'_>], temperatures: Temperatures) -> Vec<HeadCalibration> 
         })
     };
     [
-        head("whole", "label", temperatures.fused, whole, |case| case.label),
-        head("text", "text_label", temperatures.text, |answer| answer.text, |case| case.text_label),
-        head("image", "image_label", temperatures.image, |answer| answer.image, |case| case.image_label),
+        head("whole", "label", temperatures.fused, fused, |case| case.label),
+        head("text", "text_label", temperatures.text, |answer| answer.text.as_ref(), |case| case.text_label),
+        head(
+            "image",
+            "image_label",
+            temperatures.image,
+            |answer| answer.image.as_ref(),
+            |case| case.image_label,
+        ),
     ]
     .into_iter()
     .flatten()
@@ -61,17 +65,15 @@ pub fn of(rows: &[Row<'_>], temperatures: Temperatures) -> Vec<HeadCalibration> 
 
 #[cfg(test)]
 mod tests {
+    use mixed_feelings::Labels;
+
     use super::*;
+    use crate::eval::answers::of_text;
 
     #[test]
     fn before_is_the_answer_with_its_temperature_taken_back() {
-        let case = Case {
-            text_label: Some(Sentiment::Negative),
-            label: Some(Sentiment::Negative),
-            ..Case::default()
-        };
-        let text = Scores::from_logits([1.0, 0.0, 0.0]);
-        let answer = Answer { whole: text, text: Some(text), image: None, contradiction: None };
+        let case = Case { text_label: Some(0), label: Some(0), ..Case::default() };
+        let answer = of_text(Scores::at_temperature(&Labels::sentiment(), &[1.0, 0.0, 0.0], 1.0));
         let found = of(&[(&case, &answer)], Temperatures { text: 2.0, ..Temperatures::default() });
         let [head] = found.as_slice() else { panic!("the text head alone: {found:?}") };
         assert_eq!((head.head, head.rows, head.temperature), ("text", 1, 2.0));

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use mixed_feelings::Sentiment;
+use mixed_feelings::Labels;
 
 use crate::data::{PairRow, Relation, TextRow, read_pairs, read_texts};
 
@@ -19,23 +19,23 @@ pub struct Case {
     /// Its picture, if it has one.
     pub image: Option<PathBuf>,
     /// The label of the text alone.
-    pub text_label: Option<Sentiment>,
+    pub text_label: Option<usize>,
     /// The label of the picture alone.
-    pub image_label: Option<Sentiment>,
+    pub image_label: Option<usize>,
     /// The label of the post.
-    pub label: Option<Sentiment>,
+    pub label: Option<usize>,
     /// How the labels of text and picture stand to each other.
     pub relation: Option<Relation>,
     /// The group of near-duplicates that it belongs to, if the table tells.
     pub group: Option<String>,
 }
 
-/// Reads a table of pairs, all rows or those of one split.
+/// Reads a table of pairs, all rows or those of one split. Labels are named as in `labels`.
 ///
 /// # Errors
 /// When the table or a row is unreadable, or nothing is left.
-pub fn of_pairs(path: &Path, split: Option<&str>) -> Result<Vec<Case>> {
-    let rows = read_pairs(path)?;
+pub fn of_pairs(path: &Path, split: Option<&str>, labels: &Labels) -> Result<Vec<Case>> {
+    let rows = read_pairs(path, labels)?;
     if let Some(split) = split
         && !rows.iter().any(|row| row.split.as_deref() == Some(split))
     {
@@ -50,8 +50,8 @@ pub fn of_pairs(path: &Path, split: Option<&str>) -> Result<Vec<Case>> {
 ///
 /// # Errors
 /// When the table or a row is unreadable, or there are no rows.
-pub fn of_texts(path: &Path) -> Result<Vec<Case>> {
-    let rows = read_texts(path)?.into_iter().enumerate();
+pub fn of_texts(path: &Path, labels: &Labels) -> Result<Vec<Case>> {
+    let rows = read_texts(path, labels)?.into_iter().enumerate();
     not_empty(path, rows.map(|(i, row)| Case::of_text(path, i + 1, row)).collect())
 }
 

@@ -3,15 +3,11 @@
 use std::io::{self, Write};
 
 use anyhow::{Result, bail};
-use mixed_feelings::{Scores, Sentiment};
+use mixed_feelings::{Scores, analyzer::Answer};
 use serde::Serialize;
 
 use super::{answers::answers, cases::Case, contradiction, measured::Measured, report::Readings};
-use crate::{
-    engine::{Answer, Engine},
-    metrics::Metrics,
-    stats::mcnemar::McNemar,
-};
+use crate::{engine::Engine, metrics::Metrics, stats::mcnemar::McNemar};
 
 /// What int8 kept of float.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -36,7 +32,7 @@ pub struct KeptArea {
 /// One reading of both models.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Kept {
-    /// Which: the whole post, the text, the image.
+    /// Which: the post, the text, the image.
     pub reading: &'static str,
     /// Share of the posts that both models give the same label.
     pub agreement: f64,
@@ -68,33 +64,38 @@ impl Comparison {
             Readings::of(&rows, None)
         });
         let kept = |reading,
-                    scores: fn(&Answer) -> Option<Scores>,
-                    label: fn(&Case) -> Option<Sentiment>,
+                    scores: fn(&Answer) -> Option<&Scores>,
+                    label: fn(&Case) -> Option<usize>,
                     measured: fn(&Readings) -> &Option<Measured>| {
             let [float_measured, int8_measured] = readings.each_ref().map(measured);
-            let right = |answer: &Answer, label| Some(scores(answer)?.label() == label);
+            let right = |answer: &Answer, label| Some(scores(answer)?.class() == label);
             let rights = cases.iter().zip(float.iter().zip(int8)).filter_map(|(case, (float, int8))| {
                 let label = label(case)?;
                 right(float, label).zip(right(int8, label))
             });
             let pairs: Vec<_> =
                 float.iter().zip(int8).filter_map(|(f, i)| scores(f).zip(scores(i))).collect();
-            let same = pairs.iter().filter(|(f, i)| f.label() == i.label()).count();
+            let same = pairs.iter().filter(|(f, i)| f.class() == i.class()).count();
             Some(Kept {
                 reading,
                 agreement: same as f64 / pairs.len() as f64,
-                largest_difference: pairs.iter().map(|(f, i)| distance(*f, *i)).fold(0.0, f32::max),
+                largest_difference: pairs.iter().map(|(f, i)| distance(f, i)).fold(0.0, f32::max),
                 float: float_measured.as_ref()?.metrics.clone(),
                 int8: int8_measured.as_ref()?.metrics.clone(),
                 mcnemar: McNemar::of(rights),
             })
         };
         let readings = [
-            kept("whole post on label", |a| Some(a.whole), |c| c.label, |r| &r.whole),
-            kept("text on label", |a| a.text, |c| c.label, |r| &r.text),
-            kept("image on label", |a| a.image, |c| c.label, |r| &r.image),
-            kept("text on text_label", |a| a.text, |c| c.text_label, |r| &r.text_on_text_label),
-            kept("image on image_label", |a| a.image, |c| c.image_label, |r| &r.image_on_image_label),
+            kept("whole post on label", |a| Some(&a.post), |c| c.label, |r| &r.whole),
+            kept("text on label", |a| a.text.as_ref(), |c| c.label, |r| &r.text),
+            kept("image on label", |a| a.image.as_ref(), |c| c.label, |r| &r.image),
+            kept("text on text_label", |a| a.text.as_ref(), |c| c.text_label, |r| &r.text_on_text_label),
+            kept(
+                "image on image_label",
+                |a| a.image.as_ref(),
+                |c| c.image_label,
+                |r| &r.image_on_image_label,
+            ),
         ];
         let area = |answers: &[Answer]| contradiction::area(cases.iter().zip(answers));
         Comparison {
@@ -158,29 +159,28 @@ impl Comparison {
     }
 }
 
-fn distance(a: Scores, b: Scores) -> f32 {
-    Sentiment::ALL
-        .into_iter()
-        .map(|class| (a.to_array()[class as usize] - b.to_array()[class as usize]).abs())
-        .fold(0.0, f32::max)
+fn distance(a: &Scores, b: &Scores) -> f32 {
+    a.probabilities().iter().zip(b.probabilities()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Relation;
+    use crate::{
+        data::Relation,
+        eval::answers::{of_text, sure_of},
+    };
 
-    fn answer(logits: [f32; 3]) -> Answer {
-        let text = Scores::from_logits(logits);
-        Answer { whole: text, text: Some(text), image: None, contradiction: None }
+    fn says(class: usize) -> Answer {
+        of_text(sure_of(class, 1.0))
     }
 
     #[test]
     fn a_loss_is_measured_and_refused() {
         let case = |label| Case { text_label: Some(label), ..Case::default() };
-        let cases = [case(Sentiment::Positive), case(Sentiment::Negative)];
-        let float = [answer([0.0, 0.0, 1.0]), answer([1.0, 0.0, 0.0])];
-        let int8 = [answer([0.0, 0.0, 1.0]), answer([0.0, 1.0, 0.0])];
+        let cases = [case(2), case(0)];
+        let float = [2, 0].map(says);
+        let int8 = [2, 1].map(says);
         let comparison = Comparison::new(&cases, &float, &int8);
         assert_eq!(comparison.readings.len(), 1, "texts have one label");
         let kept = &comparison.readings[0];
@@ -197,16 +197,10 @@ mod tests {
     /// One post is read right either way: one of the common class by float, that of the rare class by int8.
     #[test]
     fn a_loss_of_weighted_f1_alone_is_refused() {
-        use Sentiment::{Negative, Neutral, Positive};
-        let says = |label: Sentiment| {
-            let mut logits = [0.0; 3];
-            logits[label as usize] = 1.0;
-            answer(logits)
-        };
         let case = |label| Case { text_label: Some(label), ..Case::default() };
-        let cases = [Neutral, Positive, Positive].map(case);
-        let float = [Negative, Positive, Neutral].map(says);
-        let int8 = [Neutral, Neutral, Negative].map(says);
+        let cases = [1, 2, 2].map(case);
+        let float = [0, 2, 1].map(says);
+        let int8 = [1, 1, 0].map(says);
         let told = Comparison::new(&cases, &float, &int8).check(0.1).expect_err("half is lost").to_string();
         assert!(told.contains("text on text_label: weighted-F1 falls from 0.4444 to 0.2222"), "{told}");
     }
@@ -215,7 +209,7 @@ mod tests {
     fn a_loss_of_the_contradiction_is_refused() {
         let case = |relation| Case { relation: Some(relation), ..Case::default() };
         let cases = [Relation::Conflict, Relation::Agree].map(case);
-        let says = |contradiction| Answer { contradiction: Some(contradiction), ..answer([0.0; 3]) };
+        let says = |contradiction| Answer { contradiction: Some(contradiction), ..says(0) };
         let (float, int8) = ([0.9, 0.1].map(says), [0.1, 0.9].map(says));
         let comparison = Comparison::new(&cases, &float, &int8);
         assert_eq!(comparison.contradiction_auc, Some(KeptArea { float: 1.0, int8: 0.0 }));

@@ -1,4 +1,4 @@
-//! How well the contradiction tells posts whose halves point opposite ways from posts whose halves agree.
+//! How well the contradiction tells posts whose modalities point opposite ways from posts whose modalities agree.
 
 use serde::Serialize;
 
@@ -12,7 +12,7 @@ use crate::{
     },
 };
 
-/// The contradiction on `conflict` rows (to be found) against `agree` rows; rows with one neutral side do not count.
+/// The contradiction on `conflict` rows (to be found) against `agree` rows; rows with one neutral modality do not count.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Contradiction {
     /// Area under the ROC curve; `None` if one kind of row is missing.
@@ -63,7 +63,7 @@ pub fn area<'a>(rows: impl Iterator<Item = Row<'a>>) -> Option<f64> {
     auc(&rows.filter_map(told).collect::<Vec<_>>())
 }
 
-/// What the model says of a row that counts, and whether its halves conflict.
+/// What the model says of a row that counts, and whether its modalities conflict.
 fn told((case, answer): Row<'_>) -> Option<(f32, bool)> {
     match case.relation? {
         Relation::OneNeutral => None,
@@ -72,7 +72,7 @@ fn told((case, answer): Row<'_>) -> Option<(f32, bool)> {
 }
 
 impl Contradiction {
-    /// Of the rows that have both sides; `None` if there are none.
+    /// Of the rows that have both modalities; `None` if there are none.
     pub fn of(rows: &[Row<'_>], bootstrap: Option<&Bootstrap>) -> Option<Self> {
         let counting = rows.iter().filter_map(|row| Some((told(*row)?, row.0.group.as_deref())));
         let mut counting: Vec<_> = counting.collect();
@@ -139,8 +139,8 @@ fn heads_right(rows: &[Row<'_>], bootstrap: Option<&Bootstrap>) -> [Option<Share
     let conflicts = rows.iter().filter(|(case, _)| case.relation == Some(Relation::Conflict));
     let right: Vec<_> = conflicts
         .filter_map(|(case, answer)| {
-            let text = case.text_label? == answer.text?.label();
-            let image = case.image_label? == answer.image?.label();
+            let text = case.text_label? == answer.text.as_ref()?.class();
+            let image = case.image_label? == answer.image.as_ref()?.class();
             Some(([text, image, text && image], case.group.as_deref()))
         })
         .collect();

@@ -1,7 +1,7 @@
 //! Robustness: what is left of the figures as the posts get worse.
 
 use anyhow::{Context, Result};
-use mixed_feelings::image::Picture;
+use mixed_feelings::{Scores, analyzer::Answer, image::Picture, model::Modality};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -11,11 +11,7 @@ use super::{
     report::{Readings, Row},
     robustness::{Corruption, corrupt_picture, corrupt_text},
 };
-use crate::{
-    engine::{Answer, Engine},
-    post, progress,
-    stats::bootstrap::Bootstrap,
-};
+use crate::{engine::Engine, post, progress, stats::bootstrap::Bootstrap};
 
 /// Strengths at which each corruption is measured, besides none.
 pub const STRENGTHS: [f32; 4] = [0.25, 0.5, 0.75, 1.0];
@@ -36,8 +32,9 @@ enum Damage {
 pub struct Curve {
     /// What happens to the posts.
     pub damage: &'static str,
-    /// Which head reads what is damaged: `text` or `image`.
-    pub side: &'static str,
+    /// What is damaged.
+    #[serde(rename = "side")]
+    pub modality: Modality,
     /// What the strengths mean.
     pub strengths: &'static str,
     /// From no damage to the full one.
@@ -47,11 +44,11 @@ pub struct Curve {
 /// One strength.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Point {
-    /// From 0 to 1. Of a missing side: the share of the posts that lack it.
+    /// From 0 to 1. Of a missing modality: the share of the posts that lack it.
     pub strength: f32,
-    /// The whole post against `label`.
+    /// The post against `label`.
     pub whole: Option<Measured>,
-    /// The head that reads what is damaged against its own label; none for a missing side.
+    /// The head that reads what is damaged against its own label; none for a missing modality.
     pub head: Option<Measured>,
 }
 
@@ -80,8 +77,11 @@ impl Damage {
         }
     }
 
-    fn is_of_text(self) -> bool {
-        matches!(self, Damage::MissingText | Damage::Corrupted(Corruption::Typos))
+    fn modality(self) -> Modality {
+        match self {
+            Damage::MissingText | Damage::Corrupted(Corruption::Typos) => Modality::Text,
+            _ => Modality::Image,
+        }
     }
 }
 
@@ -120,8 +120,10 @@ pub fn curves(
     let undamaged = readings(plain.iter().collect());
     let curve = |(i, damage): (usize, Damage)| {
         let point = |strength, readings: Readings| {
-            let head =
-                if damage.is_of_text() { readings.text_on_text_label } else { readings.image_on_image_label };
+            let head = match damage.modality() {
+                Modality::Text => readings.text_on_text_label,
+                Modality::Image => readings.image_on_image_label,
+            };
             let head = head.filter(|_| matches!(damage, Damage::Corrupted(_)));
             Point { strength, whole: readings.whole, head }
         };
@@ -130,14 +132,13 @@ pub fn curves(
             let at = i * STRENGTHS.len() + j;
             point(*strength, readings(damaged.iter().map(|answers| &answers[at]).collect()))
         }));
-        let side = if damage.is_of_text() { "text" } else { "image" };
-        Curve { damage: damage.name(), side, strengths: damage.strengths(), points }
+        Curve { damage: damage.name(), modality: damage.modality(), strengths: damage.strengths(), points }
     };
     Ok(Damage::ALL.into_iter().enumerate().map(curve).collect())
 }
 
-/// The answers to one case at each damage and strength, in that order. The damages of one side come one after the
-/// other, so that the model keeps what it has read of the other side.
+/// The answers to one case at each damage and strength, in that order. The damages of one modality come one after the
+/// other, so that the model keeps what it has read of the other one.
 fn damage(engine: &mut Engine, case: &Case, plain: &Answer, seed: u64) -> Result<Vec<Answer>> {
     let picture = case.image.as_deref().map(post::read_image).transpose()?;
     let seed = seed ^ hash(&case.id);
@@ -145,8 +146,8 @@ fn damage(engine: &mut Engine, case: &Case, plain: &Answer, seed: u64) -> Result
     for damage in Damage::ALL {
         for strength in STRENGTHS {
             answers.push(match damage {
-                Damage::MissingImage => missing(plain, plain.text, loses(seed, "image", strength)),
-                Damage::MissingText => missing(plain, plain.image, loses(seed, "text", strength)),
+                Damage::MissingImage => missing(plain, &plain.text, loses(seed, Modality::Image, strength)),
+                Damage::MissingText => missing(plain, &plain.image, loses(seed, Modality::Text, strength)),
                 Damage::Corrupted(corruption) => {
                     corrupted(engine, case, picture.as_ref(), corruption, strength, seed)?
                 }
@@ -171,15 +172,16 @@ fn corrupted(
     engine.answer(Some(&case.text), worse.as_ref())
 }
 
-/// What is answered if a side is lost and one is left: the head of the side that is left speaks for the whole, which
-/// is what the model does with a post that has one side.
-fn missing(plain: &Answer, left: Option<mixed_feelings::Scores>, lost: bool) -> Answer {
-    Answer { whole: left.filter(|_| lost).unwrap_or(plain.whole), ..*plain }
+/// What is answered if a modality is lost and one is left: the head of the one that is left speaks for the post, which is
+/// what the model does with a post that has one modality.
+fn missing(plain: &Answer, left: &Option<Scores>, lost: bool) -> Answer {
+    let post = left.as_ref().filter(|_| lost).unwrap_or(&plain.post);
+    Answer { post: post.clone(), ..plain.clone() }
 }
 
-/// Whether a post is among the share that loses a side: a post that does at one strength does at all higher ones.
-fn loses(seed: u64, side: &str, share: f32) -> bool {
-    let place = (seed ^ hash(side)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+/// Whether a post is among the share that loses a modality: a post that does at one strength does at all higher ones.
+fn loses(seed: u64, modality: Modality, share: f32) -> bool {
+    let place = (seed ^ hash(modality.name())).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
     (place as f32) < share * (1u32 << 24) as f32
 }
 
@@ -194,9 +196,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn about_the_share_loses_its_side_and_the_same_rows_at_higher_shares() {
+    fn about_the_share_loses_its_modality_and_the_same_rows_at_higher_shares() {
         let lost = |share| {
-            (0..1000).filter(|i| loses(7 ^ hash(&i.to_string()), "image", share)).collect::<Vec<i32>>()
+            (0..1000)
+                .filter(|i| loses(7 ^ hash(&i.to_string()), Modality::Image, share))
+                .collect::<Vec<i32>>()
         };
         for share in STRENGTHS {
             assert!((lost(share).len() as f32 - 1000.0 * share).abs() < 60.0, "{share}");

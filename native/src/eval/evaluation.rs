@@ -1,5 +1,6 @@
 //! Everything that `eval --report` finds: what `metrics.json` holds and the page shows.
 
+use mixed_feelings::analyzer::Answer;
 use serde::Serialize;
 
 use super::{
@@ -13,10 +14,7 @@ use super::{
     report::{Report, Row},
     subject::Subject,
 };
-use crate::{
-    engine::Answer,
-    stats::bootstrap::{Bootstrap, Groups},
-};
+use crate::stats::bootstrap::{Bootstrap, Groups};
 
 /// Mistakes that are listed of each table.
 const MISTAKES: usize = 25;

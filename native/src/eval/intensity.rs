@@ -1,6 +1,5 @@
 //! The rows of an evaluation by how strong the feeling is: by the two gold labels, and by the predicted valence.
 
-use mixed_feelings::Sentiment;
 use serde::Serialize;
 
 use super::report::{Readings, Row};
@@ -17,7 +16,7 @@ pub struct Intensity {
     pub name: &'static str,
     /// How many.
     pub rows: usize,
-    /// Mean |valence| that the model gives the post as a whole.
+    /// Mean |valence| that the model gives the post.
     pub mean_magnitude: f64,
     /// The readings of these rows.
     #[serde(flatten)]
@@ -27,8 +26,8 @@ pub struct Intensity {
 /// Both ways of looking at it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ByIntensity {
-    /// By gold labels: strong is both sides the same and not neutral, mild one side neutral, neutral both; conflict
-    /// stands apart.
+    /// By gold labels: strong is both modalities alike and not neutral, mild one of them neutral, neutral both; conflict
+    /// stands apart. Neutral is a label without polarity.
     pub labels: Vec<Intensity>,
     /// By predicted |valence|: neutral below the first of [`THIRDS`], strong from the second on.
     pub valence: Vec<Intensity>,
@@ -61,12 +60,13 @@ impl ByIntensity {
 }
 
 fn magnitude((_, answer): &Row<'_>) -> f32 {
-    answer.whole.valence().abs()
+    answer.post.valence().abs()
 }
 
-fn of_labels((case, _): &Row<'_>) -> Option<&'static str> {
+fn of_labels((case, answer): &Row<'_>) -> Option<&'static str> {
+    let is_neutral = |class| answer.post.labels().iter().nth(class).is_some_and(|l| l.polarity == 0.0);
     Some(match case.relation? {
-        Relation::Agree if case.text_label? == Sentiment::Neutral => "neutral",
+        Relation::Agree if is_neutral(case.text_label?) => "neutral",
         Relation::Agree => "strong",
         Relation::OneNeutral => "mild",
         Relation::Conflict => "conflict",
@@ -84,24 +84,24 @@ fn of_valence(row: &Row<'_>) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use mixed_feelings::Scores;
+    use mixed_feelings::{Labels, Scores, analyzer::Answer};
 
     use super::*;
-    use crate::{engine::Answer, eval::cases::Case};
+    use crate::eval::{answers::of_text, cases::Case};
 
-    fn row(text: Sentiment, relation: Relation, positive: f32) -> (Case, Answer) {
+    fn row(text: usize, relation: Relation, positive: f32) -> (Case, Answer) {
         let case = Case { text_label: Some(text), relation: Some(relation), ..Case::default() };
-        let whole = Scores { negative: 0.0, neutral: 1.0 - positive, positive };
-        (case, Answer { whole, text: Some(whole), image: None, contradiction: None })
+        let scores = Scores::from_probabilities(&Labels::sentiment(), vec![0.0, 1.0 - positive, positive]);
+        (case, of_text(scores))
     }
 
     #[test]
     fn rows_are_grouped_by_labels_and_by_valence() {
         let rows = [
-            row(Sentiment::Positive, Relation::Agree, 0.9),
-            row(Sentiment::Neutral, Relation::Agree, 0.1),
-            row(Sentiment::Neutral, Relation::OneNeutral, 0.5),
-            row(Sentiment::Positive, Relation::Conflict, 0.7),
+            row(2, Relation::Agree, 0.9),
+            row(1, Relation::Agree, 0.1),
+            row(1, Relation::OneNeutral, 0.5),
+            row(2, Relation::Conflict, 0.7),
         ];
         let rows: Vec<Row<'_>> = rows.iter().map(|(case, answer)| (case, answer)).collect();
         let found = ByIntensity::of(&rows, None);

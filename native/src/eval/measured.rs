@@ -1,6 +1,6 @@
 //! Metrics with their confidence intervals.
 
-use mixed_feelings::Sentiment;
+use mixed_feelings::Scores;
 use serde::Serialize;
 
 use crate::{
@@ -47,10 +47,10 @@ pub struct Share {
 /// A prediction held to its label.
 #[derive(Clone, Copy, Debug)]
 pub struct Outcome<'a> {
-    /// What is right.
-    pub label: Sentiment,
+    /// The class that is right.
+    pub label: usize,
     /// What was said.
-    pub prediction: Sentiment,
+    pub said: &'a Scores,
     /// The group of near-duplicates that the row belongs to.
     pub group: Option<&'a str>,
 }
@@ -58,14 +58,15 @@ pub struct Outcome<'a> {
 impl Measured {
     /// The scores of some outcomes, with intervals if `bootstrap` is given; `None` if there are no outcomes.
     pub fn of(outcomes: &[Outcome<'_>], bootstrap: Option<&Bootstrap>) -> Option<Self> {
-        let pairs = || outcomes.iter().map(|outcome| (outcome.label, outcome.prediction));
-        let metrics = pairs().collect::<Confusion>().metrics()?;
+        let labels = outcomes.first()?.said.labels();
+        let pairs: Vec<_> = outcomes.iter().map(|outcome| (outcome.label, outcome.said.class())).collect();
+        let metrics = Confusion::of(labels, pairs.iter().copied()).metrics()?;
         let groups = Groups::new(outcomes.iter().map(|outcome| outcome.group));
         let intervals = bootstrap.and_then(|bootstrap| {
             bootstrap.intervals(&groups, |weights| {
-                let mut confusion = Confusion::default();
-                for ((label, prediction), weight) in pairs().zip(weights) {
-                    confusion.0[label as usize][prediction as usize] += *weight as usize;
+                let mut confusion = Confusion::new(labels);
+                for ((label, prediction), weight) in pairs.iter().zip(weights) {
+                    confusion.record(*label, *prediction, *weight as usize);
                 }
                 let m = confusion.metrics()?;
                 Some([m.accuracy, m.macro_f1, m.weighted_f1, m.macro_recall])
@@ -88,9 +89,9 @@ impl Measured {
 
     /// The mean F1 alone, if every class has rows: else a class counts as 0 that nobody could have found.
     pub fn macro_f1(&self) -> Option<Share> {
-        let whole = self.metrics.classes.iter().all(|class| class.support > 0);
+        let all = self.metrics.classes.iter().all(|class| class.support > 0);
         let interval = self.intervals.map(|intervals| intervals.macro_f1);
-        whole.then_some(Share { rows: self.metrics.rows, share: self.metrics.macro_f1, interval })
+        all.then_some(Share { rows: self.metrics.rows, share: self.metrics.macro_f1, interval })
     }
 }
 
@@ -112,21 +113,22 @@ impl Share {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Sentiment::{Negative, Neutral, Positive};
+    use crate::eval::answers::sure_of;
 
-    fn outcomes(rows: usize) -> Vec<Outcome<'static>> {
+    fn measured(rows: usize, bootstrap: Option<&Bootstrap>) -> Option<Measured> {
+        let said = [0, 1, 2].map(|class| sure_of(class, 1.0));
         let outcome = |i: usize| {
-            let label = Sentiment::ALL[i % 3];
-            let prediction = if i.is_multiple_of(4) { Neutral } else { label };
-            Outcome { label, prediction, group: None }
+            let label = i % 3;
+            let prediction = if i.is_multiple_of(4) { 1 } else { label };
+            Outcome { label, said: &said[prediction], group: None }
         };
-        (0..rows).map(outcome).collect()
+        Measured::of(&(0..rows).map(outcome).collect::<Vec<_>>(), bootstrap)
     }
 
     #[test]
     fn a_figure_lies_in_its_interval_and_more_rows_narrow_it() {
-        let few = Measured::of(&outcomes(60), Some(&Bootstrap::default())).expect("rows");
-        let many = Measured::of(&outcomes(600), Some(&Bootstrap::default())).expect("rows");
+        let few = measured(60, Some(&Bootstrap::default())).expect("rows");
+        let many = measured(600, Some(&Bootstrap::default())).expect("rows");
         let width = |m: &Measured| m.intervals.map(|i| i.accuracy.high - i.accuracy.low).expect("intervals");
         for m in [&few, &many] {
             let intervals = m.intervals.expect("intervals");
@@ -140,16 +142,17 @@ mod tests {
             }
         }
         assert!(width(&many) < 0.5 * width(&few));
-        assert_eq!(Measured::of(&outcomes(6), None).expect("rows").intervals, None);
+        assert_eq!(measured(6, None).expect("rows").intervals, None);
         assert_eq!(Measured::of(&[], Some(&Bootstrap::default())), None);
     }
 
     #[test]
     fn the_mean_f1_of_two_classes_is_not_told() {
-        let of = |label| Outcome { label, prediction: label, group: None };
-        let two = Measured::of(&[of(Negative), of(Positive)], None).expect("rows");
+        let said = [0, 1, 2].map(|class| sure_of(class, 1.0));
+        let of = |label: usize| Outcome { label, said: &said[label], group: None };
+        let two = Measured::of(&[of(0), of(2)], None).expect("rows");
         assert_eq!((two.macro_f1(), two.accuracy().share), (None, 1.0));
-        let three = Measured::of(&[of(Negative), of(Neutral), of(Positive)], None).expect("rows");
+        let three = Measured::of(&[of(0), of(1), of(2)], None).expect("rows");
         assert_eq!(three.macro_f1().map(|f1| f1.share), Some(1.0));
     }
 

@@ -25,30 +25,28 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use cases::Case;
 use challenge::{Challenge, ChallengeReport};
 use clap::{Args as _, error::ErrorKind};
 use curves::curves;
 use evaluation::{Asked, Evaluation, Found};
+use mixed_feelings::{Labels, analyzer::Answer};
 use report::Report;
 use serde::Serialize;
 use subject::Subject;
 
 pub use answers::answers;
 
-use crate::{
-    atomic,
-    device::DeviceChoice,
-    engine::{Answer, Engine},
-    stats::bootstrap::Bootstrap,
-};
+use crate::{atomic, device::DeviceChoice, engine::Engine, stats::bootstrap::Bootstrap};
 
 /// Measures a model on labelled posts.
 ///
+/// Tables name the labels that the model has.
+///
 /// Prints accuracy, macro-F1, weighted-F1, macro-recall with intervals, the scores of each class and the confusion
 /// matrix; then by the modality used (text, image, both) and by relation. Rows whose label is `conflict` have no label
-/// as a whole: they count for the heads and for the contradiction.
+/// of their own: they count for the heads and for the contradiction.
 ///
 /// With --report, a page with plots and `metrics.json` are written too and printed in short. What else excludes each
 /// other may then be given together: pairs, texts and a challenge are all measured; the bundle is measured and compared
@@ -93,7 +91,7 @@ pub struct Args {
     /// Write the figures that are printed as JSON.
     #[arg(long, value_name = "OUT")]
     json: Option<PathBuf>,
-    /// Write a table with the predicted label and the three scores of each row.
+    /// Write a table with the predicted label and the scores of each row.
     #[arg(long, value_name = "OUT.tsv")]
     predictions: Option<PathBuf>,
 }
@@ -118,9 +116,10 @@ pub fn run(args: Args) -> Result<()> {
         wrong.exit();
     }
     let bootstrap = Bootstrap { resamples: args.resamples as usize, seed: args.seed, ..Bootstrap::default() };
-    let tables = args.tables()?;
-    let challenge = args.challenge.as_deref().map(Challenge::read).transpose()?;
     let models = Models::open(&args)?;
+    let labels = models.measured.0.labels();
+    let tables = args.tables(labels)?;
+    let challenge = args.challenge.as_deref().map(|dir| Challenge::read(dir, labels)).transpose()?;
     let asked = tables.iter().map(|table| models.ask(table)).collect::<Result<Vec<_>>>()?;
     let reports: Vec<Report> = tables
         .iter()
@@ -185,14 +184,15 @@ impl Args {
             .error(ErrorKind::ArgumentConflict, wrong))
     }
 
-    fn tables(&self) -> Result<Vec<Input>> {
+    fn tables(&self, labels: &Labels) -> Result<Vec<Input>> {
         let mut tables = Vec::new();
         if let Some(path) = &self.pairs {
-            let cases = cases::of_pairs(path, self.split.as_deref())?;
+            let cases = cases::of_pairs(path, self.split.as_deref(), labels)?;
             tables.push(Input { name: file_name(path), split: self.split.clone(), cases });
         }
         if let Some(path) = &self.texts {
-            tables.push(Input { name: file_name(path), split: None, cases: cases::of_texts(path)? });
+            let cases = cases::of_texts(path, labels)?;
+            tables.push(Input { name: file_name(path), split: None, cases });
         }
         Ok(tables)
     }
@@ -225,7 +225,15 @@ impl Models {
         };
         match float {
             Some(measured) if args.bundle.is_none() => Ok(Models { measured, float: None }),
-            float => Ok(Models { measured: Subject::int8(args.bundle.as_deref())?, float }),
+            float => {
+                let measured = Subject::int8(args.bundle.as_deref())?;
+                let alike = float.as_ref().is_none_or(|(float, _)| float.labels() == measured.0.labels());
+                ensure!(
+                    alike,
+                    "--bundle and --checkpoint have other labels: compare a bundle with its own checkpoint"
+                );
+                Ok(Models { measured, float })
+            }
         }
     }
 
@@ -300,14 +308,15 @@ fn to_json(report: &impl Serialize) -> Result<Vec<u8>> {
     Ok(json)
 }
 
-/// A line a row: `id`, the predicted `label`, and the scores of the whole post.
+/// A line a row: `id`, the predicted `label`, and the scores of the post.
 fn write_predictions(path: &Path, cases: &[Case], answers: &[Answer]) -> Result<()> {
     atomic::write_with(path, |file| {
-        writeln!(file, "id\tlabel\tnegative\tneutral\tpositive")?;
-        for (case, Answer { whole, .. }) in cases.iter().zip(answers) {
-            let [negative, neutral, positive] = whole.to_array();
-            let label = whole.label().name();
-            writeln!(file, "{}\t{label}\t{negative:.6}\t{neutral:.6}\t{positive:.6}", case.id)?;
+        let names: Vec<&str> = answers.iter().take(1).flat_map(|a| a.post.labels().names()).collect();
+        writeln!(file, "id	label	{}", names.join("	"))?;
+        for (case, Answer { post, .. }) in cases.iter().zip(answers) {
+            write!(file, "{}	{}", case.id, post.label())?;
+            post.probabilities().iter().try_for_each(|p| write!(file, "	{p:.6}"))?;
+            writeln!(file)?;
         }
         Ok(())
     })

@@ -1,6 +1,6 @@
 //! What an evaluation found: metrics by the modality used, by relation, the contradiction, the modalities' shares.
 
-use mixed_feelings::Sentiment;
+use mixed_feelings::{Scores, analyzer::Answer};
 use serde::Serialize;
 
 use super::{
@@ -9,12 +9,12 @@ use super::{
     measured::{Measured, Outcome},
     shapley::Shapley,
 };
-use crate::{data::Relation, engine::Answer, stats::bootstrap::Bootstrap};
+use crate::{data::Relation, stats::bootstrap::Bootstrap};
 
 /// Each reading against the labels that it can be held to. `None` where no row has both.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Readings {
-    /// The whole post against `label`; for rows without a picture that is the text head.
+    /// The post against `label`; for rows without a picture that is the text head.
     pub whole: Option<Measured>,
     /// The text head against `label`.
     pub text: Option<Measured>,
@@ -80,42 +80,38 @@ pub type Row<'a> = (&'a Case, &'a Answer);
 impl Readings {
     /// Of some rows; with intervals if `bootstrap` is given.
     pub fn of(rows: &[Row<'_>], bootstrap: Option<&Bootstrap>) -> Self {
-        let against = |label: fn(&Case) -> Option<Sentiment>, reading: fn(&Answer) -> Option<Sentiment>| {
+        let against = |label: fn(&Case) -> Option<usize>, reading: fn(&Answer) -> Option<&Scores>| {
             let both = rows.iter().filter_map(|(case, answer)| {
-                let (label, prediction) = (label(case)?, reading(answer)?);
-                Some(Outcome { label, prediction, group: case.group.as_deref() })
+                let (label, said) = (label(case)?, reading(answer)?);
+                Some(Outcome { label, said, group: case.group.as_deref() })
             });
             Measured::of(&both.collect::<Vec<_>>(), bootstrap)
         };
         Readings {
-            whole: against(|c| c.label, |a| Some(a.whole.label())),
-            text: against(|c| c.label, |a| Some(a.text?.label())),
-            image: against(|c| c.label, |a| Some(a.image?.label())),
-            text_on_text_label: against(|c| c.text_label, |a| Some(a.text?.label())),
-            image_on_image_label: against(|c| c.image_label, |a| Some(a.image?.label())),
+            whole: against(|c| c.label, |a| Some(&a.post)),
+            text: against(|c| c.label, |a| a.text.as_ref()),
+            image: against(|c| c.label, |a| a.image.as_ref()),
+            text_on_text_label: against(|c| c.text_label, |a| a.text.as_ref()),
+            image_on_image_label: against(|c| c.image_label, |a| a.image.as_ref()),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use mixed_feelings::Scores;
-
     use super::*;
-    use Sentiment::{Negative, Neutral, Positive};
+    use crate::eval::answers::sure_of;
 
-    fn scores(label: Sentiment) -> Scores {
-        let mut logits = [0.0; 3];
-        logits[label as usize] = 2.0;
-        Scores::from_logits(logits)
-    }
+    const NEGATIVE: usize = 0;
+    const NEUTRAL: usize = 1;
+    const POSITIVE: usize = 2;
 
-    fn row(labels: [Sentiment; 2], read: [Sentiment; 3], contradiction: f32) -> (Case, Answer) {
+    fn row(labels: [usize; 2], read: [usize; 3], contradiction: f32) -> (Case, Answer) {
         let [text_label, image_label] = labels;
         let (relation, label) = match (text_label, image_label) {
             (a, b) if a == b => (Relation::Agree, Some(a)),
-            (Neutral, b) => (Relation::OneNeutral, Some(b)),
-            (a, Neutral) => (Relation::OneNeutral, Some(a)),
+            (NEUTRAL, b) => (Relation::OneNeutral, Some(b)),
+            (a, NEUTRAL) => (Relation::OneNeutral, Some(a)),
             _ => (Relation::Conflict, None),
         };
         let case = Case {
@@ -125,18 +121,18 @@ mod tests {
             relation: Some(relation),
             ..Case::default()
         };
-        let [text, image, whole] = read.map(scores);
+        let [text, image, post] = read.map(|class| sure_of(class, 2.0));
         let (text, image) = (Some(text), Some(image));
-        (case, Answer { whole, text, image, contradiction: Some(contradiction) })
+        (case, Answer { post, text, image, contradiction: Some(contradiction), truncated: false })
     }
 
     #[test]
     fn each_head_is_held_to_its_labels_and_conflicts_have_no_label() {
         let (cases, answers): (Vec<_>, Vec<_>) = [
-            row([Positive, Positive], [Positive, Negative, Positive], 0.2),
-            row([Negative, Negative], [Positive, Negative, Negative], 0.1),
-            row([Neutral, Positive], [Neutral, Positive, Negative], 0.9),
-            row([Negative, Positive], [Negative, Positive, Neutral], 0.15),
+            row([POSITIVE, POSITIVE], [POSITIVE, NEGATIVE, POSITIVE], 0.2),
+            row([NEGATIVE, NEGATIVE], [POSITIVE, NEGATIVE, NEGATIVE], 0.1),
+            row([NEUTRAL, POSITIVE], [NEUTRAL, POSITIVE, NEGATIVE], 0.9),
+            row([NEGATIVE, POSITIVE], [NEGATIVE, POSITIVE, NEUTRAL], 0.15),
         ]
         .into_iter()
         .unzip();

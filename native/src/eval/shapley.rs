@@ -1,6 +1,6 @@
 //! What each modality adds to the accuracy, and where that lies.
 
-use mixed_feelings::{Scores, Sentiment};
+use mixed_feelings::Scores;
 use serde::Serialize;
 
 use super::report::Row;
@@ -32,20 +32,21 @@ pub struct ShareIntervals {
 impl Shapley {
     /// Of the rows that have text, picture and label; `None` if there are none.
     pub fn of(rows: &[Row<'_>], bootstrap: Option<&Bootstrap>) -> Option<Self> {
+        let labels = rows.first()?.1.post.labels();
         let rows = rows.iter().filter_map(|(case, answer)| {
-            let said = [answer.whole, answer.text?, answer.image?].map(Scores::label);
-            Some((case.label?, said, case.group.as_deref()))
+            let said = [&answer.post, answer.text.as_ref()?, answer.image.as_ref()?];
+            Some((case.label?, said.map(Scores::class), case.group.as_deref()))
         });
-        let rows: Vec<(Sentiment, [Sentiment; 3], Option<&str>)> = rows.collect();
+        let rows: Vec<(usize, [usize; 3], Option<&str>)> = rows.collect();
         let shares = |weights: &[u32]| {
-            let mut confusions = [Confusion::default(); 3];
+            let mut confusions = [(); 3].map(|()| Confusion::new(labels));
             for ((label, said, _), weight) in rows.iter().zip(weights) {
                 for (confusion, said) in confusions.iter_mut().zip(said) {
-                    confusion.0[*label as usize][*said as usize] += *weight as usize;
+                    confusion.record(*label, *said, *weight as usize);
                 }
             }
-            let [whole, text, image] = confusions.map(|confusion| confusion.metrics());
-            Some(ShapleyShares::of(&whole?, &text?, &image?))
+            let [post, text, image] = confusions.map(|confusion| confusion.metrics());
+            Some(ShapleyShares::of(&post?, &text?, &image?))
         };
         let groups = Groups::new(rows.iter().map(|(_, _, group)| *group));
         let intervals = bootstrap.and_then(|bootstrap| {
@@ -58,20 +59,20 @@ impl Shapley {
 
 #[cfg(test)]
 mod tests {
+    use mixed_feelings::analyzer::Answer;
+
     use super::*;
-    use crate::{engine::Answer, eval::cases::Case};
-    use Sentiment::{Negative, Positive};
+    use crate::eval::{answers::sure_of, cases::Case};
 
     #[test]
     fn shares_lie_in_their_intervals() {
         let row = |i: usize| {
-            let label = if i.is_multiple_of(2) { Positive } else { Negative };
-            let wrong_every = |nth: usize| {
-                let positive = f32::from(u8::from((label == Positive) != i.is_multiple_of(nth)));
-                Scores { negative: 1.0 - positive, neutral: 0.0, positive }
-            };
+            let label = if i.is_multiple_of(2) { 2 } else { 0 };
+            let wrong_every =
+                |nth: usize| sure_of(if i.is_multiple_of(nth) { 2 - label } else { label }, 9.0);
             let (text, image) = (Some(wrong_every(5)), Some(wrong_every(3)));
-            let answer = Answer { whole: wrong_every(7), text, image, contradiction: None };
+            let post = wrong_every(7);
+            let answer = Answer { post, text, image, contradiction: None, truncated: false };
             (Case { label: Some(label), ..Case::default() }, answer)
         };
         let rows: Vec<_> = (0..210).map(row).collect();

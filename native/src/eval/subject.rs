@@ -4,7 +4,10 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use candle_core::Device;
-use mixed_feelings::{Analyzer, Bundle, config::ModelConfig, fusion::Temperatures};
+use mixed_feelings::{
+    Analyzer, Bundle,
+    model::{ModelConfig, Temperatures},
+};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -46,9 +49,9 @@ impl Subject {
         let (path, bytes) = bundle::read(bundle)?;
         let (sha256, length) = (digest::sha256(&bytes), bytes.len());
         let named = || format!("bundle {}", path.display());
-        let config = Bundle::parse(bytes.clone()).map_err(mixed_feelings::Error::from);
-        let config = config.with_context(named)?.config().clone();
-        let engine = Engine::int8(Analyzer::from_bundle(bytes).with_context(named)?);
+        let config = |bytes| Ok(ModelConfig::of_bundle(&Bundle::parse(bytes)?)?);
+        let config = config(bytes.clone()).map_err(|e: mixed_feelings::Error| e).with_context(named)?;
+        let engine = Engine::Int8(Box::new(Analyzer::from_bundle(bytes).with_context(named)?));
         let subject = Subject::new("int8", &path, length, sha256, &config, &engine);
         Ok((engine, subject))
     }
@@ -96,7 +99,7 @@ impl Subject {
                 config.fusion.width,
                 config.fusion.heads
             ),
-            temperatures: engine.temperatures(),
+            temperatures: engine.readout().temperatures,
         }
     }
 }
@@ -111,7 +114,7 @@ fn config_name(choice: impl Serialize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use mixed_feelings::{fusion::FusionKind, image::Architecture};
+    use mixed_feelings::model::{Architecture, FusionKind};
 
     use super::*;
 

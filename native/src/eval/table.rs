@@ -2,14 +2,12 @@
 
 use std::io::{self, Write};
 
-use mixed_feelings::Sentiment;
-
 use super::{
     measured::Measured,
     report::{Readings, Report},
     shapley::Shapley,
 };
-use crate::stats::bootstrap::Interval;
+use crate::{metrics::Confusion, stats::bootstrap::Interval};
 
 /// Prints the whole report.
 ///
@@ -80,16 +78,24 @@ fn print_measured(Measured { metrics: m, intervals }: &Measured, out: &mut impl 
     }
     writeln!(out, "\n{:<10}precision  recall     F1  support", "class")?;
     for c in &m.classes {
-        let name = c.class.name();
+        let name = &c.class;
         writeln!(out, "{name:<10}{:>9.3}{:>8.3}{:>7.3}{:>9}", c.precision, c.recall, c.f1, c.support)?;
     }
+    print_confusion(&m.confusion, out)
+}
+
+/// A row a label, a column a prediction.
+pub(super) fn print_confusion(
+    Confusion { labels, counts }: &Confusion,
+    out: &mut impl Write,
+) -> io::Result<()> {
     write!(out, "\n{:<18}", "label \\ predicted")?;
-    for class in Sentiment::ALL {
-        write!(out, "{:>10}", class.name())?;
-    }
+    labels.names().try_for_each(|name| write!(out, "{name:>10}"))?;
     writeln!(out)?;
-    for (class, row) in Sentiment::ALL.iter().zip(m.confusion.0) {
-        writeln!(out, "{:<18}{:>10}{:>10}{:>10}", class.name(), row[0], row[1], row[2])?;
+    for (name, row) in labels.names().zip(counts) {
+        write!(out, "{name:<18}")?;
+        row.iter().try_for_each(|count| write!(out, "{count:>10}"))?;
+        writeln!(out)?;
     }
     Ok(())
 }

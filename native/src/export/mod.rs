@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use candle_core::Device;
-use mixed_feelings::{Analyzer, fusion::Temperatures};
+use mixed_feelings::{Analyzer, model::Temperatures};
 use sample::Sample;
 use serde::Serialize;
 
@@ -97,17 +97,19 @@ struct Exported {
 /// When the checkpoint or a row cannot be read, or int8 loses more than `--max-loss`: then nothing is written.
 pub fn run(args: Args) -> Result<()> {
     let checkpoint = Checkpoint::load(&args.checkpoint, &Device::Cpu)?;
-    let calibration = cases::of_pairs(&args.calibration, args.split.as_deref())?;
+    let labels = &checkpoint.config.labels;
+    let calibration = cases::of_pairs(&args.calibration, args.split.as_deref(), labels)?;
     let pairs = match &args.check {
-        Some(path) => Some(cases::of_pairs(path, args.check_split.as_deref())?),
+        Some(path) => Some(cases::of_pairs(path, args.check_split.as_deref(), labels)?),
         None => None,
     };
-    let texts = args.check_texts.as_deref().map(cases::of_texts).transpose()?;
+    let texts = args.check_texts.as_deref().map(|path| cases::of_texts(path, labels)).transpose()?;
 
     let sample = Sample::of(&calibration, args.samples as usize);
     let bytes = quantize::quantize(&checkpoint, &sample, &args.note)
         .with_context(|| format!("quantizing checkpoint {}", args.checkpoint.display()))?;
-    let int8 = Engine::int8(Analyzer::from_bundle(bytes.clone()).context("reading the new bundle back")?);
+    let int8 = Analyzer::from_bundle(bytes.clone()).context("reading the new bundle back")?;
+    let int8 = Engine::Int8(Box::new(int8));
     let float = Engine::of_checkpoint(&checkpoint, &Device::Cpu)?;
     let compare =
         |cases: Option<Vec<Case>>| cases.map(|cases| Comparison::of(&float, &int8, &cases)).transpose();
@@ -118,7 +120,7 @@ pub fn run(args: Args) -> Result<()> {
         bundle: out.display().to_string(),
         bytes: bytes.len(),
         sha256: digest::sha256(&bytes),
-        temperatures: int8.temperatures(),
+        temperatures: int8.readout().temperatures,
         pairs,
         texts,
     };

@@ -4,9 +4,12 @@ use anyhow::{Context, Result};
 use candle_core::{Device, Tensor};
 use mixed_feelings::{
     Bundle,
-    bundle::{self, Calibration},
-    image::{Picture, Preprocess, cnn::Cnn, int8::ImageEncoder},
+    backend::Cpu,
+    image::{Picture, cnn::Cnn},
+    inference::QuantizedModel,
     layers::Mode,
+    model::Preprocess,
+    quantize::{self, Calibration},
 };
 
 use super::{sample::Sample, shift::Shift};
@@ -37,18 +40,18 @@ pub fn quantize(checkpoint: &Checkpoint, sample: &Sample<'_>, notes: &[(String, 
         calibration.observe(&cnn, &pixels(&squares?)?)?;
     }
 
-    let uncorrected = bundle::quantize(tensors, config, tokenizer, &calibration)?.finish()?;
-    let mut int8 = ImageEncoder::load(&Bundle::parse(uncorrected)?, &config.image, &config.preprocess)?;
-    let mut shift = Shift::new(int8.channels());
+    let uncorrected = quantize::quantize(tensors, config, tokenizer, &calibration)?.finish()?;
+    let mut int8 = QuantizedModel::load(Cpu::default(), &mut Bundle::parse(uncorrected)?, config)?;
+    let mut shift = Shift::new(cnn.network().channels);
     for squares in squares() {
         let squares = squares?;
         shift.add(&cnn.forward(&pixels(&squares)?, Mode::Infer)?, &squares, &mut int8)?;
     }
     let mut tensors = tensors.clone();
-    shift.correct(&mut tensors)?;
+    shift.correct(&mut tensors, config)?;
     bar.finish_and_clear();
 
-    let mut writer = bundle::quantize(&tensors, config, tokenizer, &calibration)?;
+    let mut writer = quantize::quantize(&tensors, config, tokenizer, &calibration)?;
     for (key, value) in notes {
         writer.metadata(key, value).with_context(|| format!("--note {key}={value}"))?;
     }

@@ -1,7 +1,7 @@
 //! The pictures that calibrate.
 
 use anyhow::{Context, Result};
-use mixed_feelings::image::{Picture, Preprocess};
+use mixed_feelings::{image::Picture, model::Preprocess};
 
 use crate::{eval::cases::Case, post};
 

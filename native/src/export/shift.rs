@@ -8,9 +8,9 @@ use std::collections::HashMap;
 
 use anyhow::Result;
 use candle_core::{Device, Tensor};
-use mixed_feelings::image::{Picture, int8::ImageEncoder};
+use mixed_feelings::{image::Picture, inference::QuantizedModel, model::ModelConfig};
 
-use crate::checkpoint::IMAGE_READERS;
+use crate::checkpoint::image_readers;
 
 /// Sums of pooled features, as float has them less as int8 has them.
 pub struct Shift {
@@ -28,11 +28,12 @@ impl Shift {
     ///
     /// # Errors
     /// Those of candle.
-    pub fn add(&mut self, grid: &Tensor, pictures: &[Picture], int8: &mut ImageEncoder) -> Result<()> {
+    pub fn add(&mut self, grid: &Tensor, pictures: &[Picture], int8: &mut QuantizedModel) -> Result<()> {
         let float = grid.mean((2, 3))?.to_vec2::<f32>()?;
         for (float, picture) in float.iter().zip(pictures) {
-            let cells = (int8.side() * int8.side()) as f64;
-            for cell in int8.encode(picture).chunks_exact(float.len()) {
+            let grid = int8.grid(picture);
+            let cells = (grid.len() / float.len()) as f64;
+            for cell in grid.chunks_exact(float.len()) {
                 self.difference.iter_mut().zip(cell).for_each(|(sum, &x)| *sum -= f64::from(x) / cells);
             }
             self.difference.iter_mut().zip(float).for_each(|(sum, &x)| *sum += f64::from(x));
@@ -45,12 +46,12 @@ impl Shift {
     ///
     /// # Errors
     /// Those of candle.
-    pub fn correct(&self, tensors: &mut HashMap<String, Tensor>) -> Result<()> {
+    pub fn correct(&self, tensors: &mut HashMap<String, Tensor>, config: &ModelConfig) -> Result<()> {
         let mean = |sum: &f64| (sum / self.pictures.max(1) as f64) as f32;
         let lacking: Vec<f32> = self.difference.iter().map(mean).collect();
         let lacking = Tensor::from_vec(lacking, (self.difference.len(), 1), &Device::Cpu)?;
-        for reader in IMAGE_READERS {
-            let (weight, bias) = (format!("{reader}.weight"), format!("{reader}.bias"));
+        for reader in image_readers(config) {
+            let [weight, bias] = reader.float_names();
             if let (Some(weight), Some(old)) = (tensors.get(&weight), tensors.get(&bias)) {
                 let corrected = (old + weight.matmul(&lacking)?.squeeze(1)?)?;
                 tensors.insert(bias, corrected);
@@ -64,7 +65,8 @@ impl Shift {
 mod tests {
     use mixed_feelings::{
         Bundle,
-        bundle::{random_bundle, tiny_config, tiny_tokenizer},
+        backend::Cpu,
+        testing::{random_bundle, tiny_config, tiny_tokenizer},
     };
 
     use super::*;
@@ -73,14 +75,14 @@ mod tests {
     #[test]
     fn what_int8_lacks_goes_into_the_biases() -> Result<()> {
         let config = tiny_config();
-        let bundle = Bundle::parse(random_bundle(&config, &tiny_tokenizer(), 1)?)?;
-        let mut int8 = ImageEncoder::load(&bundle, &config.image, &config.preprocess)?;
-        let (channels, side) = (int8.channels(), int8.side());
+        let mut bundle = Bundle::parse(random_bundle(&config, &tiny_tokenizer(), 1)?)?;
+        let mut int8 = QuantizedModel::load(Cpu::default(), &mut bundle, &config)?;
+        let (channels, side) = (config.image.architecture.network().channels, 2);
         let picture = |level: u8| Picture::from_rgb(32, 32, vec![level; 32 * 32 * 3]);
         let pictures = [picture(40)?, picture(200)?];
         let mut grids = Vec::new();
         for picture in &pictures {
-            let mut cells = int8.encode(picture).to_vec();
+            let mut cells = int8.grid(picture).to_vec();
             cells.iter_mut().step_by(channels).for_each(|x| *x += 0.5);
             let cells = Tensor::from_vec(cells, (side, side, channels), &Device::Cpu)?;
             grids.push(cells.permute((2, 0, 1))?.contiguous()?);
@@ -94,7 +96,7 @@ mod tests {
             ("heads.image.bias".to_owned(), ones(&[3])?),
             ("heads.text.bias".to_owned(), ones(&[3])?),
         ]);
-        shift.correct(&mut tensors)?;
+        shift.correct(&mut tensors, &config)?;
         for (name, expected) in [("heads.image.bias", 2.0), ("heads.text.bias", 1.0)] {
             for bias in tensors[name].to_vec1::<f32>()? {
                 assert!((bias - expected).abs() < 1e-3, "{name}: {bias}");

@@ -10,17 +10,18 @@ const LEFT: f64 = 104.0;
 const TOP: f64 = 50.0;
 
 /// Counts, a row a label and a column a prediction. Each cell is as dark as its share of its row, and says both.
-pub fn heat_map<const N: usize>(
+pub fn heat_map(
     caption: Caption<'_>,
-    names: [&str; N],
+    names: &[&str],
     rows_are: &str,
     columns_are: &str,
-    counts: &[[usize; N]; N],
+    counts: &[Vec<usize>],
 ) -> Markup {
-    let (width, height) = (LEFT + CELL * N as f64 + 6.0, TOP + CELL_HEIGHT * N as f64 + 6.0);
+    let (columns, rows) = (CELL * names.len() as f64, CELL_HEIGHT * names.len() as f64);
+    let (width, height) = (LEFT + columns + 6.0, TOP + rows + 6.0);
     let marks = html! {
-        text.axis-name x=(px(LEFT + CELL * N as f64 / 2.0)) y="14" text-anchor="middle" { (columns_are) }
-        text.axis-name transform=(upright(TOP + CELL_HEIGHT * N as f64 / 2.0)) text-anchor="middle" { (rows_are) }
+        text.axis-name x=(px(LEFT + columns / 2.0)) y="14" text-anchor="middle" { (columns_are) }
+        text.axis-name transform=(upright(TOP + rows / 2.0)) text-anchor="middle" { (rows_are) }
         @for (i, (name, row)) in names.iter().zip(counts).enumerate() {
             @let (x, y) = (LEFT + CELL * i as f64, TOP + CELL_HEIGHT * i as f64);
             text.tick x=(px(x + CELL / 2.0)) y=(TOP - 10.0) text-anchor="middle" { (name) }
@@ -59,7 +60,8 @@ mod tests {
     #[test]
     fn a_cell_says_its_count_and_its_share_of_the_row() {
         let caption = Caption { id: "h", title: "t", description: "d" };
-        let map = heat_map(caption, ["no", "<yes>"], "label", "predicted", &[[3, 1], [0, 0]]).into_string();
+        let map = heat_map(caption, &["no", "<yes>"], "label", "predicted", &[vec![3, 1], vec![0, 0]])
+            .into_string();
         for part in ["no read as &lt;yes&gt;: 1, 25.0 % of the row", "--share:0.750", "cell c-wrong", ">0 %<"]
         {
             assert!(map.contains(part), "no {part} in {map}");

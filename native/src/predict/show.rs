@@ -6,8 +6,8 @@ use std::{
 };
 
 use mixed_feelings::{
-    Analysis, Scores, Sentiment,
-    analysis::{Reading, RegionWeights, WordWeight},
+    Analysis, Scores,
+    analyzer::{Reading, RegionWeights, WordWeight},
 };
 
 /// Characters of a full bar.
@@ -20,11 +20,11 @@ const WORDS: usize = 6;
 /// # Errors
 /// Those of `out`.
 pub fn analysis(a: &Analysis, took: Duration, out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "{} (valence {:+.2})", a.label.name(), a.valence)?;
-    bars(a.scores, out)?;
-    for (name, reading) in [("text", a.text), ("image", a.image)] {
+    writeln!(out, "{} (valence {:+.2})", a.label, a.valence)?;
+    bars(&a.scores, out)?;
+    for (name, reading) in [("text", &a.text), ("image", &a.image)] {
         if let Some(Reading { label, scores, valence }) = reading {
-            writeln!(out, "\n{name} alone: {} (valence {valence:+.2})", label.name())?;
+            writeln!(out, "\n{name} alone: {label} (valence {valence:+.2})")?;
             bars(scores, out)?;
         }
     }
@@ -43,9 +43,9 @@ pub fn analysis(a: &Analysis, took: Duration, out: &mut impl Write) -> io::Resul
     writeln!(out, "\n{:.1} ms", took.as_secs_f64() * 1e3)
 }
 
-fn bars(scores: Scores, out: &mut impl Write) -> io::Result<()> {
-    for (class, probability) in Sentiment::ALL.iter().zip(scores.to_array()) {
-        writeln!(out, "  {:<9}   {}", class.name(), line(probability))?;
+fn bars(scores: &Scores, out: &mut impl Write) -> io::Result<()> {
+    for (name, probability) in scores.labels().names().zip(scores.probabilities()) {
+        writeln!(out, "  {name:<9}   {}", line(*probability))?;
     }
     Ok(())
 }
@@ -70,15 +70,17 @@ fn printable(word: &str) -> String {
     word.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
-/// The cells that spoke for the label, the darker the more.
+/// The cells that spoke for the label: the larger their share of its logit, the darker.
 fn grid(regions: &RegionWeights, out: &mut impl Write) -> io::Result<()> {
     const SHADES: [&str; 5] = ["· ", "░░", "▒▒", "▓▓", "██"];
     if regions.columns == 0 {
         return Ok(());
     }
     writeln!(out, "\nparts of the image that spoke for it:")?;
+    let most = regions.weights.iter().fold(f32::MIN_POSITIVE, |most, weight| most.max(weight.abs()));
     for row in regions.weights.chunks(regions.columns) {
-        let row: String = row.iter().map(|w| SHADES[(w.clamp(0.0, 1.0) * 4.0).round() as usize]).collect();
+        let row: String =
+            row.iter().map(|w| SHADES[((w / most).clamp(0.0, 1.0) * 4.0).round() as usize]).collect();
         writeln!(out, "  {}", row.trim_end())?;
     }
     Ok(())

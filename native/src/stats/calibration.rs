@@ -1,6 +1,6 @@
 //! How far stated probabilities are from what happens.
 
-use mixed_feelings::{Scores, Sentiment};
+use mixed_feelings::Scores;
 use serde::Serialize;
 
 /// Bins of equal width between 0 and 1, as in Guo et al. 2017.
@@ -34,7 +34,7 @@ pub struct Calibration {
 
 impl Calibration {
     /// Of predictions and labels; `None` if there are none.
-    pub fn of(rows: &[(Scores, Sentiment)]) -> Option<Self> {
+    pub fn of(rows: &[(&Scores, usize)]) -> Option<Self> {
         if rows.is_empty() {
             return None;
         }
@@ -42,15 +42,15 @@ impl Calibration {
         let mut bins = vec![Bin::default(); BINS];
         let (mut nll, mut brier) = (0.0, 0.0);
         for (scores, label) in rows {
-            let p = scores.to_array().map(f64::from);
-            nll -= p[*label as usize].max(f64::from(f32::MIN_POSITIVE)).ln();
-            brier +=
-                Sentiment::ALL.iter().map(|c| (p[*c as usize] - one_if(c == label)).powi(2)).sum::<f64>();
-            let confidence = p[scores.label() as usize];
+            let p = || scores.probabilities().iter().map(|&p| f64::from(p)).enumerate();
+            let of = |class| f64::from(scores.probabilities()[class]);
+            nll -= of(*label).max(f64::from(f32::MIN_POSITIVE)).ln();
+            brier += p().map(|(class, p)| (p - one_if(class == *label)).powi(2)).sum::<f64>();
+            let confidence = of(scores.class());
             let bin = &mut bins[((confidence * BINS as f64).ceil() as usize).clamp(1, BINS) - 1];
             bin.rows += 1;
             bin.confidence += confidence;
-            bin.accuracy += one_if(scores.label() == *label);
+            bin.accuracy += one_if(scores.class() == *label);
         }
         for bin in bins.iter_mut().filter(|bin| bin.rows > 0) {
             bin.confidence /= bin.rows as f64;
@@ -67,17 +67,20 @@ fn one_if(is: bool) -> f64 {
 
 /// The scores that the logits behind `scores` give at another temperature: `softmax(ln p · by)`. With `by` the
 /// temperature that the scores were made with, these are the scores as they were before temperature scaling.
-pub fn sharpened(scores: Scores, by: f32) -> Scores {
+pub fn sharpened(scores: &Scores, by: f32) -> Scores {
     // A probability of 0 has a logit of minus infinity; far below all others will do.
-    Scores::from_logits(scores.to_array().map(|p| p.max(f32::MIN_POSITIVE).ln() * by))
+    let logits = scores.probabilities().iter().map(|p| p.max(f32::MIN_POSITIVE).ln() * by);
+    Scores::at_temperature(scores.labels(), &logits.collect::<Vec<_>>(), 1.0)
 }
 
 #[cfg(test)]
 mod tests {
+    use mixed_feelings::Labels;
+
     use super::*;
 
     /// 60 rows of logits in -2..2 and labels, the same as the reference was given.
-    fn rows(temperature: f32) -> Vec<(Scores, Sentiment)> {
+    fn rows(temperature: f32) -> Vec<(Scores, usize)> {
         let mut state = 7u32;
         let mut next = || {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -85,8 +88,8 @@ mod tests {
         };
         (0..60)
             .map(|i| {
-                let logits = [next(), next(), next()].map(|logit| logit / temperature);
-                (Scores::from_logits(logits), Sentiment::ALL[(i * 7 + i * i % 5) % 3])
+                let logits = [next(), next(), next()];
+                (Scores::at_temperature(&Labels::sentiment(), &logits, temperature), (i * 7 + i * i % 5) % 3)
             })
             .collect()
     }
@@ -111,7 +114,9 @@ mod tests {
             ),
         ];
         for (temperature, ece, nll, brier, counts) in expected {
-            let found = Calibration::of(&rows(temperature)).expect("60 rows");
+            let rows = rows(temperature);
+            let rows: Vec<_> = rows.iter().map(|(scores, label)| (scores, *label)).collect();
+            let found = Calibration::of(&rows).expect("60 rows");
             for (name, found, expected) in
                 [("ECE", found.ece, ece), ("NLL", found.nll, nll), ("Brier", found.brier, brier)]
             {
@@ -124,17 +129,18 @@ mod tests {
     #[test]
     fn a_temperature_is_taken_back() {
         for ((hot, _), (cold, _)) in rows(2.0).into_iter().zip(rows(1.0)) {
-            let back = sharpened(hot, 2.0).to_array();
-            assert!(back.iter().zip(cold.to_array()).all(|(a, b)| (a - b).abs() < 1e-5), "{back:?}");
+            let back = sharpened(&hot, 2.0);
+            let pairs = back.probabilities().iter().zip(cold.probabilities());
+            assert!(pairs.into_iter().all(|(a, b)| (a - b).abs() < 1e-5), "{back:?}");
         }
     }
 
     #[test]
     fn certain_and_right_is_perfect() {
-        let sure = Scores { negative: 0.0, neutral: 0.0, positive: 1.0 };
-        let found = Calibration::of(&[(sure, Sentiment::Positive)]).expect("a row");
+        let sure = Scores::from_probabilities(&Labels::sentiment(), vec![0.0, 0.0, 1.0]);
+        let found = Calibration::of(&[(&sure, 2)]).expect("a row");
         assert_eq!((found.ece, found.nll, found.brier, found.bins[14].rows), (0.0, 0.0, 0.0, 1));
-        let wrong = Calibration::of(&[(sure, Sentiment::Negative)]).expect("a row");
+        let wrong = Calibration::of(&[(&sure, 0)]).expect("a row");
         assert_eq!((wrong.ece, wrong.brier), (1.0, 2.0));
         assert!(wrong.nll.is_finite());
         assert_eq!(Calibration::of(&[]), None);

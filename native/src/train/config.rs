@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use mixed_feelings::{
-    fusion::{FusionConfig, FusionKind},
-    image::{Filter, Fit},
+    Labels,
+    model::{Filter, Fit, FusionConfig, FusionKind},
 };
 use serde::Deserialize;
 
@@ -49,6 +49,9 @@ pub struct ModelSection {
     pub fit: Option<Fit>,
     /// The resampling filter; as with the encoder of `from`, or bicubic, where left out.
     pub filter: Option<Filter>,
+    /// The classes: names of the default set, or `{ name, polarity }` with a polarity from -1 (unpleasant) to 1 (pleasant);
+    /// those of `from`, or negative, neutral and positive, where left out. Tables name them.
+    pub labels: Option<Labels>,
     /// How text and image are joined.
     #[serde(default)]
     pub fusion: FusionConfig,
@@ -128,7 +131,7 @@ pub enum Keep {
 pub struct TextTable {
     /// The file.
     pub file: PathBuf,
-    /// What its labels are labels of: `sentiment` (negative, neutral, positive), or any other name for a task that is
+    /// What its labels are labels of: `sentiment` (those of the model), or any other name for a task that is
     /// learned beside it with a head of its own (Caruana 1997).
     #[serde(default = "sentiment")]
     pub task: String,
@@ -203,8 +206,8 @@ pub struct FusionSection {
     /// random. Not with `fine_tune_image`.
     #[serde(default = "once")]
     pub views: usize,
-    /// The weight of a loss on the pair of both sides' labels, of which the label of the whole follows. Its head reads
-    /// what the classifier of both reads, and is left behind. Not with late fusion.
+    /// The weight of a loss on the pair of both modalities' labels, of which the label of the post follows. Its head reads
+    /// what the fused classifier reads, and is left behind. Not with late fusion.
     #[serde(default)]
     pub pair_loss: f64,
     /// Learn on image features of mean 0 and deviation 1 a channel; the model that comes out reads plain ones all the
@@ -224,7 +227,7 @@ pub struct Distillation {
     /// The folders of their checkpoints. They have seen the labels of their own training rows: with `--folds` that lets
     /// something of the held-out labels through, so measure it with `--seeds`.
     pub teachers: Vec<PathBuf>,
-    /// What both sides' logits are divided by.
+    /// What the logits of teachers and model are divided by.
     #[serde(default = "temperature")]
     pub temperature: f64,
     /// The ensemble's share of the loss; the labels have the rest.
@@ -326,7 +329,7 @@ impl TrainConfig {
             ensure!(value.is_finite() && value >= 0.0, "{name} = {value} must not be negative");
         }
         let late = self.model.fusion.kind == FusionKind::Late && self.fusion.pair_loss > 0.0;
-        ensure!(!late, "pair_loss wants a classifier of both sides: late fusion has none");
+        ensure!(!late, "pair_loss wants a fused classifier: late fusion has none");
         if let Some(Distillation { teachers, temperature, weight }) = &self.fusion.distillation {
             ensure!(!teachers.is_empty(), "[fusion.distillation] teachers names no checkpoint");
             ensure!(

@@ -5,10 +5,13 @@ use std::{collections::HashMap, path::Path};
 use anyhow::{Context, Result, bail};
 use candle_core::{Device, Tensor};
 use mixed_feelings::{
-    config::ModelConfig,
-    image::{Architecture, CnnConfig, Preprocess, cnn::Cnn},
+    Labels,
+    image::cnn::Cnn,
+    model::{
+        Architecture, BertConfig, CnnConfig, Modality, ModelConfig, Parameters, Preprocess, TEXT_PREPARATION,
+    },
     text::{
-        BertConfig, Tokenizer,
+        Tokenizer,
         bert::{Bert, normalise_checkpoint},
     },
 };
@@ -24,6 +27,18 @@ use crate::{
 /// Tokens read of a text where nothing says otherwise.
 const MAX_TOKENS: usize = 128;
 
+/// The classes that a model is trained to tell apart.
+///
+/// # Errors
+/// When the checkpoint to start from cannot be read; the message names the file.
+pub fn labels(section: &ModelSection) -> Result<Labels> {
+    match (&section.labels, &section.from) {
+        (Some(labels), _) => Ok(labels.clone()),
+        (None, Some(dir)) => Ok(Checkpoint::config(dir)?.labels),
+        (None, None) => Ok(Labels::default()),
+    }
+}
+
 /// Both base encoders, and what a checkpoint to start from has besides.
 pub struct BaseEncoders {
     /// The whole model's configuration.
@@ -34,7 +49,7 @@ pub struct BaseEncoders {
     pub text: HashMap<String, Tensor>,
     /// The image encoder's tensors, without a prefix.
     pub image: HashMap<String, Tensor>,
-    /// The heads of those encoders that come from a checkpoint, `heads.*`.
+    /// The heads of those encoders that come from a checkpoint with the same labels, `heads.*`.
     pub heads: HashMap<String, Tensor>,
 }
 
@@ -51,14 +66,16 @@ impl BaseEncoders {
             tensors.filter_map(|(n, t)| Some((n.strip_prefix(prefix)?.to_owned(), t.clone()))).collect()
         };
         let mut heads = HashMap::new();
-        let mut keep_head = |name: &str| {
-            let tensors = part(name).into_iter();
-            heads.extend(tensors.map(|(tensor, values)| (format!("{name}{tensor}"), values)));
+        let labels = labels(section)?;
+        let mut keep_head = |start: &Checkpoint, modality: Modality| {
+            let names = Parameters::new(&start.config).heads.get(modality).float_names();
+            let kept = names.into_iter().filter(|_| start.config.labels == labels);
+            heads.extend(kept.filter_map(|name| start.tensors.get(&name).cloned().map(|t| (name, t))));
         };
         let (bert, tokenizer, text) = match (&section.text, &start) {
             (Some(name), _) => text_encoder(name, device)?,
             (None, Some(start)) => {
-                keep_head("heads.text.");
+                keep_head(start, Modality::Text);
                 (start.config.text.clone(), start.tokenizer.clone(), part("text."))
             }
             (None, None) => bail!("[model] says neither `text` nor `from`"),
@@ -66,7 +83,7 @@ impl BaseEncoders {
         let (architecture, preprocess, image) = match (&section.image, &start) {
             (Some(name), _) => image_encoder(name, section, device)?,
             (None, Some(start)) => {
-                keep_head("heads.image.");
+                keep_head(start, Modality::Image);
                 let mut preprocess = start.config.preprocess.clone();
                 preprocess.input_size = section.input_size.unwrap_or(preprocess.input_size);
                 preprocess.fit = section.fit.unwrap_or(preprocess.fit);
@@ -82,6 +99,8 @@ impl BaseEncoders {
             preprocess,
             image: CnnConfig { architecture },
             fusion: section.fusion.clone(),
+            text_preparation: TEXT_PREPARATION,
+            labels,
         };
         config.check()?;
         Tokenizer::from_json(&tokenizer, config.max_tokens)

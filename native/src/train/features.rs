@@ -6,13 +6,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use candle_core::{DType, Device, Tensor};
 use mixed_feelings::{
-    config::ModelConfig,
-    fusion::{
-        FusionKind,
-        float::{ImageFeatures, TextFeatures},
-    },
-    image::{Preprocess, cnn::Cnn},
+    fusion::float::{ImageFeatures, TextFeatures},
+    image::cnn::Cnn,
     layers::{Mode, NoiseSource},
+    model::{FusionKind, Modality, ModelConfig, Preprocess},
     text::{Tokenizer, bert::Bert},
 };
 use rayon::prelude::*;
@@ -24,18 +21,18 @@ use crate::{atomic, checkpoint, data::PairRow, progress};
 /// Rows that are encoded together when features are computed once.
 const ROWS_AT_ONCE: usize = 16;
 
-/// Both sides of every pair.
+/// Both modalities of every pair.
 #[derive(Clone)]
-pub struct Sides {
+pub struct Encoded {
     /// Hidden states.
-    pub text: TextSide,
+    pub text: EncodedText,
     /// Grids.
-    pub image: ImageSide,
+    pub image: EncodedImage,
 }
 
-/// The text side of every pair.
+/// The text of every pair.
 #[derive(Clone)]
-pub enum TextSide {
+pub enum EncodedText {
     /// The encoder is frozen: hidden states of all rows, one after the other, `[all tokens, width]`, and where each
     /// row starts and how many tokens it has.
     Kept { hidden: Tensor, rows: Vec<(usize, usize)> },
@@ -43,9 +40,9 @@ pub enum TextSide {
     Live { encoder: Box<Bert>, ids: Vec<Vec<u32>> },
 }
 
-/// The image side of every pair.
+/// The image of every pair.
 #[derive(Clone)]
-pub enum ImageSide {
+pub enum EncodedImage {
     /// The encoder is frozen: the grids of all rows, `[views * rows, channels, height, width]`. The first view is that
     /// of the photos as they are, the others are of varied ones.
     Kept { grids: Tensor, views: usize },
@@ -53,16 +50,16 @@ pub enum ImageSide {
     Live { encoder: Box<Cnn>, paths: Vec<PathBuf>, preprocess: Preprocess, augment: bool },
 }
 
-impl TextSide {
+impl EncodedText {
     /// The features of these rows.
     pub fn get(&self, rows: &[usize], mode: Mode<'_>, device: &Device) -> Result<TextFeatures> {
         match self {
-            TextSide::Live { encoder, ids } => {
+            EncodedText::Live { encoder, ids } => {
                 let ids: Vec<&[u32]> = rows.iter().map(|&row| ids[row].as_slice()).collect();
                 let (ids, mask) = padded(&ids, device)?;
                 Ok(TextFeatures { hidden: encoder.forward(&ids, &mask, mode)?, mask })
             }
-            TextSide::Kept { hidden, rows: spans } => {
+            EncodedText::Kept { hidden, rows: spans } => {
                 let longest = rows.iter().map(|&row| spans[row].1).max().unwrap_or(1);
                 if longest == 1 {
                     let starts: Vec<u32> = rows.iter().map(|&row| spans[row].0 as u32).collect();
@@ -83,11 +80,11 @@ impl TextSide {
     }
 }
 
-impl ImageSide {
+impl EncodedImage {
     /// The features of these rows.
     pub fn get(&self, rows: &[usize], mode: Mode<'_>, device: &Device) -> Result<ImageFeatures> {
         match self {
-            ImageSide::Live { encoder, paths, preprocess, augment } => {
+            EncodedImage::Live { encoder, paths, preprocess, augment } => {
                 let paths: Vec<&Path> = rows.iter().map(|&row| paths[row].as_path()).collect();
                 let noise = match mode {
                     Mode::Train(noise) if *augment => Some(noise),
@@ -96,7 +93,7 @@ impl ImageSide {
                 let pixels = pictures::batch(&paths, preprocess, noise, device)?;
                 Ok(ImageFeatures { grid: encoder.forward(&pixels, mode)? })
             }
-            ImageSide::Kept { grids, views } => {
+            EncodedImage::Kept { grids, views } => {
                 let all = grids.dim(0)? / views;
                 let view = || match mode {
                     Mode::Train(noise) if *views > 1 => (noise.next_u64() % *views as u64) as usize,
@@ -110,7 +107,7 @@ impl ImageSide {
     }
 }
 
-/// Makes both sides of the rows.
+/// Encodes both modalities of the rows.
 pub struct FeatureMaker<'a> {
     /// The whole model.
     pub config: &'a ModelConfig,
@@ -125,8 +122,8 @@ pub struct FeatureMaker<'a> {
 }
 
 impl FeatureMaker<'_> {
-    /// The text side; kept unless `live`.
-    pub fn text(&self, rows: &[PairRow], live: bool) -> Result<TextSide> {
+    /// The texts; kept unless `live`.
+    pub fn text(&self, rows: &[PairRow], live: bool) -> Result<EncodedText> {
         let encoder = Bert::load(self.parameters.builder(self.device).pp("text"), &self.config.text)?;
         let encode = |row: &PairRow| -> Result<Vec<u32>> {
             let encoding = self.tokenizer.encode(&row.text);
@@ -134,12 +131,12 @@ impl FeatureMaker<'_> {
         };
         let ids = rows.iter().map(encode).collect::<Result<Vec<_>>>()?;
         if live {
-            return Ok(TextSide::Live { encoder: Box::new(encoder), ids });
+            return Ok(EncodedText::Live { encoder: Box::new(encoder), ids });
         }
         let read = ids.concat();
-        let side = TextSide::Live { encoder: Box::new(encoder), ids };
+        let texts = EncodedText::Live { encoder: Box::new(encoder), ids };
         let compute = |rows: &[usize]| -> Result<Vec<Tensor>> {
-            let features = side.get(rows, Mode::Infer, self.device)?;
+            let features = texts.get(rows, Mode::Infer, self.device)?;
             if !self.all_items() {
                 let pooled = features.pooled()?.to_device(&Device::Cpu)?;
                 return Ok(pooled.chunk(rows.len(), 0)?);
@@ -150,7 +147,7 @@ impl FeatureMaker<'_> {
                 |(i, &len): (usize, &f32)| Ok(hidden.get(i)?.narrow(0, 0, len as usize)?.contiguous()?);
             lengths.iter().enumerate().map(row).collect()
         };
-        let kept = self.keep("text", rows, &read, compute)?;
+        let kept = self.keep(Modality::Text, rows, &read, compute)?;
         let mut spans = Vec::with_capacity(rows.len());
         let mut start = 0;
         for tensor in &kept {
@@ -158,12 +155,12 @@ impl FeatureMaker<'_> {
             spans.push((start, len));
             start += len;
         }
-        Ok(TextSide::Kept { hidden: Tensor::cat(&kept, 0)?, rows: spans })
+        Ok(EncodedText::Kept { hidden: Tensor::cat(&kept, 0)?, rows: spans })
     }
 
-    /// The image side, of photos that are varied anew each time they are asked for if `augment` says so.
-    pub fn live_image(&self, rows: &[PairRow], augment: bool) -> Result<ImageSide> {
-        Ok(ImageSide::Live {
+    /// The images, of photos that are varied anew each time they are asked for if `augment` says so.
+    pub fn live_image(&self, rows: &[PairRow], augment: bool) -> Result<EncodedImage> {
+        Ok(EncodedImage::Live {
             encoder: Box::new(load_cnn(self.config, self.parameters, self.device)?),
             paths: rows.iter().map(|row| row.image.clone()).collect(),
             preprocess: self.config.preprocess.clone(),
@@ -171,8 +168,8 @@ impl FeatureMaker<'_> {
         })
     }
 
-    /// The image side, kept: of the photos as they are, and `views - 1` times of varied ones.
-    pub fn kept_image(&self, rows: &[PairRow], views: usize) -> Result<ImageSide> {
+    /// The images, kept: of the photos as they are, and `views - 1` times of varied ones.
+    pub fn kept_image(&self, rows: &[PairRow], views: usize) -> Result<EncodedImage> {
         let encoder = load_cnn(self.config, self.parameters, self.device)?;
         let mut grids = Vec::with_capacity(views * rows.len());
         for view in 0..views {
@@ -189,9 +186,9 @@ impl FeatureMaker<'_> {
                 };
                 Ok(grid.to_device(&Device::Cpu)?.chunk(part.len(), 0)?)
             };
-            grids.extend(self.keep("image", rows, &[view as u32], compute)?);
+            grids.extend(self.keep(Modality::Image, rows, &[view as u32], compute)?);
         }
-        Ok(ImageSide::Kept { grids: Tensor::cat(&grids, 0)?, views })
+        Ok(EncodedImage::Kept { grids: Tensor::cat(&grids, 0)?, views })
     }
 
     /// Whether the fusion looks at every token and cell, or at their mean alone.
@@ -203,13 +200,14 @@ impl FeatureMaker<'_> {
     /// view of the photos), else computed and written.
     fn keep(
         &self,
-        side: &str,
+        modality: Modality,
         rows: &[PairRow],
         input: &[u32],
         compute: impl Fn(&[usize]) -> Result<Vec<Tensor>> + Sync,
     ) -> Result<Vec<Tensor>> {
-        let key = self.key(side, rows, input)?;
-        let path = self.folder.join(format!("features.{side}.{}.safetensors", &key[..16]));
+        let name = modality.name();
+        let key = self.key(modality, rows, input)?;
+        let path = self.folder.join(format!("features.{name}.{}.safetensors", &key[..16]));
         if path.exists() {
             let kept = checkpoint::load_tensors(&path, &Device::Cpu)?;
             let row = |i: usize| kept.get(&i.to_string()).cloned();
@@ -217,7 +215,7 @@ impl FeatureMaker<'_> {
                 .map(|i| row(i).with_context(|| format!("{} lacks row {i}; delete it", path.display())))
                 .collect();
         }
-        let bar = progress::bar(rows.len(), format!("{side} features"));
+        let bar = progress::bar(rows.len(), format!("{name} features"));
         let order: Vec<usize> = (0..rows.len()).collect();
         let parts = order.par_chunks(ROWS_AT_ONCE).map(|rows| {
             let part = compute(rows)?;
@@ -231,17 +229,17 @@ impl FeatureMaker<'_> {
         Ok(tensors)
     }
 
-    /// A fingerprint of all that a side's features depend on.
-    fn key(&self, side: &str, rows: &[PairRow], input: &[u32]) -> Result<String> {
+    /// A fingerprint of all that a modality's features depend on.
+    fn key(&self, modality: Modality, rows: &[PairRow], input: &[u32]) -> Result<String> {
         let mut hash = Sha256::new();
         hash.update([u8::from(self.all_items())]);
         // Not the texts: a program that cleans them up otherwise reads other ids.
         input.iter().for_each(|number| hash.update(number.to_le_bytes()));
-        match side {
-            "text" => {
+        match modality {
+            Modality::Text => {
                 hash.update(serde_json::to_string(&(&self.config.text, self.config.max_tokens))?);
             }
-            _ => {
+            Modality::Image => {
                 hash.update(serde_json::to_string(&(&self.config.image, &self.config.preprocess))?);
                 for row in rows {
                     // Two configs may lead to the same photo on different ways.
@@ -252,7 +250,7 @@ impl FeatureMaker<'_> {
             }
         }
         let mut tensors: Vec<_> = self.parameters.all()?.into_iter().collect();
-        tensors.retain(|(name, _)| name.starts_with(&format!("{side}.")));
+        tensors.retain(|(name, _)| name.starts_with(&format!("{}.", modality.name())));
         tensors.sort_by(|a, b| a.0.cmp(&b.0));
         for (name, tensor) in tensors {
             hash.update(name);
@@ -271,7 +269,7 @@ pub fn has_both(rows: usize, device: &Device) -> Result<(Tensor, Tensor)> {
 }
 
 /// Draws which rows are shown without their text, and which without their image; never without both.
-pub fn drop_sides(rows: usize, p: f64, noise: &NoiseSource) -> (Vec<f32>, Vec<f32>) {
+pub fn drop_modalities(rows: usize, p: f64, noise: &NoiseSource) -> (Vec<f32>, Vec<f32>) {
     let draw = || f64::from(noise.next_f32());
     (0..rows)
         .map(|_| match draw() {

@@ -6,18 +6,17 @@ use anyhow::{Context, Result};
 use candle_core::{D, DType, Device, Tensor};
 use candle_nn::{Linear, Module, ops::softmax};
 use mixed_feelings::{
-    Sentiment,
-    config::ModelConfig,
     fusion::{
-        FusionKind,
+        HeadLogits, Readout,
         float::{Fusion, Outputs},
     },
     layers::{Mode, NoiseSource},
+    model::{self, FusionKind, ModelConfig},
 };
 
 use super::{
     config::FusionSection,
-    features::{Sides, drop_sides},
+    features::{Encoded, drop_modalities},
     learn::{Task, shuffled},
     losses::{class_weights, distillation},
     objective::{Answers, Graded},
@@ -50,12 +49,13 @@ pub struct FusionTask {
     rows: Arc<[PairRow]>,
     learned: Vec<usize>,
     held_out: Vec<usize>,
-    sides: Sides,
+    encoded: Encoded,
     fusion: Fusion,
+    readout: Readout,
     weights: ClassWeights,
     section: FusionSection,
     teachers: Option<Teachers>,
-    /// Tells the pair of both sides' labels; serves the training alone.
+    /// Tells the pair of both modalities' labels; serves the training alone.
     pair_head: Option<Linear>,
     device: Device,
 }
@@ -74,33 +74,36 @@ impl FusionTask {
         config: &ModelConfig,
         parameters: &Parameters,
         pairs: Pairs,
-        sides: Sides,
+        encoded: Encoded,
         teachers: Option<Teachers>,
         device: &Device,
     ) -> Result<Self> {
         let Pairs { rows, learned, held_out } = pairs;
-        let channels = config.image.architecture.network().channels;
+        let classes = config.labels.len();
+        let model = model::Parameters::new(config);
         let builder = parameters.builder(device);
         let taught = || learned.iter().map(|&row| &rows[row]);
         let weigh = |labels: &mut dyn Iterator<Item = usize>| {
-            class_weights(labels, Sentiment::ALL.len(), section.learning.class_balance)
+            class_weights(labels, classes, section.learning.class_balance)
         };
         let weights = ClassWeights {
-            fused: weigh(&mut taught().filter_map(|row| row.label).map(|label| label as usize)),
-            text: weigh(&mut taught().map(|row| row.text_label as usize)),
-            image: weigh(&mut taught().map(|row| row.image_label as usize)),
+            fused: weigh(&mut taught().filter_map(|row| row.label)),
+            text: weigh(&mut taught().map(|row| row.text_label)),
+            image: weigh(&mut taught().map(|row| row.image_label)),
         };
-        let fusion = Fusion::load(builder.clone(), &config.fusion, config.text.hidden_size, channels)?;
+        let fusion = Fusion::load(builder.clone(), &config.fusion, &model)?;
+        let readout = Readout::of_checkpoint(&builder, config.labels.clone(), &model)?;
         let pair_head = (section.pair_loss > 0.0).then(|| {
             let width = config.fusion.width * if config.fusion.kind == FusionKind::Concat { 2 } else { 1 };
-            candle_nn::linear(width, Sentiment::ALL.len().pow(2), builder.pp(TASK_HEADS).pp("pair"))
+            candle_nn::linear(width, classes.pow(2), builder.pp(TASK_HEADS).pp("pair"))
         });
         Ok(FusionTask {
             rows,
             learned,
             held_out,
-            sides,
+            encoded,
             fusion,
+            readout,
             weights,
             section: section.clone(),
             teachers,
@@ -110,21 +113,25 @@ impl FusionTask {
     }
 
     fn outputs(&self, rows: &[usize], has: (Vec<f32>, Vec<f32>), mode: Mode<'_>) -> Result<Outputs> {
-        let text = self.sides.text.get(rows, mode, &self.device)?;
-        let image = self.sides.image.get(rows, mode, &self.device)?;
+        let text = self.encoded.text.get(rows, mode, &self.device)?;
+        let image = self.encoded.image.get(rows, mode, &self.device)?;
         let has_text = Tensor::new(has.0, &self.device)?;
         let has_image = Tensor::new(has.1, &self.device)?;
         Ok(self.fusion.forward(Some(&text), Some(&image), &has_text, &has_image, mode)?)
     }
 
-    /// Rows of val whose sides are opposed, and the logit that the uncalibrated contradiction has there.
+    /// For each row of val the logit of the contradiction, not calibrated, and whether its modalities are opposed.
     pub fn contradictions(&self) -> Result<Vec<(f32, bool)>> {
         let mut found = Vec::new();
         for rows in self.held_out.chunks(ROWS_AT_ONCE) {
             let outputs = self.outputs(rows, both(rows.len()), Mode::Infer)?;
-            let logits = outputs.contradiction.context("no contradiction without both sides")?;
-            let relations = rows.iter().map(|&row| self.rows[row].relation == Relation::Conflict);
-            found.extend(logits.to_vec1::<f32>()?.into_iter().zip(relations));
+            let logits = |head: Option<Tensor>| Ok(head.context("no logits")?.to_vec2::<f32>()?);
+            let (text, image): (Result<_>, Result<_>) = (logits(outputs.text), logits(outputs.image));
+            for ((&row, text), image) in rows.iter().zip(text?).zip(image?) {
+                let logits = HeadLogits { text: Some(text), image: Some(image), fused: None };
+                let logit = self.readout.opposition_logit(&logits).context("both modalities are there")?;
+                found.push((logit, self.rows[row].relation == Relation::Conflict));
+            }
         }
         Ok(found)
     }
@@ -134,9 +141,8 @@ impl FusionTask {
         let mut heads = Heads::default();
         for rows in self.held_out.chunks(ROWS_AT_ONCE) {
             let outputs = self.outputs(rows, both(rows.len()), Mode::Infer)?;
-            let add = |said: &mut Vec<Said>, logits: &Tensor, label: fn(&PairRow) -> Option<Sentiment>| {
+            let add = |said: &mut Vec<Said>, logits: &Tensor, label: fn(&PairRow) -> Option<usize>| {
                 for (&row, logits) in rows.iter().zip(logits.to_vec2::<f32>()?) {
-                    let logits = logits.try_into().ok().context("three logits a row")?;
                     said.extend(label(&self.rows[row]).map(|label| (logits, label)));
                 }
                 Ok::<_, anyhow::Error>(())
@@ -163,13 +169,13 @@ impl FusionTask {
         Ok(Some(total))
     }
 
-    /// The sum of the probabilities that each modality's own head gives to the label of the whole.
+    /// The sum of the probabilities that each modality's own head gives to the label of the post.
     fn confidence(&self, rows: &[usize], text: &Tensor, image: &Tensor) -> Result<[f64; 2]> {
         let sum = |logits: &Tensor| -> Result<f64> {
             let probabilities = softmax(logits, D::Minus1)?.to_vec2::<f32>()?;
             let labelled =
                 rows.iter().zip(probabilities).filter_map(|(&row, p)| Some((self.rows[row].label?, p)));
-            Ok(labelled.map(|(label, p)| f64::from(p[label as usize])).sum())
+            Ok(labelled.map(|(label, p)| f64::from(p[label])).sum())
         };
         Ok([sum(text)?, sum(image)?])
     }
@@ -193,22 +199,20 @@ impl Task for FusionTask {
 
     fn answers(&self, rows: &[usize], mode: Mode<'_>) -> Result<Answers> {
         let has = match mode {
-            Mode::Train(noise) => drop_sides(rows.len(), self.section.modality_dropout, noise),
+            Mode::Train(noise) => drop_modalities(rows.len(), self.section.modality_dropout, noise),
             Mode::Infer => both(rows.len()),
         };
-        let seen_whole: Vec<bool> =
-            has.0.iter().zip(&has.1).map(|(text, image)| text * image > 0.0).collect();
+        let seen_both: Vec<bool> = has.0.iter().zip(&has.1).map(|(text, image)| text * image > 0.0).collect();
         let outputs = self.outputs(rows, has, mode)?;
         let labels_share = 1.0 - self.section.distillation.as_ref().map_or(0.0, |d| d.weight);
-        let graded =
-            |logits: &Tensor, share: f64, weights: &[f32], label: fn(&PairRow) -> Option<Sentiment>| {
-                let labels: Vec<Option<Sentiment>> = rows.iter().map(|&row| label(&self.rows[row])).collect();
-                let targets = labels.iter().map(|l| l.map_or(0, |l| l as u32)).collect();
-                // A pair whose sides are opposed has no merged label: its fused answer counts for nothing.
-                let share = (share * labels_share) as f32;
-                let weigh = |label: &Option<Sentiment>| label.map_or(0.0, |l| weights[l as usize] * share);
-                Graded { logits: logits.clone(), targets, weights: labels.iter().map(weigh).collect() }
-            };
+        let graded = |logits: &Tensor, share: f64, weights: &[f32], label: fn(&PairRow) -> Option<usize>| {
+            let labels: Vec<Option<usize>> = rows.iter().map(|&row| label(&self.rows[row])).collect();
+            let targets = labels.iter().map(|l| l.map_or(0, |l| l as u32)).collect();
+            // A pair whose modalities are opposed has no merged label: its fused answer counts for nothing.
+            let share = (share * labels_share) as f32;
+            let weigh = |label: &Option<usize>| label.map_or(0.0, |l| weights[l] * share);
+            Graded { logits: logits.clone(), targets, weights: labels.iter().map(weigh).collect() }
+        };
         let (text, image) =
             (outputs.text.context("no text logits")?, outputs.image.context("no image logits")?);
         let confidence = (self.section.learning.ogm_ge > 0.0).then(|| self.confidence(rows, &text, &image));
@@ -219,27 +223,26 @@ impl Task for FusionTask {
             graded(&text, self.section.text_loss, &self.weights.text, |row| Some(row.text_label)),
             graded(&image, self.section.image_loss, &self.weights.image, |row| Some(row.image_label)),
         ];
-        if let (Some(head), Some(joined)) = (&self.pair_head, &outputs.joined) {
+        if let (Some(head), Some(features)) = (&self.pair_head, &outputs.fused_features) {
             let pair = |&row: &usize| {
                 let PairRow { text_label, image_label, .. } = self.rows[row];
-                (text_label as usize * Sentiment::ALL.len() + image_label as usize) as u32
+                (text_label * self.readout.labels.len() + image_label) as u32
             };
             let targets = rows.iter().map(pair).collect();
-            // The label of a side that is not shown cannot be told.
+            // The label of a modality that is not shown cannot be told.
             let weight = (self.section.pair_loss * labels_share) as f32;
-            let weights = seen_whole.iter().map(|&whole| if whole { weight } else { 0.0 }).collect();
-            heads.push(Graded { logits: head.forward(joined)?, targets, weights });
+            let weights = seen_both.iter().map(|&whole| if whole { weight } else { 0.0 }).collect();
+            heads.push(Graded { logits: head.forward(features)?, targets, weights });
         }
         Ok(Answers { heads, extra, confidence: confidence.transpose()? })
     }
 
     fn evaluate(&self) -> Result<Evaluation> {
-        let mut fused = Confusion::default();
-        let (mut text, mut image) = (Confusion::default(), Confusion::default());
-        let (mut own_text, mut own_image) = (Confusion::default(), Confusion::default());
+        let [mut fused, mut text, mut image, mut own_text, mut own_image] =
+            [(); 5].map(|()| Confusion::new(&self.readout.labels));
         for rows in self.held_out.chunks(ROWS_AT_ONCE) {
             let outputs = self.outputs(rows, both(rows.len()), Mode::Infer)?;
-            let predictions = |logits: &Tensor| -> Result<Vec<Sentiment>> {
+            let predictions = |logits: &Tensor| -> Result<Vec<usize>> {
                 Ok(logits.to_vec2::<f32>()?.iter().map(|logits| most_likely(logits)).collect())
             };
             let fused_said = predictions(&outputs.fused)?;
@@ -247,12 +250,12 @@ impl Task for FusionTask {
             let image_said = predictions(outputs.image.as_ref().context("no image logits")?)?;
             for (i, &row) in rows.iter().enumerate() {
                 let row = &self.rows[row];
-                own_text.record(row.text_label, text_said[i]);
-                own_image.record(row.image_label, image_said[i]);
+                own_text.record(row.text_label, text_said[i], 1);
+                own_image.record(row.image_label, image_said[i], 1);
                 if let Some(label) = row.label {
-                    fused.record(label, fused_said[i]);
-                    text.record(label, text_said[i]);
-                    image.record(label, image_said[i]);
+                    fused.record(label, fused_said[i], 1);
+                    text.record(label, text_said[i], 1);
+                    image.record(label, image_said[i], 1);
                 }
             }
         }

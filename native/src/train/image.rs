@@ -6,13 +6,10 @@ use anyhow::{Context, Result, ensure};
 use candle_core::{Device, Tensor};
 use candle_nn::{Linear, Module};
 use mixed_feelings::{
-    Sentiment,
-    config::ModelConfig,
-    image::{
-        Preprocess,
-        cnn::{Cnn, average_pool},
-    },
+    Labels,
+    image::cnn::{Cnn, average_pool},
     layers::{Mode, NoiseSource},
+    model::{self, ModelConfig, Preprocess},
 };
 use rayon::prelude::*;
 
@@ -21,7 +18,7 @@ use super::{
     learn::{Task, shuffled},
     losses::class_weights,
     objective::{Answers, Graded},
-    parameters::{Frozen, Parameters},
+    parameters::{Frozen, Parameters, linear},
     pictures,
     record::Evaluation,
     text::most_likely,
@@ -34,6 +31,7 @@ use crate::{
 
 /// The image stage's data and model.
 pub struct ImageTask {
+    labels: Labels,
     train: Vec<PairRow>,
     val: Vec<PairRow>,
     weights: Vec<f32>,
@@ -52,16 +50,16 @@ impl ImageTask {
         parameters: &Parameters,
         device: &Device,
     ) -> Result<Self> {
-        let (train, val) = split(&section.pairs)?;
+        let (train, val) = split(&section.pairs, &config.labels)?;
         let builder = parameters.builder(device);
         let encoder = load_cnn(config, parameters, device)?;
-        let channels = encoder.network().channels;
-        let labels = train.iter().map(|row| row.image_label as usize);
+        let labels = train.iter().map(|row| row.image_label);
         Ok(ImageTask {
-            weights: class_weights(labels, Sentiment::ALL.len(), section.learning.class_balance),
+            weights: class_weights(labels, config.labels.len(), section.learning.class_balance),
             augment: section.augment,
+            labels: config.labels.clone(),
             encoder,
-            head: candle_nn::linear(channels, Sentiment::ALL.len(), builder.pp("heads.image"))?,
+            head: linear(&builder, &model::Parameters::new(config).heads.image)?,
             preprocess: config.preprocess.clone(),
             device: device.clone(),
             train,
@@ -99,7 +97,7 @@ impl Task for ImageTask {
 
     fn evaluate(&self) -> Result<Evaluation> {
         let bar = progress::bar(self.val.len(), "image val");
-        let parts = self.val.par_chunks(16).map(|rows| -> Result<Vec<(Sentiment, Sentiment)>> {
+        let parts = self.val.par_chunks(16).map(|rows| -> Result<Vec<(usize, usize)>> {
             let rows: Vec<&PairRow> = rows.iter().collect();
             let logits = self.logits(&rows, Mode::Infer)?.to_vec2::<f32>()?;
             bar.inc(rows.len() as u64);
@@ -107,15 +105,15 @@ impl Task for ImageTask {
         });
         let pairs = parts.collect::<Result<Vec<_>>>()?.concat();
         bar.finish_and_clear();
-        let metrics = pairs.into_iter().collect::<Confusion>().metrics().context("val has no rows")?;
+        let metrics = Confusion::of(&self.labels, pairs).metrics().context("val has no rows")?;
         let figures = BTreeMap::from([("accuracy", metrics.accuracy), ("macro_f1", metrics.macro_f1)]);
         Ok(Evaluation { score: metrics.macro_f1, figures })
     }
 }
 
 /// The rows of a table of pairs whose column `split` says train, and those where it says val.
-pub fn split(pairs: &Path) -> Result<(Vec<PairRow>, Vec<PairRow>)> {
-    let rows = read_pairs(pairs)?;
+pub fn split(pairs: &Path, labels: &Labels) -> Result<(Vec<PairRow>, Vec<PairRow>)> {
+    let rows = read_pairs(pairs, labels)?;
     let part = |name: &str| -> Vec<PairRow> {
         rows.iter().filter(|row| row.split.as_deref() == Some(name)).cloned().collect()
     };

@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, path::Path};
 
 use anyhow::{Context, Result, ensure};
 use candle_core::Device;
+use mixed_feelings::Labels;
 
 use super::{
     config::TrainConfig,
@@ -16,22 +17,24 @@ use crate::{checkpoint::Checkpoint, data::PairRow};
 /// Reads every table, looks whether each picture is there (not into it, which takes its time), and loads the teachers.
 ///
 /// # Errors
-/// When something is missing or wrong; the file and line are named.
-pub fn check(config: &TrainConfig) -> Result<()> {
+/// When something is missing or wrong, or a teacher has other labels; the file and line are named.
+pub fn check(config: &TrainConfig, labels: &Labels) -> Result<()> {
     if let Some(section) = &config.text {
-        texts::check(section)?;
+        texts::check(section, labels)?;
     }
     let of_image = config.image.iter().map(|section| section.pairs.as_path());
     let tables: BTreeSet<&Path> = of_image.chain([config.fusion.pairs.as_path()]).collect();
     for table in tables {
-        let (train, val) = split(table)?;
+        let (train, val) = split(table, labels)?;
         for row in train.iter().chain(&val) {
             check_pair(row).with_context(|| format!("{} line {}", table.display(), row.line))?;
         }
     }
     for dir in config.fusion.distillation.iter().flat_map(|section| &section.teachers) {
-        let teacher = Checkpoint::load(dir, &Device::Cpu).and_then(|teacher| teacher.model(&Device::Cpu));
-        teacher.with_context(|| format!("teacher {}", dir.display()))?;
+        let named = || format!("teacher {}", dir.display());
+        let teacher = Checkpoint::load(dir, &Device::Cpu).with_context(named)?;
+        teacher.model(&Device::Cpu).with_context(named)?;
+        ensure!(teacher.config.labels == *labels, "{}: it has other labels than [model]", named());
     }
     Ok(())
 }

@@ -35,11 +35,14 @@ use anyhow::{Context, Result};
 use candle_core::{Device, Tensor};
 use config::{Distillation, Keep, Learning, TrainConfig};
 use encoders::BaseEncoders;
-use features::{FeatureMaker, Sides};
+use features::{Encoded, FeatureMaker};
 use fusion::{FusionTask, Pairs};
 use image::ImageTask;
 use learn::{Learner, Task};
-use mixed_feelings::{config::ModelConfig, fusion::Temperatures, text::Tokenizer};
+use mixed_feelings::{
+    model::{ModelConfig, Temperatures},
+    text::Tokenizer,
+};
 use origin::Origin;
 use parameters::{Frozen, Parameters};
 use record::Record;
@@ -49,9 +52,16 @@ use state::StateFile;
 use teachers::Teachers;
 use text::{TASK_HEADS, TextStage};
 
-use crate::{checkpoint::Checkpoint, data::PairRow, device::DeviceChoice};
+use crate::{
+    checkpoint::{Checkpoint, image_readers},
+    data::PairRow,
+    device::DeviceChoice,
+};
 
 /// Trains a model as a TOML file says.
+///
+/// The model tells apart negative, neutral and positive, or what `labels` in the config's `[model]` names; the tables name
+/// the same labels.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
@@ -70,8 +80,8 @@ pub struct Args {
     /// Run the fusion stage with so many seeds, to measure it: prints mean and spread, keeps no model.
     #[arg(long, value_name = "N", conflicts_with = "resume")]
     seeds: Option<NonZero<usize>>,
-    /// Run the fusion stage as a cross-validation over train and val together: near-duplicates (`dup_group`) stay on
-    /// one side, the last epoch is measured. Prints mean and spread, keeps no model.
+    /// Run the fusion stage as a cross-validation over train and val together: near-duplicates (`dup_group`) stay
+    /// together, the last epoch is measured. Prints mean and spread, keeps no model.
     #[arg(long, value_name = "K", conflicts_with = "resume", value_parser = clap::value_parser!(u64).range(2..=100))]
     folds: Option<u64>,
     /// Go on exactly where an earlier run of the same config was broken off.
@@ -111,7 +121,7 @@ pub fn run(args: Args) -> Result<()> {
     let origin = Origin::read(&args.config, &args.set)?;
     let features = args.features.unwrap_or_else(|| config.out.clone());
     // Whatever may be wrong with what is read comes before whatever is written.
-    inputs::check(&config)?;
+    inputs::check(&config, &encoders::labels(&config.model)?)?;
     let base = BaseEncoders::load(&config.model, &device)?;
     for folder in [&config.out, &features] {
         std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
@@ -155,7 +165,7 @@ impl Training {
         let tokenizer = Tokenizer::from_json(&self.tokenizer, max_tokens)?;
         let parameters = parameters
             .with_frozen(Frozen::new(section.learning.freeze.iter().cloned().chain(["image.*".into()])));
-        let task = TextStage::new(&section, &self.model.text, &tokenizer, &parameters, &self.device)?;
+        let task = TextStage::new(&section, &self.model, &tokenizer, &parameters, &self.device)?;
         self.learn(&task, &section.learning, &parameters, self.shards, resume)
     }
 
@@ -172,13 +182,13 @@ impl Training {
     fn fusion_stage(&mut self, parameters: &Parameters, resume: bool) -> Result<()> {
         let section = self.config.fusion.clone();
         let parameters = parameters.with_frozen(self.frozen_in_fusion());
-        let (mut rows, val) = image::split(&section.pairs)?;
+        let (mut rows, val) = image::split(&section.pairs, &self.model.labels)?;
         let (learned, held_out) = ((0..rows.len()).collect(), (rows.len()..rows.len() + val.len()).collect());
         rows.extend(val);
-        let sides = self.sides(&rows, &parameters)?;
+        let encoded = self.encoded(&rows, &parameters)?;
         let teachers = self.teachers(&rows)?;
         let pairs = Pairs { rows: rows.into(), learned, held_out };
-        let (task, standard) = self.fusion_task(&parameters, pairs, sides, teachers)?;
+        let (task, standard) = self.fusion_task(&parameters, pairs, encoded, teachers)?;
         let shards = self.shards_of_images(&parameters);
         self.learn(&task, &section.learning, &parameters, shards, resume)?;
         let (scale, bias) = platt::fit(&task.contradictions()?);
@@ -209,24 +219,24 @@ impl Training {
             section.learning.patience = 0;
         }
         let frozen = self.frozen_in_fusion();
-        let (mut rows, val) = image::split(&section.pairs)?;
+        let (mut rows, val) = image::split(&section.pairs, &self.model.labels)?;
         let train = rows.len();
         rows.extend(val);
         let live = section.fine_tune_text || section.fine_tune_image;
         let kept =
-            if live { None } else { Some(self.sides(&rows, &parameters.with_frozen(frozen.clone()))?) };
+            if live { None } else { Some(self.encoded(&rows, &parameters.with_frozen(frozen.clone()))?) };
         let teachers = self.teachers(&rows)?;
-        let runs = plan.runs(self.config.seed, &rows, train)?;
+        let runs = plan.runs(self.config.seed, &rows, self.model.labels.len(), train)?;
         let rows: Arc<[PairRow]> = rows.into();
         let mut outcomes = Vec::with_capacity(runs.len());
         for run in runs {
             let stays =
                 |name: &str| name.starts_with("text.") || name.starts_with("image.") || frozen.covers(name);
             let parameters = parameters.with_frozen(frozen.clone()).anew(run.seed, stays)?;
-            let sides = kept.clone().map_or_else(|| self.sides(&rows, &parameters), Ok)?;
+            let encoded = kept.clone().map_or_else(|| self.encoded(&rows, &parameters), Ok)?;
             let (learned, held_out) = (run.learned.clone(), run.held_out.clone());
             let pairs = Pairs { rows: rows.clone(), learned, held_out };
-            let (task, _) = self.fusion_task(&parameters, pairs, sides, teachers.clone())?;
+            let (task, _) = self.fusion_task(&parameters, pairs, encoded, teachers.clone())?;
             let shards = self.shards_of_images(&parameters);
             let learner = Learner {
                 learning: &section.learning,
@@ -253,18 +263,19 @@ impl Training {
         &self,
         parameters: &Parameters,
         pairs: Pairs,
-        mut sides: Sides,
+        mut encoded: Encoded,
         teachers: Option<Teachers>,
     ) -> Result<(FusionTask, Option<Standard>)> {
         let section = &self.config.fusion;
         let mut standard = None;
         if section.standardise_image {
-            (sides.image, standard) = standardise(sides.image, &pairs.learned)?;
+            let readers = image_readers(&self.model);
+            (encoded.image, standard) = standardise(encoded.image, &pairs.learned, readers)?;
             if let Some(standard) = &standard {
                 standard.unfold(parameters)?;
             }
         }
-        let task = FusionTask::new(section, &self.model, parameters, pairs, sides, teachers, &self.device)?;
+        let task = FusionTask::new(section, &self.model, parameters, pairs, encoded, teachers, &self.device)?;
         Ok((task, standard))
     }
 
@@ -296,7 +307,7 @@ impl Training {
     }
 
     /// What the encoders say of the rows.
-    fn sides(&self, rows: &[PairRow], parameters: &Parameters) -> Result<Sides> {
+    fn encoded(&self, rows: &[PairRow], parameters: &Parameters) -> Result<Encoded> {
         let section = &self.config.fusion;
         let tokenizer = Tokenizer::from_json(&self.tokenizer, self.model.max_tokens)?;
         let maker = FeatureMaker {
@@ -311,7 +322,7 @@ impl Training {
         } else {
             maker.kept_image(rows, section.views)?
         };
-        Ok(Sides { text: maker.text(rows, section.fine_tune_text)?, image })
+        Ok(Encoded { text: maker.text(rows, section.fine_tune_text)?, image })
     }
 
     fn learn(

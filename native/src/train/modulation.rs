@@ -1,7 +1,7 @@
 //! OGM-GE (Peng, Wei, Deng, Wang & Hu 2022): the modality that is ahead learns more slowly, so that the other catches up.
 
 use candle_core::{Result, Tensor, backprop::GradStore};
-use mixed_feelings::layers::NoiseSource;
+use mixed_feelings::{layers::NoiseSource, model::Modality};
 
 use super::parameters::{Parameters, normal};
 
@@ -25,14 +25,12 @@ pub fn modulate(
     noise: &NoiseSource,
 ) -> Result<()> {
     for (name, var) in parameters.trainable() {
-        let own = |modality: &str| {
-            name.starts_with(&format!("{modality}.")) || name.starts_with(&format!("fusion.{modality}."))
+        let is_own = |modality: &Modality| {
+            let part = name.strip_prefix("fusion.").unwrap_or(&name);
+            part.split_once('.').is_some_and(|(first, _)| first == modality.name())
         };
-        let coefficient = match (own("text"), own("image")) {
-            (true, _) => coefficients[0],
-            (_, true) => coefficients[1],
-            _ => continue,
-        };
+        let Some(modality) = Modality::ALL.iter().position(is_own) else { continue };
+        let coefficient = coefficients[modality];
         if coefficient < 1.0
             && let Some(gradient) = gradients.remove(&var)
         {

@@ -6,8 +6,8 @@ use std::{
 };
 
 use candle_core::{DType, Device, Result, Shape, Tensor, Var, bail};
-use candle_nn::{Init, VarBuilder, init::NormalOrUniform, var_builder::SimpleBackend};
-use mixed_feelings::layers::NoiseSource;
+use candle_nn::{Init, Linear, VarBuilder, init::NormalOrUniform, var_builder::SimpleBackend};
+use mixed_feelings::{layers::NoiseSource, model::LinearParameter};
 
 /// Every parameter by name. A clone shares the parameters.
 ///
@@ -135,6 +135,11 @@ impl SimpleBackend for Parameters {
     fn contains_tensor(&self, name: &str) -> bool {
         self.lock().contains_key(name)
     }
+}
+
+/// The layer of this name and shape.
+pub fn linear(builder: &VarBuilder<'_>, layer: &LinearParameter) -> Result<Linear> {
+    candle_nn::linear(layer.inputs, layer.outputs, builder.pp(&layer.name))
 }
 
 /// Patterns of the names of parameters that are not trained: a `*` stands for any characters.

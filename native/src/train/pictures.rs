@@ -4,10 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use candle_core::{Device, Tensor};
-use mixed_feelings::{
-    image::{Picture, Preprocess},
-    layers::NoiseSource,
-};
+use mixed_feelings::{image::Picture, layers::NoiseSource, model::Preprocess};
 use rayon::prelude::*;
 
 use crate::post;

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt::Write as _, path::Path};
 
 use anyhow::{Result, ensure};
-use mixed_feelings::{Sentiment, layers::NoiseSource};
+use mixed_feelings::layers::NoiseSource;
 use serde::Serialize;
 
 use super::{folds, record::Evaluation};
@@ -32,11 +32,11 @@ pub struct Run {
 }
 
 impl Plan {
-    /// All runs over `rows`, of which the first `train` are the table's train. Each seed deals the folds anew.
+    /// All runs over `rows` with so many `classes`, of which the first `train` are the table's train. Each seed deals the folds anew.
     ///
     /// # Errors
     /// When the rows have no groups, or fewer of them than there are folds.
-    pub fn runs(&self, seed: u64, rows: &[PairRow], train: usize) -> Result<Vec<Run>> {
+    pub fn runs(&self, seed: u64, rows: &[PairRow], classes: usize, train: usize) -> Result<Vec<Run>> {
         let mut runs = Vec::new();
         for seed in (seed..).take(self.seeds) {
             let Some(folds) = self.folds else {
@@ -44,7 +44,7 @@ impl Plan {
                 runs.push(Run { seed, fold: None, learned, held_out });
                 continue;
             };
-            let fold_of = deal(rows, folds, seed)?;
+            let fold_of = deal(rows, classes, folds, seed)?;
             for fold in 0..folds {
                 let (held_out, learned) = (0..rows.len()).partition(|&row| fold_of[row] == fold);
                 runs.push(Run { seed, fold: Some(fold + 1), learned, held_out });
@@ -54,15 +54,14 @@ impl Plan {
     }
 }
 
-fn deal(rows: &[PairRow], folds: usize, seed: u64) -> Result<Vec<usize>> {
-    let conflict = Sentiment::ALL.len();
+fn deal(rows: &[PairRow], classes: usize, folds: usize, seed: u64) -> Result<Vec<usize>> {
     let mut grouped = Vec::with_capacity(rows.len());
     for row in rows {
         let group = row.dup_group.as_deref().filter(|group| !group.is_empty());
         let group = group.unwrap_or(&row.id);
-        grouped.push((group, row.label.map_or(conflict, |label| label as usize)));
+        grouped.push((group, row.label.unwrap_or(classes)));
     }
-    let dealt = folds::assign(&grouped, conflict + 1, folds, &NoiseSource::new(seed));
+    let dealt = folds::assign(&grouped, classes + 1, folds, &NoiseSource::new(seed));
     ensure!((0..folds).all(|fold| dealt.contains(&fold)), "--folds {folds}: there are fewer groups of pairs");
     Ok(dealt)
 }
@@ -150,7 +149,7 @@ mod tests {
     use crate::data::Relation;
 
     fn row(id: usize, group: &str) -> PairRow {
-        let label = Sentiment::ALL[id % 3];
+        let label = id % 3;
         PairRow {
             line: id,
             id: id.to_string(),
@@ -168,7 +167,7 @@ mod tests {
     #[test]
     fn every_row_is_held_out_once_a_seed() -> Result<()> {
         let rows: Vec<PairRow> = (0..30).map(|id| row(id, &(id / 2).to_string())).collect();
-        let runs = Plan { seeds: 2, folds: Some(3) }.runs(7, &rows, 20)?;
+        let runs = Plan { seeds: 2, folds: Some(3) }.runs(7, &rows, 3, 20)?;
         assert_eq!(runs.len(), 6);
         for seed in [7, 8] {
             let mut held: Vec<usize> =
@@ -180,9 +179,9 @@ mod tests {
             assert_eq!(run.learned.len() + run.held_out.len(), 30);
             assert!(run.learned.iter().all(|a| run.held_out.iter().all(|b| a / 2 != b / 2)));
         }
-        let runs = Plan { seeds: 2, folds: None }.runs(7, &rows, 20)?;
+        let runs = Plan { seeds: 2, folds: None }.runs(7, &rows, 3, 20)?;
         assert_eq!((runs.len(), runs[1].seed, &runs[1].held_out), (2, 8, &(20..30).collect()));
-        let error = Plan { seeds: 1, folds: Some(16) }.runs(7, &rows, 20).expect_err("15 groups");
+        let error = Plan { seeds: 1, folds: Some(16) }.runs(7, &rows, 3, 20).expect_err("15 groups");
         assert!(error.to_string().contains("--folds 16"), "{error}");
         Ok(())
     }

@@ -5,27 +5,28 @@
 use std::collections::HashMap;
 
 use candle_core::{Result, Tensor};
+use mixed_feelings::model::LinearParameter;
 
-use super::{features::ImageSide, parameters::Parameters};
-use crate::checkpoint::IMAGE_READERS;
+use super::{features::EncodedImage, parameters::Parameters};
 
 /// Keeps a channel that never changes from being divided by zero.
 const EPS: f64 = 1e-5;
 
-/// Mean and standard deviation of each channel, `[channels]`.
+/// Mean and standard deviation of each channel, `[channels]`, and the layers that read the features.
 pub struct Standard {
+    readers: Vec<LinearParameter>,
     mean: Tensor,
     deviation: Tensor,
 }
 
 impl Standard {
-    /// Of the pooled features of `rows`.
-    pub fn of(grids: &Tensor, rows: &[usize]) -> Result<Self> {
+    /// Of the pooled features of `rows`, which `readers` read.
+    pub fn of(grids: &Tensor, rows: &[usize], readers: Vec<LinearParameter>) -> Result<Self> {
         let index: Vec<u32> = rows.iter().map(|&row| row as u32).collect();
         let pooled = grids.mean((2, 3))?.index_select(&Tensor::new(index, grids.device())?, 0)?;
         let mean = pooled.mean(0)?;
         let deviation = (pooled.broadcast_sub(&mean)?.sqr()?.mean(0)? + EPS)?.sqrt()?;
-        Ok(Standard { mean, deviation })
+        Ok(Standard { readers, mean, deviation })
     }
 
     /// The grids `[rows, channels, height, width]`, standardised.
@@ -58,8 +59,8 @@ impl Standard {
         parameters: &Parameters,
         change: impl Fn(&Tensor, &Tensor) -> Result<(Tensor, Tensor)>,
     ) -> Result<()> {
-        for reader in IMAGE_READERS {
-            let names = [format!("{reader}.weight"), format!("{reader}.bias")];
+        for reader in &self.readers {
+            let names = reader.float_names();
             let (Some(weight), Some(bias)) = (parameters.get(&names[0]), parameters.get(&names[1])) else {
                 continue;
             };
@@ -73,11 +74,15 @@ impl Standard {
 }
 
 /// Standardises kept image features by what `rows` hold; encoders that are trained are left alone.
-pub fn standardise(side: ImageSide, rows: &[usize]) -> Result<(ImageSide, Option<Standard>)> {
-    match side {
-        ImageSide::Kept { grids, views } => {
-            let standard = Standard::of(&grids, rows)?;
-            Ok((ImageSide::Kept { grids: standard.apply(&grids)?, views }, Some(standard)))
+pub fn standardise(
+    images: EncodedImage,
+    rows: &[usize],
+    readers: Vec<LinearParameter>,
+) -> Result<(EncodedImage, Option<Standard>)> {
+    match images {
+        EncodedImage::Kept { grids, views } => {
+            let standard = Standard::of(&grids, rows, readers)?;
+            Ok((EncodedImage::Kept { grids: standard.apply(&grids)?, views }, Some(standard)))
         }
         live => Ok((live, None)),
     }
@@ -95,7 +100,8 @@ mod tests {
         let values: Vec<f32> =
             (0..5 * 3 * 4).map(|i| ((i * 37) % 17) as f32 * 0.1 + (i / 4 % 3) as f32).collect();
         let grids = Tensor::from_vec(values, (5, 3, 2, 2), &Device::Cpu)?;
-        let standard = Standard::of(&grids, &[0, 1, 2, 3, 4])?;
+        let head = LinearParameter { name: "heads.image".into(), outputs: 2, inputs: 3 };
+        let standard = Standard::of(&grids, &[0, 1, 2, 3, 4], vec![head])?;
         let standardised = standard.apply(&grids)?.mean((2, 3))?;
         assert!(standardised.mean(0)?.abs()?.max_all()?.to_scalar::<f32>()? < 1e-5);
         let spread = (standardised.sqr()?.mean(0)? - 1.0)?.abs()?.max_all()?.to_scalar::<f32>()?;

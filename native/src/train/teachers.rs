@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use candle_core::{D, Device, Tensor};
 use candle_nn::ops::log_softmax;
-use mixed_feelings::{fusion::float::Fusion, layers::Mode, text::Tokenizer};
+use mixed_feelings::{fusion::float::Fusion, layers::Mode, model, text::Tokenizer};
 
 use super::{
     features::{FeatureMaker, has_both},
@@ -17,7 +17,7 @@ use crate::{checkpoint::Checkpoint, data::PairRow};
 /// Rows that are asked together.
 const ROWS_AT_ONCE: usize = 64;
 
-/// The ensemble's logits for every row, `[rows, 3]` a head: the mean of the members' log-probabilities.
+/// The ensemble's logits for every row, `[rows, classes]` a head: the mean of the members' log-probabilities.
 #[derive(Clone)]
 pub struct Teachers {
     /// Of the fused head, the text head and the image head.
@@ -67,8 +67,7 @@ fn ask(dir: &Path, rows: &[PairRow], folder: &Path, device: &Device) -> Result<[
     let tokenizer = Tokenizer::from_json(&checkpoint.tokenizer, config.max_tokens)?;
     let maker = FeatureMaker { config, parameters: &parameters, tokenizer: &tokenizer, device, folder };
     let (text, image) = (maker.text(rows, false)?, maker.kept_image(rows, 1)?);
-    let channels = config.image.architecture.network().channels;
-    let fusion = Fusion::load(parameters.builder(device), &config.fusion, config.text.hidden_size, channels)?;
+    let fusion = Fusion::load(parameters.builder(device), &config.fusion, &model::Parameters::new(config))?;
     let mut heads = [Vec::new(), Vec::new(), Vec::new()];
     let order: Vec<usize> = (0..rows.len()).collect();
     for rows in order.chunks(ROWS_AT_ONCE) {

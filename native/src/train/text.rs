@@ -7,9 +7,10 @@ use anyhow::{Context, Result};
 use candle_core::{Device, Tensor};
 use candle_nn::{Linear, Module};
 use mixed_feelings::{
-    Sentiment,
+    Labels,
     layers::{Mode, NoiseSource},
-    text::{BertConfig, Tokenizer, bert::Bert, bert::mean_pool},
+    model::{self, LinearParameter, ModelConfig},
+    text::{Tokenizer, bert::Bert, bert::mean_pool},
 };
 use rayon::prelude::*;
 
@@ -18,7 +19,7 @@ use super::{
     learn::{Task, shuffle, shuffled},
     losses::class_weights,
     objective::{Answers, Graded},
-    parameters::Parameters,
+    parameters::{Parameters, linear},
     record::Evaluation,
     texts::{Row, TextTask, Texts},
 };
@@ -32,6 +33,7 @@ pub const TASK_HEADS: &str = "tasks";
 
 /// The text stage's data and model.
 pub struct TextStage {
+    labels: Labels,
     train: Vec<Row>,
     val: Vec<Row>,
     encoder: Bert,
@@ -50,26 +52,31 @@ impl TextStage {
     /// Reads and tokenizes the tables, and takes the model's tensors from `parameters`.
     pub fn new(
         section: &TextSection,
-        config: &BertConfig,
+        config: &ModelConfig,
         tokenizer: &Tokenizer,
         parameters: &Parameters,
         device: &Device,
     ) -> Result<Self> {
-        let Texts { tasks, train, val } = Texts::read(section, tokenizer)?;
+        let Texts { tasks, train, val } = Texts::read(section, &config.labels, tokenizer)?;
         let builder = parameters.builder(device);
         let head = |(number, task): (usize, &TextTask)| -> Result<Head> {
-            let path = if number == 0 { "heads.text".into() } else { format!("{TASK_HEADS}.{}", task.name) };
             let classes = task.classes.len();
+            let mut layer = model::Parameters::new(config).heads.text;
+            if number > 0 {
+                let name = format!("{TASK_HEADS}.{}", task.name);
+                layer = LinearParameter { name, outputs: classes, ..layer };
+            }
             let labels = train.iter().filter(|row| row.task == number).map(|row| row.class);
             Ok(Head {
-                linear: candle_nn::linear(config.hidden_size, classes, builder.pp(path))?,
+                linear: linear(&builder, &layer)?,
                 weight: task.weight,
                 class_weights: class_weights(labels, classes, section.learning.class_balance),
             })
         };
         Ok(TextStage {
             heads: tasks.iter().enumerate().map(head).collect::<Result<_>>()?,
-            encoder: Bert::load(builder.pp("text"), config)?,
+            encoder: Bert::load(builder.pp("text"), &config.text)?,
+            labels: config.labels.clone(),
             device: device.clone(),
             train,
             val,
@@ -123,15 +130,14 @@ impl Task for TextStage {
         let mut order: Vec<&Row> = self.val.iter().collect();
         order.sort_by_key(|row| row.ids.len());
         let bar = progress::bar(order.len(), "text val");
-        let parts = order.par_chunks(32).map(|rows| -> Result<Vec<(Sentiment, Sentiment)>> {
+        let parts = order.par_chunks(32).map(|rows| -> Result<Vec<(usize, usize)>> {
             let logits = self.heads[0].linear.forward(&self.pooled(rows, Mode::Infer)?)?.to_vec2::<f32>()?;
             bar.inc(rows.len() as u64);
-            let label = |row: &Row| Sentiment::ALL[row.class];
-            Ok(rows.iter().zip(logits).map(|(row, logits)| (label(row), most_likely(&logits))).collect())
+            Ok(rows.iter().zip(logits).map(|(row, logits)| (row.class, most_likely(&logits))).collect())
         });
         let pairs = parts.collect::<Result<Vec<_>>>()?.concat();
         bar.finish_and_clear();
-        let metrics = pairs.into_iter().collect::<Confusion>().metrics().context("val has no rows")?;
+        let metrics = Confusion::of(&self.labels, pairs).metrics().context("val has no rows")?;
         let figures = BTreeMap::from([
             ("accuracy", metrics.accuracy),
             ("macro_f1", metrics.macro_f1),
@@ -142,9 +148,8 @@ impl Task for TextStage {
 }
 
 /// The class of the largest logit.
-pub fn most_likely(logits: &[f32]) -> Sentiment {
-    let best = (0..Sentiment::ALL.len()).fold(0, |best, i| if logits[i] > logits[best] { i } else { best });
-    Sentiment::ALL[best]
+pub fn most_likely(logits: &[f32]) -> usize {
+    (1..logits.len()).fold(0, |best, i| if logits[i] > logits[best] { i } else { best })
 }
 
 /// Token ids as one tensor `[rows, longest]` padded with 0, and its mask of 1 and 0.

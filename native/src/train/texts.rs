@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use anyhow::{Context, Result, bail, ensure};
 use mixed_feelings::{
-    Sentiment,
+    Labels,
     text::{MAX_TEXT_BYTES, TextError, Tokenizer},
 };
 use rayon::prelude::*;
@@ -28,7 +28,7 @@ pub struct Row {
 pub struct TextTask {
     /// Its name in the config.
     pub name: String,
-    /// Its classes, in the order of the logits: those of [`Sentiment`] for `sentiment`, else sorted by name.
+    /// Its classes, in the order of the logits: those of the model for `sentiment`, else sorted by name.
     pub classes: Vec<String>,
     /// The weight of its loss.
     pub weight: f64,
@@ -77,8 +77,8 @@ impl RawRow {
 ///
 /// # Errors
 /// Those of [`Texts::read`] that do not take a tokenizer to find.
-pub fn check(section: &TextSection) -> Result<()> {
-    Tables::read(section).map(drop)
+pub fn check(section: &TextSection, labels: &Labels) -> Result<()> {
+    Tables::read(section, labels).map(drop)
 }
 
 /// Refuses a text that the tokenizer will refuse.
@@ -93,7 +93,7 @@ pub fn check_length(text: &str) -> Result<(), TextError> {
 }
 
 impl Tables {
-    fn read(section: &TextSection) -> Result<Self> {
+    fn read(section: &TextSection, labels: &Labels) -> Result<Self> {
         let val = read(&section.val)?;
         ensure!(!val.is_empty(), "{} has no rows to choose on", section.val.file.display());
         ensure!(
@@ -106,7 +106,7 @@ impl Tables {
             held_out.extend(read(table)?.into_iter().map(|row| row.text));
         }
         let train = section.train.iter().map(read).collect::<Result<Vec<_>>>()?;
-        let tasks = tasks(&section.train, &train)?;
+        let tasks = tasks(&section.train, &train, labels)?;
         for (source, rows) in section.train.iter().zip(&train).chain([(&section.val, &val)]) {
             let (_, task) = find(&tasks, &source.task)?;
             rows.iter().try_for_each(|row| row.check(task))?;
@@ -121,8 +121,8 @@ impl Texts {
     ///
     /// # Errors
     /// When a table or a row is unreadable, a label of `sentiment` is unknown, or nothing is left.
-    pub fn read(section: &TextSection, tokenizer: &Tokenizer) -> Result<Self> {
-        let Tables { tasks, train: tables, val, held_out } = Tables::read(section)?;
+    pub fn read(section: &TextSection, labels: &Labels, tokenizer: &Tokenizer) -> Result<Self> {
+        let Tables { tasks, train: tables, val, held_out } = Tables::read(section, labels)?;
         let known = resembling(&held_out, tables.iter().flatten().map(|row| row.text.as_str()));
         let mut train = Vec::new();
         let mut number = 0;
@@ -159,8 +159,8 @@ fn resembling<'a>(held_out: &'a [String], texts: impl Iterator<Item = &'a str>) 
 }
 
 /// The tasks that the tables name, `sentiment` first, and their classes.
-fn tasks(sources: &[TextTable], tables: &[Vec<RawRow>]) -> Result<Vec<TextTask>> {
-    let sentiment = Sentiment::ALL.iter().map(|class| class.name().to_owned()).collect();
+fn tasks(sources: &[TextTable], tables: &[Vec<RawRow>], labels: &Labels) -> Result<Vec<TextTask>> {
+    let sentiment = labels.names().map(str::to_owned).collect();
     let mut tasks = vec![TextTask { name: SENTIMENT.into(), classes: sentiment, weight: 1.0 }];
     let others: BTreeSet<&str> =
         sources.iter().map(|t| t.task.as_str()).filter(|&t| t != SENTIMENT).collect();
@@ -200,7 +200,7 @@ fn find<'a>(tasks: &'a [TextTask], name: &str) -> Result<(usize, &'a TextTask)> 
     tasks.iter().enumerate().find(|(_, task)| task.name == name).with_context(|| format!("no task `{name}`"))
 }
 
-/// The rows of a table. Pairs whose sides are opposed have no merged label: they are left out.
+/// The rows of a table. Pairs whose modalities are opposed have no merged label: they are left out.
 fn read(source: &TextTable) -> Result<Vec<RawRow>> {
     let table = Table::read(&source.file)?;
     let (text, label) = (table.column("text")?, table.column(&source.label)?);

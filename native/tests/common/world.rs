@@ -9,9 +9,9 @@ use std::{
 use candle_core::{DType, Device, Tensor};
 use candle_nn::{VarBuilder, VarMap};
 use mixed_feelings::{
-    bundle::{tiny_config, tiny_tokenizer},
-    config::ModelConfig,
-    model::Model,
+    inference::float::FloatModel,
+    model::ModelConfig,
+    testing::{tiny_config, tiny_tokenizer},
 };
 use tempfile::TempDir;
 
@@ -49,7 +49,8 @@ impl World {
         self.write("checkpoint/config.json", serde_json::to_string(config).expect("plain values"));
         self.write("checkpoint/tokenizer.json", tiny_tokenizer());
         let variables = VarMap::new();
-        Model::load(VarBuilder::from_varmap(&variables, DType::F32, &Device::Cpu), config).expect("a model");
+        FloatModel::load(VarBuilder::from_varmap(&variables, DType::F32, &Device::Cpu), config)
+            .expect("a model");
         fill(&variables);
         variables.save(self.path("checkpoint/model.safetensors")).expect("written");
         self

@@ -8,7 +8,7 @@ mod show;
 mod swaps;
 
 use anyhow::Result;
-use mixed_feelings::Sentiment;
+use mixed_feelings::{Scores, analyzer::Answer};
 use serde::Serialize;
 pub use show::print;
 pub use swaps::{GroupShift, SwapReport, WordShift};
@@ -20,11 +20,7 @@ use super::{
     contradiction,
     measured::{Measured, Outcome, Share},
 };
-use crate::{
-    data::Relation,
-    engine::{Answer, Engine},
-    stats::bootstrap::Bootstrap,
-};
+use crate::{data::Relation, engine::Engine, stats::bootstrap::Bootstrap};
 
 /// A challenge that was read from its folder.
 #[derive(Clone, Debug, Default)]
@@ -62,7 +58,7 @@ pub struct Section {
     pub all: Measured,
     /// The image head against `image_label`, of posts with a picture.
     pub image: Option<Measured>,
-    /// Of the posts whose halves contradict each other, those that are given a contradiction of at least one half.
+    /// Of the posts whose modalities contradict each other, those that are given a contradiction of at least one half.
     pub contradictions_found: Option<Share>,
     /// Category by category, in the order of the file.
     pub categories: Vec<CategoryReport>,
@@ -90,9 +86,9 @@ pub struct Wrong {
     /// Its text.
     pub text: String,
     /// What it is.
-    pub label: Sentiment,
+    pub label: String,
     /// What the model took it for.
-    pub predicted: Sentiment,
+    pub predicted: String,
 }
 
 impl Challenge {
@@ -124,21 +120,22 @@ impl Section {
         let mut categories: Vec<(&str, Vec<Outcome<'_>>)> = Vec::new();
         let mut wrong = Vec::new();
         for (Question { category, case }, answer) in questions.iter().zip(answers) {
-            if let Some((label, head)) = case.image_label.zip(answer.image) {
-                image.push(outcome(label, head.label()));
+            if let Some((label, head)) = case.image_label.zip(answer.image.as_ref()) {
+                image.push(outcome(label, head));
             }
             if case.relation == Some(Relation::Conflict) {
                 found.extend(answer.contradiction.map(|contradiction| (contradiction >= 0.5, None)));
             }
-            let Some((label, predicted)) = held_to(case, answer) else { continue };
-            all.push(outcome(label, predicted));
+            let Some((label, said)) = held_to(case, answer) else { continue };
+            all.push(outcome(label, said));
             let at = categories.iter().position(|(name, _)| name == category).unwrap_or_else(|| {
                 categories.push((category, Vec::new()));
                 categories.len() - 1
             });
-            categories[at].1.push(outcome(label, predicted));
-            if label != predicted {
+            categories[at].1.push(outcome(label, said));
+            if label != said.class() {
                 let (id, category) = (case.id.clone(), category.clone());
+                let (label, predicted) = (said.labels().name(label).into(), said.label().into());
                 wrong.push(Wrong { id, category, text: case.text.clone(), label, predicted });
             }
         }
@@ -155,79 +152,79 @@ impl Section {
     }
 }
 
-fn outcome(label: Sentiment, prediction: Sentiment) -> Outcome<'static> {
-    Outcome { label, prediction, group: None }
+fn outcome(label: usize, said: &Scores) -> Outcome<'_> {
+    Outcome { label, said, group: None }
 }
 
-/// The label and the reading that is held to it: the whole post's, or the text's where only the text has a label (a post
-/// without a picture, or one whose halves conflict).
-fn held_to(case: &Case, answer: &Answer) -> Option<(Sentiment, Sentiment)> {
+/// The label and the reading that is held to it: the post's, or the text's where only the text has a label (a post
+/// without a picture, or one whose modalities conflict).
+fn held_to<'a>(case: &Case, answer: &'a Answer) -> Option<(usize, &'a Scores)> {
     match case.label {
-        Some(label) => Some((label, answer.whole.label())),
-        None => Some((case.text_label?, answer.text?.label())),
+        Some(label) => Some((label, &answer.post)),
+        None => Some((case.text_label?, answer.text.as_ref()?)),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use mixed_feelings::Scores;
-
     use super::*;
-    use Sentiment::{Negative, Neutral, Positive};
+    use crate::eval::answers::sure_of;
 
-    fn question(id: &str, category: &str, label: Option<Sentiment>, text_label: Sentiment) -> Question {
+    const NEGATIVE: usize = 0;
+    const NEUTRAL: usize = 1;
+    const POSITIVE: usize = 2;
+
+    fn question(id: &str, category: &str, label: Option<usize>, text_label: usize) -> Question {
         let case = Case { id: id.into(), label, text_label: Some(text_label), ..Case::default() };
         Question { category: category.into(), case }
     }
 
-    fn answer(whole: Sentiment, text: Sentiment) -> Answer {
-        let scores = |label: Sentiment| {
-            let mut logits = [0.0; 3];
-            logits[label as usize] = 3.0;
-            Scores::from_logits(logits)
-        };
-        Answer { whole: scores(whole), text: Some(scores(text)), image: None, contradiction: None }
+    fn answer(post: usize, text: usize) -> Answer {
+        let [post, text] = [post, text].map(|class| sure_of(class, 3.0));
+        Answer { post, text: Some(text), image: None, contradiction: None, truncated: false }
     }
 
     #[test]
     fn questions_are_counted_by_category_and_wrong_ones_named() {
         let questions = [
-            question("a", "slang", Some(Positive), Positive),
-            question("b", "slang", Some(Negative), Negative),
-            question("c", "contradict", None, Negative), // Held to the text.
-            question("d", "slang", Some(Positive), Neutral),
+            question("a", "slang", Some(POSITIVE), POSITIVE),
+            question("b", "slang", Some(NEGATIVE), NEGATIVE),
+            question("c", "contradict", None, NEGATIVE), // Held to the text.
+            question("d", "slang", Some(POSITIVE), NEUTRAL),
         ];
         let answers = [
-            answer(Positive, Negative),
-            answer(Neutral, Negative),
-            answer(Positive, Negative),
-            answer(Positive, Neutral),
+            answer(POSITIVE, NEGATIVE),
+            answer(NEUTRAL, NEGATIVE),
+            answer(POSITIVE, NEGATIVE),
+            answer(POSITIVE, NEUTRAL),
         ];
         let section = Section::of(&questions, &answers, None).expect("four rows");
-        assert_eq!(section.all.metrics.confusion.0, [[1, 1, 0], [0, 0, 0], [0, 0, 2]]);
+        assert_eq!(section.all.metrics.confusion.counts, [[1, 1, 0], [0, 0, 0], [0, 0, 2]]);
         let found: Vec<_> =
             section.categories.iter().map(|c| (c.category.as_str(), c.all.metrics.rows)).collect();
         assert_eq!(found, [("slang", 3), ("contradict", 1)]);
         assert!((section.categories[0].all.metrics.accuracy - 2.0 / 3.0).abs() < 1e-12);
-        let wrong: Vec<_> = section.wrong.iter().map(|w| (w.id.as_str(), w.label, w.predicted)).collect();
-        assert_eq!(wrong, [("b", Negative, Neutral)]);
+        let wrong: Vec<_> =
+            section.wrong.iter().map(|w| (w.id.as_str(), w.label.as_str(), w.predicted.as_str())).collect();
+        assert_eq!(wrong, [("b", "negative", "neutral")]);
         assert_eq!((section.image, section.contradictions_found), (None, None));
         assert_eq!(Section::of(&[], &[], None), None);
     }
 
     #[test]
     fn pairs_tell_of_the_picture_and_of_contradictions() {
-        let pair = |image_label, relation, read: Sentiment, contradiction| {
-            let Question { category, case } = question("p", "pairs", None, Negative);
+        let pair = |image_label, relation, read: usize, contradiction| {
+            let Question { category, case } = question("p", "pairs", None, NEGATIVE);
             let case = Case { image_label: Some(image_label), relation: Some(relation), ..case };
-            let answer = answer(read, Negative);
-            let answer = Answer { image: Some(answer.whole), contradiction: Some(contradiction), ..answer };
+            let answer = answer(read, NEGATIVE);
+            let answer =
+                Answer { image: Some(answer.post.clone()), contradiction: Some(contradiction), ..answer };
             (Question { category, case }, answer)
         };
         let (questions, answers): (Vec<_>, Vec<_>) = [
-            pair(Positive, Relation::Conflict, Positive, 0.5),
-            pair(Positive, Relation::Conflict, Neutral, 0.4),
-            pair(Negative, Relation::Agree, Negative, 0.9), // Does not contradict, so is nothing to be found.
+            pair(POSITIVE, Relation::Conflict, POSITIVE, 0.5),
+            pair(POSITIVE, Relation::Conflict, NEUTRAL, 0.4),
+            pair(NEGATIVE, Relation::Agree, NEGATIVE, 0.9), // Does not contradict, so is nothing to be found.
         ]
         .into_iter()
         .unzip();

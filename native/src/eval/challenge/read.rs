@@ -3,10 +3,11 @@
 use std::{collections::HashSet, path::Path};
 
 use anyhow::{Result, bail};
+use mixed_feelings::Labels;
 
 use super::{Challenge, Question, Swaps, swaps::Template};
 use crate::{
-    data::{PairColumns, Table, TableRow, sentiment},
+    data::{PairColumns, Table, TableRow, class},
     eval::cases::Case,
 };
 
@@ -14,11 +15,11 @@ use crate::{
 pub const SLOT: &str = "{}";
 
 impl Challenge {
-    /// Reads the folder `dir`.
+    /// Reads the folder `dir`. Labels are named as in `labels`.
     ///
     /// # Errors
     /// When none of the three tables is there, one cannot be read or a row is wrong; file, line and column are named.
-    pub fn read(dir: &Path) -> Result<Self> {
+    pub fn read(dir: &Path, labels: &Labels) -> Result<Self> {
         let table = |name: &str| -> Result<Option<Table>> {
             let path = dir.join(name);
             if path.try_exists()? { Table::read(&path).map(Some) } else { Ok(None) }
@@ -28,14 +29,14 @@ impl Challenge {
             bail!("{}: a challenge has texts.tsv, pairs.tsv or swaps.tsv; none is there", dir.display());
         }
         Ok(Challenge {
-            texts: texts.map(|table| read_texts(&table)).transpose()?.unwrap_or_default(),
-            pairs: pairs.map(|table| read_pairs(&table)).transpose()?.unwrap_or_default(),
-            swaps: swaps.map(|table| read_swaps(&table)).transpose()?.unwrap_or_default(),
+            texts: texts.map(|table| read_texts(&table, labels)).transpose()?.unwrap_or_default(),
+            pairs: pairs.map(|table| read_pairs(&table, labels)).transpose()?.unwrap_or_default(),
+            swaps: swaps.map(|table| read_swaps(&table, labels)).transpose()?.unwrap_or_default(),
         })
     }
 }
 
-fn read_texts(table: &Table) -> Result<Vec<Question>> {
+fn read_texts(table: &Table, labels: &Labels) -> Result<Vec<Question>> {
     let (id, category) = (table.column("id")?, table.column("category")?);
     let (label, text) = (table.column("label")?, table.column("text")?);
     let mut ids = HashSet::new();
@@ -44,7 +45,7 @@ fn read_texts(table: &Table) -> Result<Vec<Question>> {
             id: unique(&row, "id", id, &mut ids)?,
             place: row.place(),
             text: filled(&row, "text", text)?,
-            text_label: Some(sentiment(&row, "label", label)?),
+            text_label: Some(class(&row, "label", label, labels)?),
             ..Case::default()
         };
         Ok(Question { category: filled(&row, "category", category)?, case })
@@ -52,9 +53,9 @@ fn read_texts(table: &Table) -> Result<Vec<Question>> {
     not_empty(table, table.rows().map(read).collect::<Result<_>>()?)
 }
 
-fn read_pairs(table: &Table) -> Result<Vec<Question>> {
+fn read_pairs(table: &Table, labels: &Labels) -> Result<Vec<Question>> {
     let (id, category, text) = (table.column("id")?, table.column("category")?, table.column("text")?);
-    let columns = PairColumns::of(table)?;
+    let columns = PairColumns::of(table, labels)?;
     let mut ids = HashSet::new();
     let read = |row: TableRow<'_>| {
         unique(&row, "id", id, &mut ids)?;
@@ -65,7 +66,7 @@ fn read_pairs(table: &Table) -> Result<Vec<Question>> {
     not_empty(table, table.rows().map(read).collect::<Result<_>>()?)
 }
 
-fn read_swaps(table: &Table) -> Result<Swaps> {
+fn read_swaps(table: &Table, labels: &Labels) -> Result<Swaps> {
     let (kind, group) = (table.column("kind")?, table.column("group")?);
     let (label, text) = (table.column("label")?, table.column("text")?);
     let mut swaps = Swaps::default();
@@ -78,7 +79,7 @@ fn read_swaps(table: &Table) -> Result<Swaps> {
                 if text.matches(SLOT).count() != 1 {
                     bail!("{place}: text: a template has the slot {SLOT} once");
                 }
-                swaps.templates.push(Template { place, label: sentiment(&row, "label", label)?, text });
+                swaps.templates.push(Template { place, label: class(&row, "label", label, labels)?, text });
             }
             "filler" => {
                 let (group, word) = (filled(&row, "group", group)?, filled(&row, "text", text)?);
@@ -133,8 +134,6 @@ fn not_empty(table: &Table, questions: Vec<Question>) -> Result<Vec<Question>> {
 mod tests {
     use std::{collections::BTreeMap, fs};
 
-    use mixed_feelings::Sentiment;
-
     use super::*;
     use crate::{data::Relation, post};
 
@@ -145,7 +144,7 @@ mod tests {
     fn read(file: &str, table: &str) -> Result<Challenge> {
         let dir = tempfile::tempdir()?;
         fs::write(dir.path().join(file), table)?;
-        Challenge::read(dir.path())
+        Challenge::read(dir.path(), &Labels::sentiment())
     }
 
     #[test]
@@ -177,7 +176,7 @@ mod tests {
     #[test]
     fn the_projects_own_challenge_is_sound() -> Result<()> {
         let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/challenge");
-        let Challenge { texts, pairs, swaps } = Challenge::read(&dir)?;
+        let Challenge { texts, pairs, swaps } = Challenge::read(&dir, &Labels::sentiment())?;
         assert!(texts.len() >= 220 && pairs.len() >= 40 && swaps.templates.len() >= 25);
         assert!(swaps.groups.len() >= 8);
         let mut rows = BTreeMap::<&str, usize>::new();
@@ -192,7 +191,7 @@ mod tests {
                 _ => Relation::OneNeutral,
             };
             assert_eq!(case.relation, Some(expected), "{}", case.id);
-            let neutral = |label| label == Some(Sentiment::Neutral);
+            let neutral = |label| label == Some(1);
             assert_eq!(
                 neutral(case.text_label) != neutral(case.image_label),
                 expected == Relation::OneNeutral,

@@ -2,10 +2,11 @@
 
 use std::io::{self, Write};
 
-use mixed_feelings::Sentiment;
-
-use super::{ChallengeReport, Section, SwapReport, WordShift};
-use crate::eval::measured::{Measured, Share};
+use super::{ChallengeReport, Section, SwapReport, WordShift, Wrong};
+use crate::eval::{
+    measured::{Measured, Share},
+    table::print_confusion,
+};
 
 /// Prints the whole report.
 ///
@@ -33,12 +34,7 @@ fn print_section(name: &str, section: &Section, out: &mut impl Write) -> io::Res
     if let Some(Share { rows, share, .. }) = section.contradictions_found {
         writeln!(out, "a contradiction of at least 1/2: {share:.3} of the {rows} that contradict")?;
     }
-    write!(out, "\n{:<18}", "label \\ predicted")?;
-    Sentiment::ALL.iter().try_for_each(|class| write!(out, "{:>10}", class.name()))?;
-    writeln!(out)?;
-    for (class, row) in Sentiment::ALL.iter().zip(m.confusion.0) {
-        writeln!(out, "{:<18}{:>10}{:>10}{:>10}", class.name(), row[0], row[1], row[2])?;
-    }
+    print_confusion(&m.confusion, out)?;
     writeln!(out, "\n{:<18}{:>6}{:>10}{:>10}", "category", "rows", "accuracy", "macro-F1")?;
     for category in &section.categories {
         let m = &category.all.metrics;
@@ -46,8 +42,8 @@ fn print_section(name: &str, section: &Section, out: &mut impl Write) -> io::Res
     }
     writeln!(out, "\nread wrongly: {} of {}", section.wrong.len(), m.rows)?;
     for wrong in &section.wrong {
-        let (label, predicted) = (wrong.label.name(), wrong.predicted.name());
-        writeln!(out, "  {:<18}{label} as {predicted}: {}", wrong.id, wrong.text)?;
+        let Wrong { id, label, predicted, text, .. } = wrong;
+        writeln!(out, "  {id:<18}{label} as {predicted}: {text}")?;
     }
     writeln!(out)
 }

@@ -2,7 +2,7 @@
 //! al., "Beyond Accuracy: Behavioral Testing of NLP Models with CheckList", 2020).
 
 use anyhow::Result;
-use mixed_feelings::{Scores, Sentiment};
+use mixed_feelings::Scores;
 use serde::Serialize;
 
 use super::read::SLOT;
@@ -25,7 +25,7 @@ pub(super) struct Template {
     /// Where it is written, for messages.
     pub place: String,
     /// What it feels, whoever fills it.
-    pub label: Sentiment,
+    pub label: usize,
     /// Its text.
     pub text: String,
 }
@@ -90,7 +90,7 @@ impl Swaps {
             let cases: Vec<Case> =
                 self.templates.iter().flat_map(|t| words.iter().map(|w| t.fill(w))).collect();
             let read: Vec<Scores> =
-                answers(engine, &cases, &format!("swaps: {group}"))?.iter().map(|a| a.whole).collect();
+                answers(engine, &cases, &format!("swaps: {group}"))?.into_iter().map(|a| a.post).collect();
             groups.push(self.shifts(group, words, &cases, &read));
         }
         Ok((!groups.is_empty()).then_some(SwapReport { templates: self.templates.len(), groups }))
@@ -105,7 +105,7 @@ impl Swaps {
         for (template, (cases, read)) in self.templates.iter().zip(rows) {
             let valence = |scores: &Scores| f64::from(scores.valence());
             let mean = read.iter().map(valence).sum::<f64>() / words.len() as f64;
-            let mut labels = [0; 3];
+            let mut labels = vec![0; read.first().map_or(0, |scores| scores.labels().len())];
             for (i, (case, scores)) in cases.iter().zip(read).enumerate() {
                 let shift = valence(scores) - mean;
                 sums[i] += shift;
@@ -113,9 +113,9 @@ impl Swaps {
                 if shift.abs() > largest.0 {
                     largest = (shift.abs(), &case.text);
                 }
-                labels[scores.label() as usize] += 1;
+                labels[scores.class()] += 1;
             }
-            right += labels[template.label as usize];
+            right += labels[template.label];
             flips += words.len() - labels.into_iter().max().unwrap_or_default();
         }
         let mut words: Vec<WordShift> = words
@@ -155,13 +155,14 @@ impl Template {
 
 #[cfg(test)]
 mod tests {
+    use mixed_feelings::Labels;
+
     use super::*;
-    use Sentiment::{Neutral, Positive};
 
     #[test]
     fn a_slot_is_filled() {
         let template =
-            |text: &str| Template { place: "swaps.tsv line 2".into(), label: Neutral, text: text.into() };
+            |text: &str| Template { place: "swaps.tsv line 2".into(), label: 1, text: text.into() };
         assert_eq!(template("{} is in.").fill("a man").text, "A man is in.");
         assert_eq!(template("I met {}.").fill("a man").text, "I met a man.");
         assert_eq!(template("{} is in.").fill("Émile").place, "swaps.tsv line 2 with `Émile`");
@@ -170,14 +171,14 @@ mod tests {
     #[test]
     fn shifts_are_measured_from_the_mean_of_the_template() {
         let template = |label| Template { place: String::new(), label, text: "{}".into() };
-        let swaps = Swaps { templates: vec![template(Positive), template(Neutral)], groups: Vec::new() };
+        let swaps = Swaps { templates: vec![template(2), template(1)], groups: Vec::new() };
         let words = ["a".to_owned(), "b".to_owned()];
         let cases: Vec<Case> =
             ["a1", "b1", "a2", "b2"].map(|text| Case { text: text.into(), ..Case::default() }).into();
         let scores = |valence: f32, neutral: f32| {
             let rest = 1.0 - neutral;
             let positive = f32::midpoint(rest, valence);
-            Scores { negative: rest - positive, neutral, positive }
+            Scores::from_probabilities(&Labels::sentiment(), vec![rest - positive, neutral, positive])
         };
         // Valences 0.8 and 0.4, then 0.1 and -0.1; the second word turns the first template's label.
         let read = [scores(0.8, 0.2), scores(0.4, 0.5), scores(0.1, 0.9), scores(-0.1, 0.9)];

@@ -26,7 +26,7 @@ pub fn posts(evaluation: &Evaluation) -> Option<Shown> {
     for (id, name, colour, section) in parts {
         let Some(section) = section else { continue };
         tables.push(categories(name, section));
-        tables.extend(halves(name, section));
+        tables.extend(modalities(name, section));
         let point = |name: &str, measured: &Measured| {
             let Share { share, interval, .. } = measured.accuracy();
             Whisker { name: name.into(), class: colour, value: share, interval }
@@ -78,7 +78,7 @@ fn categories(name: &str, section: &Section) -> Table {
 }
 
 /// The pictures alone, and the contradictions; `None` for posts without pictures.
-fn halves(name: &str, section: &Section) -> Option<Table> {
+fn modalities(name: &str, section: &Section) -> Option<Table> {
     let image = section.image.as_ref()?;
     let mut table = Table::new(&format!("{name}: picture and contradiction"), &["what", "rows", "share"]);
     let mut row = |name: &str, of: Share| table.row(name, &[&of.rows, &share(Some(of))]);
@@ -91,13 +91,14 @@ fn halves(name: &str, section: &Section) -> Option<Table> {
 
 /// The posts that were read wrongly: they are the project's own, so their text may be shown.
 fn wrong(name: &str, section: &Section) -> Markup {
+    let labels = &section.all.metrics.confusion.labels;
     let caption = format!("{name} that were read wrongly");
     let mut table = Table::new(&caption, &["id", "category", "label", "read as", "text"]);
     for wrong in &section.wrong {
         let cells = html! {
             td.words { (wrong.category) }
-            td { (class(wrong.label)) }
-            td { (class(wrong.predicted)) }
+            td { (class(labels, &wrong.label)) }
+            td { (class(labels, &wrong.predicted)) }
             td.words { (wrong.text) }
         };
         table.row_of(&wrong.id, &cells);

@@ -58,7 +58,7 @@ pub fn combination(found: &Found) -> Section {
             "The same posts read with both halves, and with one of them taken away, against the merged label; and each head "
             "against the label of its own half. In " em { "agree" } " both halves have the same label, in "
             em { "one neutral" } " one of them is neutral, in " em { "conflict" } " they point opposite ways and there is no "
-            "merged label. A macro-F1 is left out where not all three classes occur."
+            "merged label. A macro-F1 is left out where not all classes occur."
         },
         body: html! { (accuracy) (f1) (figures(&[plot])) (legend(&READ)) },
     }

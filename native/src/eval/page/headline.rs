@@ -1,7 +1,6 @@
 //! The headline figures, their scores by class, and the confusion matrices.
 
 use maud::{Markup, Render, html};
-use mixed_feelings::Sentiment;
 
 use super::parts::{Section, Table, between, class, figure, figures, legend, percent, with_interval};
 use crate::{
@@ -91,7 +90,7 @@ pub fn pairs(found: &Found) -> Section {
     }
 }
 
-/// What each side adds, as a bar and as a table.
+/// What each modality adds, as a bar and as a table.
 fn shapley(Shapley { shares, intervals }: &Shapley) -> Markup {
     let caption = Caption {
         id: "shapley",
@@ -115,8 +114,10 @@ fn shapley(Shapley { shares, intervals }: &Shapley) -> Markup {
     table.row("the commonest label", &[&percent(shares.baseline)]);
     table.row("text", &[&with_interval(shares.text, intervals.map(|i| i.text))]);
     table.row("picture", &[&with_interval(shares.image, intervals.map(|i| i.image))]);
-    let (what, over) =
-        ("What each side adds to the accuracy", "Shapley shares over always answering the commonest label");
+    let (what, over) = (
+        "What each modality adds to the accuracy",
+        "Shapley shares over always answering the commonest label",
+    );
     html! { (figures(&[figure(what, over, &bar)])) (table) }
 }
 
@@ -170,19 +171,19 @@ fn figures_of(heads: &[Head<'_>], what: &str) -> Markup {
         }
         for c in &m.classes {
             let [precision, recall, f1] = [c.precision, c.recall, c.f1].map(percent);
-            classes.row(name, &[&class(c.class), &precision, &recall, &f1, &c.support]);
+            classes.row(name, &[&class(&m.confusion.labels, &c.class), &precision, &recall, &f1, &c.support]);
         }
         let caption = Caption {
             id: &format!("confusion-{id}"),
             title: &format!("Confusion matrix: {name}"),
             description: &format!(
                 "Rows are labels, columns predictions; {} of {} rows are on the diagonal.",
-                (0..3).map(|k| m.confusion.0[k][k]).sum::<usize>(),
+                m.confusion.right(),
                 m.rows
             ),
         };
-        let names = Sentiment::ALL.map(Sentiment::name);
-        let map = heat_map(caption, names, "label", "read as", &m.confusion.0);
+        let names: Vec<&str> = m.confusion.labels.names().collect();
+        let map = heat_map(caption, &names, "label", "read as", &m.confusion.counts);
         plots.push(figure(name, &format!("confusion matrix, against {against}"), &map));
     }
     let caption = Caption {

@@ -1,7 +1,7 @@
 //! Float against int8, and the worst mistakes.
 
 use maud::{Markup, Render, html};
-use mixed_feelings::Sentiment;
+use mixed_feelings::Labels;
 
 use super::parts::{Section, Table, class, percent};
 use crate::eval::{
@@ -92,17 +92,18 @@ pub fn mistakes(evaluation: &Evaluation) -> Option<Section> {
             ],
         );
         for mistake in &pairs.worst_mistakes {
-            let Mistake { label, predicted, confidence, .. } = mistake;
+            let Mistake { label, predicted, confidence, scores, .. } = mistake;
+            let labels = scores.labels();
             table.row(
                 &mistake.id,
                 &[
-                    &class(*label),
-                    &class(*predicted),
+                    &class(labels, label),
+                    &class(labels, predicted),
                     &percent(f64::from(*confidence)),
-                    &known(mistake.text_label),
-                    &known(mistake.text_predicted),
-                    &known(mistake.image_label),
-                    &known(mistake.image_predicted),
+                    &known(labels, &mistake.text_label),
+                    &known(labels, &mistake.text_predicted),
+                    &known(labels, &mistake.image_label),
+                    &known(labels, &mistake.image_predicted),
                     &mistake.contradiction.map_or("–".into(), |p| percent(f64::from(p))),
                 ],
             );
@@ -110,13 +111,17 @@ pub fn mistakes(evaluation: &Evaluation) -> Option<Section> {
         tables.push(table);
     }
     if let Some(texts) = evaluation.texts.as_ref().filter(|found| !found.worst_mistakes.is_empty()) {
-        let mut table = Table::new(
-            &format!("{}: surest of a wrong label", texts.table),
-            &["row", "label", "read as", "negative", "neutral", "positive"],
-        );
+        let names = texts.worst_mistakes.iter().take(1).flat_map(|mistake| mistake.scores.labels().names());
+        let columns: Vec<&str> = ["row", "label", "read as"].into_iter().chain(names).collect();
+        let mut table = Table::new(&format!("{}: surest of a wrong label", texts.table), &columns);
         for Mistake { id, label, predicted, scores, .. } in &texts.worst_mistakes {
-            let [negative, neutral, positive] = scores.to_array().map(|score| percent(f64::from(score)));
-            table.row(id, &[&class(*label), &class(*predicted), &negative, &neutral, &positive]);
+            let labels = scores.labels();
+            let cells = html! {
+                td { (class(labels, label)) }
+                td { (class(labels, predicted)) }
+                @for p in scores.probabilities() { td { (percent(f64::from(*p))) } }
+            };
+            table.row_of(id, &cells);
         }
         tables.push(table);
     }
@@ -131,6 +136,6 @@ pub fn mistakes(evaluation: &Evaluation) -> Option<Section> {
     })
 }
 
-fn known(label: Option<Sentiment>) -> Markup {
-    label.map_or_else(|| html! { "–" }, class)
+fn known(labels: &Labels, label: &Option<String>) -> Markup {
+    label.as_ref().map_or_else(|| html! { "–" }, |label| class(labels, label))
 }

@@ -1,7 +1,7 @@
 //! The parts that the sections of the page are made of.
 
 use maud::{Markup, Render, html};
-use mixed_feelings::Sentiment;
+use mixed_feelings::Labels;
 
 use crate::{eval::measured::Share, stats::bootstrap::Interval};
 
@@ -96,10 +96,15 @@ pub fn share(share: Option<Share>) -> Markup {
     share.map_or(html! { "–" }, |share| with_interval(share.share, share.interval))
 }
 
-/// A class in its colour.
-pub fn class(class: Sentiment) -> Markup {
-    let name = class.name();
-    html! { span.tag.{ "c-" (name) } { (name) } }
+/// A class in the colour of its polarity.
+pub fn class(labels: &Labels, name: &str) -> Markup {
+    let polarity = labels.iter().find(|label| label.name == name).map_or(0.0, |label| label.polarity);
+    let colour = match polarity {
+        p if p < 0.0 => "c-negative",
+        p if p > 0.0 => "c-positive",
+        _ => "c-neutral",
+    };
+    html! { span.tag.(colour) { (name) } }
 }
 
 /// A plot with its caption and what is below that in small letters.

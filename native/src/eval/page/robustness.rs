@@ -1,6 +1,7 @@
 //! Robustness curves.
 
 use maud::{Markup, Render, html};
+use mixed_feelings::model::Modality;
 
 use super::parts::{Section, Table, figure, figures, legend, share};
 use crate::{
@@ -70,7 +71,10 @@ fn plot(curve: &Curve, least: f64) -> Markup {
             Some((*x, interval.low, interval.high))
         })
         .collect();
-    let colour = if curve.side == "text" { "c-text" } else { "c-image" };
+    let colour = match curve.modality {
+        Modality::Text => "c-text",
+        Modality::Image => "c-image",
+    };
     let mut chart = Chart::new(Range::at(&strengths), "strength", Range::percent_from(least), "percent")
         .band("c-whole", &band)
         .line(colour, &head)
