@@ -2,26 +2,26 @@
 
 mod fusion;
 mod graph;
-mod image;
-mod image_int8;
-mod layers;
+mod nodes;
 mod proto;
-mod rows;
-mod text;
+mod recorder;
+mod weights;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use candle_core::Device;
 use clap::ValueEnum;
-use graph::{Axis, GraphBuilder};
-use image::Image;
-use layers::Layers;
+use graph::{Axis, Value};
 use mixed_feelings::{
-    Bundle, Sentiment, bundle::dequantize, config::ModelConfig, fusion::Temperatures, image::cnn::Cnn,
+    Bundle,
+    model::{LinearParameter, ModelConfig, Parameters, Temperatures, tokenizer_json},
+    quantize::dequantize,
 };
 use prost::Message;
 use proto::{Entry, IR_VERSION, Model, OPSET, OperatorSet};
+use recorder::Recorder;
+use weights::Weights;
 
 use crate::{atomic, bundle, checkpoint::Checkpoint};
 
@@ -32,7 +32,7 @@ const MOST_BYTES: usize = i32::MAX as usize;
 ///
 /// Inputs: `input_ids` and `attention_mask` (int64, `[batch, tokens]`), `pixel_values` (float, `[batch, 3, side, side]`,
 /// normalised), `has_text` and `has_image` (float, `[batch]`, 1 or 0; what is missing may hold anything finite). Outputs:
-/// `text_logits`, `image_logits` and `fused_logits` (`[batch, 3]`: negative, neutral, positive) and
+/// `text_logits`, `image_logits` and `fused_logits` (`[batch, labels]`) and
 /// `contradiction_logit` (`[batch]`). The file's metadata have the labels, the temperatures by which logits are divided for
 /// scores, the model's config and the tokenizer.
 #[derive(Debug, clap::Args)]
@@ -40,7 +40,7 @@ const MOST_BYTES: usize = i32::MAX as usize;
 pub struct Args {
     #[command(flatten)]
     source: Source,
-    /// Write the bundle's integers: the file is about as large as the bundle, and says what the int8 model says.
+    /// Write the bundle's integers: the file is about as large as the bundle, and computes what the quantized model computes.
     #[arg(long, conflicts_with = "checkpoint")]
     int8: bool,
     /// The file to write; by default `model.onnx` (or `text.onnx`, `image.onnx`; with --int8 `model-int8.onnx`, ...) in the
@@ -59,7 +59,7 @@ struct Source {
     /// The float checkpoint: a folder.
     #[arg(short, long, value_name = "DIR")]
     checkpoint: Option<PathBuf>,
-    /// A bundle: its int8 weights as the floats that they stand for, BatchNorm folded.
+    /// A bundle: its dequantized weights, BatchNorm folded.
     #[arg(short, long, value_name = "FILE")]
     bundle: Option<PathBuf>,
 }
@@ -88,9 +88,8 @@ enum Part {
 /// When the checkpoint or bundle cannot be read, is too large for the format, or the file cannot be written.
 pub fn run(args: Args) -> Result<()> {
     let Opened { named, folder, checkpoint, bundle } = args.source.open()?;
-    let int8 = bundle.as_ref().filter(|_| args.int8);
-    let model = model(&checkpoint, int8, args.part).with_context(|| format!("{named} as ONNX"))?;
-    drop((checkpoint, bundle));
+    let integers = bundle.filter(|_| args.int8);
+    let model = model(checkpoint, integers, args.part).with_context(|| format!("{named} as ONNX"))?;
     check_size(model.encoded_len()).with_context(|| format!("{named} as ONNX"))?;
     let part = args.part.to_possible_value().map_or_else(String::new, |part| part.get_name().to_owned());
     let form = if args.int8 { "-int8" } else { "" };
@@ -133,12 +132,13 @@ impl Source {
     }
 }
 
-/// A bundle, and the float model that it stands for.
+/// A bundle, and its dequantized weights.
 fn dequantized(bytes: Vec<u8>) -> mixed_feelings::Result<(Bundle, Checkpoint)> {
     let bundle = Bundle::parse(bytes)?;
-    let tensors = dequantize(&bundle)?;
+    let config = ModelConfig::of_bundle(&bundle)?;
+    let tensors = dequantize(&bundle, &config)?;
     bundle.check_all_read()?;
-    let (config, tokenizer) = (bundle.config().clone(), bundle.tokenizer_json().to_owned());
+    let tokenizer = tokenizer_json(&bundle)?.to_owned();
     Ok((bundle, Checkpoint { config, tokenizer, tensors }))
 }
 
@@ -151,58 +151,58 @@ fn check_size(bytes: usize) -> Result<()> {
     Ok(())
 }
 
-fn model(checkpoint: &Checkpoint, int8: Option<&Bundle>, part: Part) -> Result<Model> {
-    let ModelConfig { text, fusion, .. } = &checkpoint.config;
+fn model(checkpoint: Checkpoint, integers: Option<Bundle>, part: Part) -> Result<Model> {
     // Holds every tensor to the shape that the config says.
     let float = checkpoint.model(&Device::Cpu)?;
-    let mut layers = Layers::new(&checkpoint.tensors, int8);
+    let Checkpoint { config, tokenizer, tensors } = checkpoint;
+    let parameters = Parameters::new(&config);
+    let weights = Weights::new(tensors, &parameters.image.convs, &float.image, integers)?;
+    let mut recorder = Recorder::new(&weights);
     match part {
         Part::Model => {
-            let said = text::encode(&mut layers, text)?;
-            let seen = image(&mut layers, &float.image, &checkpoint.config)?;
-            fusion::join(&mut layers, fusion.kind, (fusion.width, fusion.heads), said, &seen)?;
+            let text = recorder.text(&weights, &config, &parameters)?;
+            let image = recorder.image(&weights, &config, &parameters)?;
+            fusion::fuse(&mut recorder, &weights, &config, &parameters, [text, image])?;
         }
         Part::Text => {
-            let pooled = text::encode(&mut layers, text)?.pooled;
-            let logits = layers.head("heads.text", &pooled)?;
-            encoder_outputs(&mut layers.graph, ("text_logits", &logits), &pooled, text.hidden_size);
+            let pooled = recorder.text(&weights, &config, &parameters)?.pooled;
+            alone(&mut recorder, &weights, &parameters.heads.text, ("text_logits", &pooled))?;
         }
         Part::Image => {
-            let pooled = image(&mut layers, &float.image, &checkpoint.config)?.pooled;
-            let logits = layers.head("heads.image", &pooled)?;
-            let channels = float.image.network().channels;
-            encoder_outputs(&mut layers.graph, ("image_logits", &logits), &pooled, channels);
+            let pooled = recorder.image(&weights, &config, &parameters)?.pooled;
+            alone(&mut recorder, &weights, &parameters.heads.image, ("image_logits", &pooled))?;
         }
     }
     Ok(Model {
         ir_version: Some(IR_VERSION),
         producer_name: "mixed-feelings".into(),
         producer_version: env!("CARGO_PKG_VERSION").into(),
-        graph: Some(layers.graph.finish()),
+        graph: Some(recorder.graph.finish()),
         opset_import: vec![OperatorSet { domain: String::new(), version: Some(OPSET) }],
-        metadata_props: metadata(checkpoint, float.temperatures)?,
+        metadata_props: metadata(&config, tokenizer, float.readout.temperatures)?,
     })
 }
 
-fn image(layers: &mut Layers<'_>, cnn: &Cnn, config: &ModelConfig) -> Result<Image> {
-    match layers.int8 {
-        Some(bundle) => image_int8::encode(&mut layers.graph, bundle, cnn.network()),
-        None => image::encode(layers, cnn, config.preprocess.input_size),
-    }
-}
-
-fn encoder_outputs(graph: &mut GraphBuilder, logits: (&str, &String), pooled: &String, features: usize) {
+/// The head and the outputs of one encoder.
+fn alone(
+    recorder: &mut Recorder,
+    weights: &Weights,
+    head: &LinearParameter,
+    (name, pooled): (&str, &Value),
+) -> Result<()> {
+    let logits = recorder.classify(weights, head, pooled)?;
     let batch = Axis::Free("batch");
-    graph.output(logits.0, logits.1, &[batch, Axis::Fixed(Sentiment::ALL.len())]);
-    graph.output("pooled", pooled, &[batch, Axis::Fixed(features)]);
+    recorder.graph.output(name, &logits, &[batch, Axis::Fixed(head.outputs)]);
+    recorder.graph.output("pooled", pooled, &[batch, Axis::Fixed(head.inputs)]);
+    Ok(())
 }
 
-fn metadata(checkpoint: &Checkpoint, temperatures: Temperatures) -> Result<Vec<Entry>> {
+fn metadata(config: &ModelConfig, tokenizer: String, temperatures: Temperatures) -> Result<Vec<Entry>> {
     let entries = [
-        ("labels", serde_json::to_string(&Sentiment::ALL.map(|class| class.name()))?),
+        ("labels", serde_json::to_string(&config.labels)?),
         ("temperatures", serde_json::to_string(&temperatures)?),
-        ("config", serde_json::to_string(&checkpoint.config)?),
-        ("tokenizer", checkpoint.tokenizer.clone()),
+        ("config", serde_json::to_string(config)?),
+        ("tokenizer", tokenizer),
     ];
     Ok(entries.into_iter().map(|(key, value)| Entry { key: key.into(), value }).collect())
 }
