@@ -5,14 +5,11 @@ use anyhow::Result;
 use mixed_feelings::{
     Labels,
     backend::Backend,
-    model::{
-        FusionConfig, FusionKind, FusionParameters, LinearParameter, Modality, ModelConfig, Parameters,
-        VectorParameter,
-    },
+    model::{FusionConfig, FusionKind, FusionParameters, LinearParameter, Modality, VectorParameter},
 };
 
 use super::{
-    graph::{Axis, Value, int, ints, signed},
+    graph::{Axis, Value, int, ints},
     proto::ElementType,
     recorder::{Encoded, Recorder},
     weights::Weights,
@@ -35,20 +32,16 @@ struct Input {
 ///
 /// # Errors
 /// When a tensor is missing or wrong.
-pub fn fuse(
-    recorder: &mut Recorder,
-    weights: &Weights,
-    config: &ModelConfig,
-    parameters: &Parameters,
-    [text, image]: [Encoded; 2],
-) -> Result<()> {
+pub fn fuse(recorder: &mut Recorder, weights: &Weights, [text, image]: [Encoded; 2]) -> Result<()> {
+    let Weights { checkpoint, parameters, .. } = weights;
     let mut heads = Heads { recorder, weights };
     let text = heads.input(Modality::Text, text, &parameters.heads.text)?;
     let image = heads.input(Modality::Image, image, &parameters.heads.image)?;
-    let fused = heads.fused([&text, &image], &config.fusion, &parameters.fusion)?;
-    let contradiction = heads.contradiction([&text, &image], &config.labels, &parameters.contradiction)?;
+    let fused = heads.fused([&text, &image], &checkpoint.config.fusion, &parameters.fusion)?;
+    let labels = &checkpoint.config.labels;
+    let contradiction = heads.contradiction([&text, &image], labels, &parameters.contradiction)?;
     let graph = &mut heads.recorder.graph;
-    let classes = [Axis::Free("batch"), Axis::Fixed(config.labels.len())];
+    let classes = [Axis::Free("batch"), Axis::Fixed(labels.len())];
     graph.output("text_logits", &text.logits, &classes);
     graph.output("image_logits", &image.logits, &classes);
     graph.output("fused_logits", &fused, &classes);
@@ -87,7 +80,7 @@ impl Heads<'_> {
                 let mut pooled = vec![];
                 for input in inputs {
                     let modality = input.modality;
-                    pooled.push(self.pooled(input, projections.get(modality), missing.get(modality))?);
+                    pooled.push(self.pooled(input, (projections.get(modality), missing.get(modality)))?);
                 }
                 let both = self.concat("fusion.both", &pooled, 1);
                 self.recorder.classify(self.weights, classifier, &both)
@@ -104,18 +97,20 @@ impl Heads<'_> {
                 let (mut items, mut masks) = (vec![], vec![]);
                 for (row, input) in inputs.into_iter().enumerate() {
                     let modality = input.modality;
-                    let (projection, missing) = (projections.get(modality), missing.get(modality));
-                    let all = match config.kind {
-                        FusionKind::Tokens => {
-                            let (all, mask) = self.sequence(input, projection, missing)?;
-                            masks.push(mask);
-                            all
-                        }
-                        _ => self.pooled_item(input, projection, missing)?,
+                    let projection = (projections.get(modality), missing.get(modality));
+                    let of = |part: &str| format!("{}.{part}", projection.0.name);
+                    let all = if config.kind == FusionKind::Tokens {
+                        let (all, mask) = self.sequence(input, projection)?;
+                        masks.push(mask);
+                        all
+                    } else {
+                        let vector = self.pooled(input, projection)?;
+                        let axis = self.recorder.graph.integers("axes.1", &[1]);
+                        self.recorder.graph.op("Unsqueeze", &of("item"), &[&vector, &axis])
                     };
                     let graph = &mut self.recorder.graph;
-                    let vector = self.weights.vector(graph, &modalities.name, Some(row))?;
-                    items.push(graph.op("Add", &format!("{}.modality", projection.name), &[&all, &vector]));
+                    let vector = self.weights.row(graph, &modalities.name, row)?;
+                    items.push(graph.op("Add", &of("modality"), &[&all, &vector]));
                 }
                 let items = self.concat("fusion.items", &items, 1);
                 // Each of the two pooled items is always there, as itself or as its stand-in.
@@ -124,7 +119,14 @@ impl Heads<'_> {
                 let mut normed = self.linear(out_proj, &context)?;
                 let norm = self.recorder.make_layer_norm(self.weights, norm)?;
                 self.recorder.layer_norm(&norm, &mut normed, Some(&vec![items]));
-                let mean = self.mean("fusion.mean", &normed[0], mask.as_ref());
+                let (graph, gone) = (&mut self.recorder.graph, int("keepdims", 0));
+                let mean = match &mask {
+                    Some(mask) => graph.mean_pool("fusion.mean", &normed[0], mask),
+                    None => {
+                        let settings = vec![ints("axes", &[1]), gone];
+                        graph.op_with("ReduceMean", "fusion.mean", &[&normed[0]], settings)
+                    }
+                };
                 self.recorder.classify(self.weights, classifier, &mean)
             }
         }
@@ -138,7 +140,7 @@ impl Heads<'_> {
         &FusionConfig { width, heads, .. }: &FusionConfig,
         in_proj: &LinearParameter,
     ) -> Result<Value> {
-        let Recorder { graph, .. } = &mut *self.recorder;
+        let graph = &mut self.recorder.graph;
         let bias = mask.map(|mask| graph.key_bias("fusion.key_bias", mask));
         let name = in_proj.name.trim_end_matches(".in_proj");
         let parts = ["query", "key", "value"].map(|part| format!("{name}.{part}"));
@@ -148,21 +150,12 @@ impl Heads<'_> {
         Ok(self.recorder.graph.attention(name, [query, key, value], bias.as_ref(), (width, heads)))
     }
 
-    /// The mean over the items that count.
-    fn mean(&mut self, name: &str, items: &Value, mask: Option<&Value>) -> Value {
-        let graph = &mut self.recorder.graph;
-        match mask {
-            Some(mask) => graph.mean_pool(name, items, mask),
-            None => graph.op_with("ReduceMean", name, &[items], vec![ints("axes", &[1]), int("keepdims", 0)]),
-        }
-    }
-
     fn linear(&mut self, layer: &LinearParameter, x: &Value) -> Result<Vec<Value>> {
         let layers = self.weights.linear(&mut self.recorder.graph, layer, &[&layer.name])?;
         Ok(self.recorder.project(&layers, x))
     }
 
-    fn concat(&mut self, name: &str, values: &[Value], axis: usize) -> Value {
+    fn concat(&mut self, name: &str, values: &[Value], axis: i64) -> Value {
         let values: Vec<&Value> = values.iter().collect();
         self.recorder.graph.op_with("Concat", name, &values, vec![int("axis", axis)])
     }
@@ -171,37 +164,22 @@ impl Heads<'_> {
     fn pooled(
         &mut self,
         input: &Input,
-        projection: &LinearParameter,
-        missing: &VectorParameter,
+        (projection, missing): (&LinearParameter, &VectorParameter),
     ) -> Result<Value> {
         let vector = self.linear(projection, &input.encoded.pooled)?;
         let graph = &mut self.recorder.graph;
-        let missing = self.weights.vector(graph, &missing.name, None)?;
+        let missing = self.weights.floats(graph, &missing.name)?;
         let of = |part: &str| format!("{}.{part}", projection.name);
         let present = graph.op("Mul", &of("present"), &[&vector[0], &input.has]);
         let stand_in = graph.op("Mul", &of("stand_in"), &[&input.lacks, &missing]);
         Ok(graph.op("Add", &of("pooled"), &[&present, &stand_in]))
     }
 
-    /// The same as a sequence of one.
-    fn pooled_item(
-        &mut self,
-        input: &Input,
-        projection: &LinearParameter,
-        missing: &VectorParameter,
-    ) -> Result<Value> {
-        let vector = self.pooled(input, projection, missing)?;
-        let graph = &mut self.recorder.graph;
-        let axis = graph.integers("axes.1", &[1]);
-        Ok(graph.op("Unsqueeze", &format!("{}.item", projection.name), &[&vector, &axis]))
-    }
-
     /// The stand-in and all projected items, and which of them count.
     fn sequence(
         &mut self,
         input: &Input,
-        projection: &LinearParameter,
-        missing: &VectorParameter,
+        (projection, missing): (&LinearParameter, &VectorParameter),
     ) -> Result<(Value, Value)> {
         let of = |part: &str| format!("{}.{part}", projection.name);
         let (items, mask) = match &input.encoded.mask {
@@ -210,7 +188,7 @@ impl Heads<'_> {
         };
         let items = self.linear(projection, &items)?.concat();
         let graph = &mut self.recorder.graph;
-        let missing = self.weights.vector(graph, &missing.name, None)?;
+        let missing = self.weights.floats(graph, &missing.name)?;
         let batch = vec![int("start", 0), int("end", 1)];
         let rows = graph.op_with("Shape", &of("rows"), &[&items], batch);
         let width = projection.outputs;
@@ -243,11 +221,11 @@ impl Heads<'_> {
         bias: &VectorParameter,
     ) -> Result<Value> {
         let graph = &mut self.recorder.graph;
-        let mut sum = self.weights.vector(graph, &bias.name, None)?;
+        let mut sum = self.weights.floats(graph, &bias.name)?;
         for (row, input) in inputs.into_iter().enumerate() {
-            let weight = self.weights.vector(graph, &weights.name, Some(row))?;
+            let weight = self.weights.row(graph, &weights.name, row)?;
             let of = |part: &str| format!("fusion.{}.{part}", input.modality.name());
-            let last = vec![signed("axis", -1)];
+            let last = vec![int("axis", -1)];
             let said = graph.op_with("LogSoftmax", &of("log_probabilities"), &[&input.logits], last);
             let weighted = graph.op("Mul", &of("weighted"), &[&said, &weight]);
             let present = graph.op("Mul", &of("present"), &[&weighted, &input.has]);
@@ -265,17 +243,17 @@ impl Heads<'_> {
     ) -> Result<Value> {
         let graph = &mut self.recorder.graph;
         let (scale, bias) =
-            (self.weights.vector(graph, &scale.name, None)?, self.weights.vector(graph, &bias.name, None)?);
+            (self.weights.floats(graph, &scale.name)?, self.weights.floats(graph, &bias.name)?);
         let [text, image] = inputs.map(|input| {
             let name = format!("contradiction.{}", input.modality.name());
-            graph.op_with("Softmax", &name, &[&input.logits], vec![signed("axis", -1)])
+            graph.op_with("Softmax", &name, &[&input.logits], vec![int("axis", -1)])
         });
         let classes = labels.len();
         let mut weights = vec![0.0; classes * classes];
         for (i, j, weight) in labels.opposed() {
             weights[i * classes + j] = weight;
         }
-        let weights = graph.floats("contradiction.weights", &[classes, classes], &weights);
+        let weights = graph.constant("contradiction.weights", &[classes, classes], &weights);
         let opposed = graph.op("MatMul", "contradiction.opposed", &[&text, &weights]);
         let products = graph.op("Mul", "contradiction.products", &[&opposed, &image]);
         let (axis, gone) = (graph.integers("axes.1", &[1]), vec![int("keepdims", 0)]);

@@ -15,7 +15,7 @@ use clap::ValueEnum;
 use graph::{Axis, Value};
 use mixed_feelings::{
     Bundle,
-    model::{LinearParameter, ModelConfig, Parameters, Temperatures, tokenizer_json},
+    model::{LinearParameter, ModelConfig, tokenizer_json},
     quantize::dequantize,
 };
 use prost::Message;
@@ -87,9 +87,9 @@ enum Part {
 /// # Errors
 /// When the checkpoint or bundle cannot be read, is too large for the format, or the file cannot be written.
 pub fn run(args: Args) -> Result<()> {
-    let Opened { named, folder, checkpoint, bundle } = args.source.open()?;
-    let integers = bundle.filter(|_| args.int8);
-    let model = model(checkpoint, integers, args.part).with_context(|| format!("{named} as ONNX"))?;
+    let (named, folder, weights) = args.source.open(args.int8)?;
+    let model = model(&weights, args.part).with_context(|| format!("{named} as ONNX"))?;
+    drop(weights);
     check_size(model.encoded_len()).with_context(|| format!("{named} as ONNX"))?;
     let part = args.part.to_possible_value().map_or_else(String::new, |part| part.get_name().to_owned());
     let form = if args.int8 { "-int8" } else { "" };
@@ -100,35 +100,20 @@ pub fn run(args: Args) -> Result<()> {
     Ok(())
 }
 
-/// What is to be written.
-struct Opened {
-    /// What to call it.
-    named: String,
-    /// Where it lies.
-    folder: PathBuf,
-    /// The float model.
-    checkpoint: Checkpoint,
-    /// The int8 model that the floats come from, if they do.
-    bundle: Option<Bundle>,
-}
-
 impl Source {
-    fn open(&self) -> Result<Opened> {
-        match (&self.checkpoint, &self.bundle) {
-            (Some(dir), _) => Ok(Opened {
-                named: format!("checkpoint {}", dir.display()),
-                folder: dir.clone(),
-                checkpoint: Checkpoint::load(dir, &Device::Cpu)?,
-                bundle: None,
-            }),
-            (None, file) => {
-                let (path, bytes) = bundle::read(file.as_deref())?;
-                let named = format!("bundle {}", path.display());
-                let (bundle, checkpoint) = dequantized(bytes).with_context(|| named.clone())?;
-                let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-                Ok(Opened { named, folder, checkpoint, bundle: Some(bundle) })
-            }
-        }
+    /// What to call it, its folder, and the weights: with `int8` the bundle's integers.
+    fn open(&self, int8: bool) -> Result<(String, PathBuf, Weights)> {
+        let (named, folder, checkpoint, bundle) = if let Some(dir) = &self.checkpoint {
+            let named = format!("checkpoint {}", dir.display());
+            (named, dir.clone(), Checkpoint::load(dir, &Device::Cpu)?, None)
+        } else {
+            let (path, bytes) = bundle::read(self.bundle.as_deref())?;
+            let named = format!("bundle {}", path.display());
+            let (bundle, checkpoint) = dequantized(bytes).with_context(|| named.clone())?;
+            (named, path.parent().unwrap_or(Path::new("")).to_owned(), checkpoint, Some(bundle))
+        };
+        let weights = Weights::new(checkpoint, bundle.filter(|_| int8));
+        Ok((named.clone(), folder, weights.with_context(|| format!("{named} as ONNX"))?))
     }
 }
 
@@ -151,26 +136,21 @@ fn check_size(bytes: usize) -> Result<()> {
     Ok(())
 }
 
-fn model(checkpoint: Checkpoint, integers: Option<Bundle>, part: Part) -> Result<Model> {
-    // Holds every tensor to the shape that the config says.
-    let float = checkpoint.model(&Device::Cpu)?;
-    let Checkpoint { config, tokenizer, tensors } = checkpoint;
-    let parameters = Parameters::new(&config);
-    let weights = Weights::new(tensors, &parameters.image.convs, &float.image, integers)?;
-    let mut recorder = Recorder::new(&weights);
+fn model(weights: &Weights, part: Part) -> Result<Model> {
+    let mut recorder = Recorder::new(weights);
+    let heads = &weights.parameters.heads;
     match part {
         Part::Model => {
-            let text = recorder.text(&weights, &config, &parameters)?;
-            let image = recorder.image(&weights, &config, &parameters)?;
-            fusion::fuse(&mut recorder, &weights, &config, &parameters, [text, image])?;
+            let encoded = [recorder.text(weights)?, recorder.image(weights)?];
+            fusion::fuse(&mut recorder, weights, encoded)?;
         }
         Part::Text => {
-            let pooled = recorder.text(&weights, &config, &parameters)?.pooled;
-            alone(&mut recorder, &weights, &parameters.heads.text, ("text_logits", &pooled))?;
+            let pooled = recorder.text(weights)?.pooled;
+            alone(&mut recorder, weights, &heads.text, ("text_logits", &pooled))?;
         }
         Part::Image => {
-            let pooled = recorder.image(&weights, &config, &parameters)?.pooled;
-            alone(&mut recorder, &weights, &parameters.heads.image, ("image_logits", &pooled))?;
+            let pooled = recorder.image(weights)?.pooled;
+            alone(&mut recorder, weights, &heads.image, ("image_logits", &pooled))?;
         }
     }
     Ok(Model {
@@ -179,7 +159,7 @@ fn model(checkpoint: Checkpoint, integers: Option<Bundle>, part: Part) -> Result
         producer_version: env!("CARGO_PKG_VERSION").into(),
         graph: Some(recorder.graph.finish()),
         opset_import: vec![OperatorSet { domain: String::new(), version: Some(OPSET) }],
-        metadata_props: metadata(&config, tokenizer, float.readout.temperatures)?,
+        metadata_props: metadata(weights)?,
     })
 }
 
@@ -197,12 +177,12 @@ fn alone(
     Ok(())
 }
 
-fn metadata(config: &ModelConfig, tokenizer: String, temperatures: Temperatures) -> Result<Vec<Entry>> {
+fn metadata(Weights { checkpoint, readout, .. }: &Weights) -> Result<Vec<Entry>> {
     let entries = [
-        ("labels", serde_json::to_string(&config.labels)?),
-        ("temperatures", serde_json::to_string(&temperatures)?),
-        ("config", serde_json::to_string(config)?),
-        ("tokenizer", tokenizer),
+        ("labels", serde_json::to_string(&readout.labels)?),
+        ("temperatures", serde_json::to_string(&readout.temperatures)?),
+        ("config", serde_json::to_string(&checkpoint.config)?),
+        ("tokenizer", checkpoint.tokenizer.clone()),
     ];
     Ok(entries.into_iter().map(|(key, value)| Entry { key: key.into(), value }).collect())
 }

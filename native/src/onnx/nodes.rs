@@ -4,7 +4,7 @@
 use mixed_feelings::{backend::LEVELS, model::Activation};
 
 use super::{
-    graph::{GraphBuilder, Value, float, int, ints, signed, signed_list},
+    graph::{GraphBuilder, Value, int, ints},
     proto::ElementType,
 };
 
@@ -31,7 +31,7 @@ impl GraphBuilder {
             (self.scalar("zero", 0.0), self.scalar("one", 1.0), self.scalar("levels", LEVELS.into()));
         let step = self.scalar("step", (1.0 / LEVELS).into());
         let least = self.scalar("least.scale", f32::MIN_POSITIVE.into());
-        let last = || vec![signed_list("axes", &[-1]), int("keepdims", 1)];
+        let last = || vec![ints("axes", &[-1]), int("keepdims", 1)];
         let low = self.op_with("ReduceMin", &of("smallest"), &[x], last());
         let low = self.op("Min", &of("low"), &[&low, &zero]);
         let high = self.op_with("ReduceMax", &of("largest"), &[x], last());
@@ -74,12 +74,6 @@ impl GraphBuilder {
         self.op("Mul", name, &[&exact, &scale])
     }
 
-    /// LayerNorm over the last axis.
-    pub fn layer_norm(&mut self, name: &str, x: &Value, [weight, bias]: [&Value; 2], eps: f64) -> Value {
-        let settings = vec![signed("axis", -1), float("epsilon", eps)];
-        self.op_with("LayerNormalization", name, &[x, weight, bias], settings)
-    }
-
     /// Attention of several heads: `query`, `key` and `value` are `[batch, items, width]`, `bias` is added to the scores.
     pub fn attention(
         &mut self,
@@ -91,7 +85,7 @@ impl GraphBuilder {
         let of = |part: &str| format!("{name}.{part}");
         let head = width / heads;
         let apart = self.integers(&format!("split.{heads}.{head}"), &[0, 0, heads as i64, head as i64]);
-        let mut split = |part: &str, x: &Value, order: [usize; 4]| {
+        let mut split = |part: &str, x: &Value, order: [i64; 4]| {
             let parts = self.op("Reshape", &of(&format!("{part}.split")), &[x, &apart]);
             self.op_with("Transpose", &of(&format!("{part}.heads")), &[&parts], vec![ints("perm", &order)])
         };
@@ -104,8 +98,7 @@ impl GraphBuilder {
         if let Some(bias) = bias {
             scores = self.op("Add", &of("masked"), &[&scores, bias]);
         }
-        let probabilities =
-            self.op_with("Softmax", &of("probabilities"), &[&scores], vec![signed("axis", -1)]);
+        let probabilities = self.op_with("Softmax", &of("probabilities"), &[&scores], vec![int("axis", -1)]);
         let context = self.op("MatMul", &of("context.heads"), &[&probabilities, &value]);
         let order = vec![ints("perm", &[0, 2, 1, 3])];
         let context = self.op_with("Transpose", &of("context.split"), &[&context], order);
@@ -141,7 +134,7 @@ impl GraphBuilder {
     /// of the table has axes of its own, and runtimes join a sum with a LayerNorm where they know that both addends are of
     /// one shape.
     pub fn positions(&mut self, name: &str, ids: &Value) -> Value {
-        let (zero, one) = (self.integer("id.0", 0), self.integer("id.1", 1));
+        let (zero, one) = (self.constant("id.0", &[], &[0i64]), self.constant("id.1", &[], &[1i64]));
         let zeros = self.op("Mul", &format!("{name}.zeros"), &[ids, &zero]);
         let ones = self.op("Add", &format!("{name}.ones"), &[&zeros, &one]);
         self.op_with("CumSum", name, &[&ones, &one], vec![int("exclusive", 1)])

@@ -13,17 +13,19 @@ use mixed_feelings::{
     backend::{Backend, ConvStep},
     image::{Picture, quantized::ImageEncoder},
     model::{
-        HiddenActivation, LayerNormParameter, LinearParameter, ModelConfig, Parameters, Preprocess,
-        RangeParameter, TextParameters,
+        HiddenActivation, LayerNormParameter, LinearParameter, Preprocess, RangeParameter, TextParameters,
     },
     text::quantized::TextEncoder,
 };
 
 use super::{
-    graph::{Axis, GraphBuilder, Value, int, ints},
+    graph::{Axis, GraphBuilder, Value, float, int, ints},
     nodes::RowLevels,
     proto::ElementType,
-    weights::{Conv, LayerNorm, Linear, Range, Table, Weights},
+    weights::{
+        Conv, LayerNorm, Levels, Linear, Range, Table, Weights, conv_levels, conv_settings, output_range,
+        pixel_range,
+    },
 };
 
 /// A graph that the encoders are written to.
@@ -43,13 +45,6 @@ pub struct Recorder {
 pub struct Rows {
     reals: Value,
     levels: Option<RowLevels>,
-}
-
-/// A grid `[batch, channels, rows, columns]`, of levels if it has a range, else of real numbers.
-#[derive(Clone, Debug, Default)]
-pub struct Levels {
-    value: Value,
-    range: Option<Range>,
 }
 
 /// BERT's tables. All tokens are of type 0.
@@ -82,7 +77,7 @@ impl Recorder {
     pub fn new(weights: &Weights) -> Self {
         Recorder {
             graph: GraphBuilder::new("mixed-feelings"),
-            integers: weights.are_integers(),
+            integers: weights.integers.is_some(),
             ids: Value::new(),
             key_bias: Value::new(),
         }
@@ -92,12 +87,8 @@ impl Recorder {
     ///
     /// # Errors
     /// When a tensor is missing or wrong.
-    pub fn text(
-        &mut self,
-        weights: &Weights,
-        config: &ModelConfig,
-        parameters: &Parameters,
-    ) -> Result<Encoded> {
+    pub fn text(&mut self, weights: &Weights) -> Result<Encoded> {
+        let (config, parameters) = (&weights.checkpoint.config, &weights.parameters);
         let axes = [Axis::Free("batch"), Axis::Free("tokens")];
         self.ids = self.graph.input("input_ids", ElementType::Int64, &axes);
         let mask = self.graph.input("attention_mask", ElementType::Int64, &axes);
@@ -115,12 +106,8 @@ impl Recorder {
     ///
     /// # Errors
     /// When a tensor is missing or wrong.
-    pub fn image(
-        &mut self,
-        weights: &Weights,
-        config: &ModelConfig,
-        parameters: &Parameters,
-    ) -> Result<Encoded> {
+    pub fn image(&mut self, weights: &Weights) -> Result<Encoded> {
+        let (config, parameters) = (&weights.checkpoint.config, &weights.parameters);
         let mut encoder = ImageEncoder::load(self, weights, &config.preprocess, &parameters.image)?;
         // Any picture will do: the graph's pixels come in.
         let items = encoder.encode(self, &Picture::from_rgb(1, 1, vec![0; 3])?)[0].clone();
@@ -134,8 +121,8 @@ impl Recorder {
     /// # Errors
     /// When a tensor is missing or of another shape.
     pub fn classify(&mut self, weights: &Weights, head: &LinearParameter, x: &Value) -> Result<Value> {
-        let layers = weights.float_linear(&mut self.graph, head, &[&head.name])?;
-        Ok(self.project(&layers, x).concat())
+        let layer = weights.float_linear(&mut self.graph, head)?;
+        Ok(self.project(&vec![layer], x).concat())
     }
 
     /// Linear layers over the same rows, which are quantized if the weights are.
@@ -157,42 +144,33 @@ impl Recorder {
         self.graph.op("Mul", &rows, &[&levels, &scale])
     }
 
-    /// What a grid stands for. Every reader has its own node, as the quantize-dequantize form asks for.
-    fn reals(&mut self, name: &str, grid: &Levels) -> Value {
-        match &grid.range {
-            Some(range) => self.graph.op("DequantizeLinear", name, &[&grid.value, &range.scale, &range.zero]),
-            None => grid.value.clone(),
-        }
+    /// What levels stand for; of weights along an axis. Every reader has its own node, as the quantize-dequantize form asks
+    /// for.
+    fn reals(&mut self, name: &str, Levels { value, quantization }: &Levels, axis: Option<i64>) -> Value {
+        let Some([scale, zero]) = quantization else { return value.clone() };
+        let settings = axis.map(|axis| int("axis", axis)).into_iter().collect();
+        self.graph.op_with("DequantizeLinear", name, &[value, scale, zero], settings)
     }
 
     /// The levels of real numbers, if they have a range.
     fn levels(&mut self, name: &str, reals: Value, range: &Option<Range>) -> Levels {
-        let value = match range {
-            Some(Range { scale, zero, bounds: [least, most] }) => {
-                let rounded =
-                    self.graph.op("QuantizeLinear", &format!("{name}.rounded"), &[&reals, scale, zero]);
-                self.graph.op("Clip", &format!("{name}.levels"), &[&rounded, least, most])
-            }
-            None => reals,
+        let Some(Range { quantization: [scale, zero], bounds: [least, most] }) = range else {
+            return Levels { value: reals, quantization: None };
         };
-        Levels { value, range: range.clone() }
+        let rounded = self.graph.op("QuantizeLinear", &format!("{name}.rounded"), &[&reals, scale, zero]);
+        let value = self.graph.op("Clip", &format!("{name}.levels"), &[&rounded, least, most]);
+        Levels { value, quantization: Some([scale.clone(), zero.clone()]) }
     }
 
     /// A convolution with its bias, and the residual.
     fn sums(&mut self, conv: &Conv, input: &Levels, residual: Option<&Levels>) -> Value {
         let of = |part: &str| format!("{}.{part}", conv.name);
-        let input = self.reals(&of("input"), input);
-        let weight = match &conv.integers {
-            Some([scale, zero]) => {
-                let inputs = [&conv.weight, scale, zero];
-                self.graph.op_with("DequantizeLinear", &of("weight.reals"), &inputs, vec![int("axis", 0)])
-            }
-            None => conv.weight.clone(),
-        };
+        let input = self.reals(&of("input"), input, None);
+        let weight = self.reals(&of("weight.reals"), &conv.weight, Some(0));
         let inputs = [&input, &weight, &conv.bias];
         let sums = self.graph.op_with("Conv", &of("sums"), &inputs, conv.settings.clone());
         let Some(residual) = residual else { return sums };
-        let residual = self.reals(&format!("{}.residual", conv.output_name), residual);
+        let residual = self.reals(&format!("{}.residual", conv.output_name), residual, None);
         self.graph.op("Add", &format!("{}.sum", conv.output_name), &[&sums, &residual])
     }
 }
@@ -216,7 +194,7 @@ impl Backend for Recorder {
         Ok(Embeddings {
             words: weights.table(&mut self.graph, &text.words)?,
             positions: weights.table(&mut self.graph, &text.positions)?,
-            token_type: weights.vector(&mut self.graph, &token_types, Some(0))?,
+            token_type: weights.row(&mut self.graph, &token_types, 0)?,
         })
     }
 
@@ -226,7 +204,10 @@ impl Backend for Recorder {
     }
 
     fn make_layer_norm(&mut self, weights: &Weights, norm: &LayerNormParameter) -> Result<LayerNorm> {
-        weights.layer_norm(&mut self.graph, norm)
+        let [weight, bias] = norm.tensors();
+        let graph = &mut self.graph;
+        let (weight, bias) = (weights.floats(graph, &weight)?, weights.floats(graph, &bias)?);
+        Ok(LayerNorm { name: norm.name.clone(), weight, bias, eps: norm.eps })
     }
 
     fn make_pixels(
@@ -235,11 +216,32 @@ impl Backend for Recorder {
         preprocess: &Preprocess,
         range: &RangeParameter,
     ) -> Result<Pixels> {
-        Ok(Pixels { side: preprocess.input_size, range: weights.pixels(&mut self.graph, range)? })
+        let read = |bundle| pixel_range(&mut self.graph, bundle, range);
+        Ok(Pixels { side: preprocess.input_size, range: weights.integers.as_ref().map(read).transpose()? })
     }
 
     fn make_conv(&mut self, weights: &Weights, step: &ConvStep<'_>) -> Result<Conv> {
-        weights.conv(&mut self.graph, step)
+        let graph = &mut self.graph;
+        let name = step.parameter.name.clone();
+        let (weight, output) = match &weights.integers {
+            Some(bundle) => {
+                let output = step.output.map(|range| output_range(graph, bundle, range)).transpose()?;
+                (conv_levels(graph, bundle, step)?, output)
+            }
+            None => {
+                let value = weights.floats(graph, &format!("{name}.weight"))?;
+                (Levels { value, quantization: None }, None)
+            }
+        };
+        Ok(Conv {
+            output_name: format!("image.{}", step.name),
+            weight,
+            bias: weights.floats(graph, &format!("{name}.bias"))?,
+            settings: conv_settings(&step.parameter.spec, step.side),
+            activation: step.activation,
+            output,
+            name,
+        })
     }
 
     fn embed(&mut self, tables: &Embeddings, _ids: &[u32], out: &mut Vec<Value>) {
@@ -252,11 +254,13 @@ impl Backend for Recorder {
     }
 
     fn layer_norm(&mut self, norm: &LayerNorm, x: &mut Vec<Value>, residual: Option<&Vec<Value>>) {
-        let LayerNorm { name, parts: [weight, bias], eps } = norm;
+        let LayerNorm { name, weight, bias, eps } = norm;
+        let graph = &mut self.graph;
         if let Some(residual) = residual {
-            *x = vec![self.graph.op("Add", &format!("{name}.sum"), &[&x[0], &residual[0]])];
+            x[0] = graph.op("Add", &format!("{name}.sum"), &[&x[0], &residual[0]]);
         }
-        *x = vec![self.graph.layer_norm(name, &x[0], [weight, bias], *eps)];
+        let settings = vec![int("axis", -1), float("epsilon", *eps)];
+        x[0] = graph.op_with("LayerNormalization", name, &[&x[0], weight, bias], settings);
     }
 
     fn quantize_rows(&mut self, x: &Vec<Value>, _width: usize, out: &mut Rows) {
@@ -330,7 +334,7 @@ impl Backend for Recorder {
             vec![ints("kernel_shape", &[3, 3]), ints("strides", &[2, 2]), ints("pads", &[1, 1, 1, 1])];
         // The order of levels is that of what they stand for.
         let value = self.graph.op_with("MaxPool", "image.max_pool", &[&input.value], settings);
-        *out = Levels { value, range: input.range.clone() };
+        *out = Levels { value, quantization: input.quantization.clone() };
     }
 
     async fn read(&mut self, _x: &Vec<Value>) -> Result<Vec<f32>> {
