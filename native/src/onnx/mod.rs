@@ -137,7 +137,7 @@ fn check_size(bytes: usize) -> Result<()> {
 }
 
 fn model(weights: &Weights, part: Part) -> Result<Model> {
-    let mut recorder = Recorder::new(weights);
+    let mut recorder = Recorder::new();
     let heads = &weights.parameters.heads;
     match part {
         Part::Model => {

@@ -22,25 +22,20 @@ use super::{
     graph::{Axis, GraphBuilder, Value, float, int, ints},
     nodes::RowLevels,
     proto::ElementType,
-    weights::{
-        Conv, LayerNorm, Levels, Linear, Range, Table, Weights, conv_levels, conv_settings, output_range,
-        pixel_range,
-    },
+    weights::{self, Conv, Levels, Linear, Range, Table, Weights},
 };
 
 /// A graph that the encoders are written to.
 pub struct Recorder {
     /// What the nodes are added to.
     pub graph: GraphBuilder,
-    /// Whether rows are quantized.
-    integers: bool,
     /// The input of token ids.
     ids: Value,
     /// What hides padding from the text's attention.
     key_bias: Value,
 }
 
-/// Rows of real numbers, and of levels if they are quantized.
+/// Rows of real numbers, and of levels once a layer with int8 weights has read them.
 #[derive(Clone, Debug, Default)]
 pub struct Rows {
     reals: Value,
@@ -55,13 +50,6 @@ pub struct Embeddings {
     token_type: Value,
 }
 
-/// The input of pixels.
-#[derive(Clone, Debug)]
-pub struct Pixels {
-    side: usize,
-    range: Option<Range>,
-}
-
 /// What an encoder gives.
 pub struct Encoded {
     /// Hidden states `[batch, tokens, hidden_size]`, or the last grid `[batch, channels, rows, columns]`.
@@ -73,14 +61,10 @@ pub struct Encoded {
 }
 
 impl Recorder {
-    /// An empty graph for `weights`.
-    pub fn new(weights: &Weights) -> Self {
-        Recorder {
-            graph: GraphBuilder::new("mixed-feelings"),
-            integers: weights.integers.is_some(),
-            ids: Value::new(),
-            key_bias: Value::new(),
-        }
+    /// An empty graph.
+    pub fn new() -> Self {
+        let graph = GraphBuilder::new("mixed-feelings");
+        Recorder { graph, ids: Value::new(), key_bias: Value::new() }
     }
 
     /// Adds the inputs `input_ids` and `attention_mask` (`[batch, tokens]`, int64) and the text encoder.
@@ -127,10 +111,8 @@ impl Recorder {
 
     /// Linear layers over the same rows, which are quantized if the weights are.
     pub fn project(&mut self, layers: &Vec<Linear>, x: &Value) -> Vec<Value> {
-        let quantized = layers.iter().any(|layer| layer.integers.is_some());
-        let levels = quantized.then(|| self.graph.row_levels(x));
         let mut out = vec![];
-        self.linear(layers, &mut Rows { reals: x.clone(), levels }, None, &mut out);
+        self.linear(layers, &mut Rows { reals: x.clone(), levels: None }, None, &mut out);
         out
     }
 
@@ -185,8 +167,10 @@ impl Backend for Recorder {
     type Levels = Levels;
     type Embeddings = Embeddings;
     type Linear = Vec<Linear>;
-    type LayerNorm = LayerNorm;
-    type Pixels = Pixels;
+    /// With weight and bias.
+    type LayerNorm = (LayerNormParameter, [Value; 2]);
+    /// The side of the input, and its range if it is quantized.
+    type Pixels = (usize, Option<Range>);
     type Conv = Conv;
 
     fn make_embeddings(&mut self, weights: &Weights, text: &TextParameters) -> Result<Embeddings> {
@@ -203,11 +187,10 @@ impl Backend for Recorder {
         Ok(each.collect::<Result<Vec<_>>>()?.concat())
     }
 
-    fn make_layer_norm(&mut self, weights: &Weights, norm: &LayerNormParameter) -> Result<LayerNorm> {
+    fn make_layer_norm(&mut self, weights: &Weights, norm: &LayerNormParameter) -> Result<Self::LayerNorm> {
         let [weight, bias] = norm.tensors();
         let graph = &mut self.graph;
-        let (weight, bias) = (weights.floats(graph, &weight)?, weights.floats(graph, &bias)?);
-        Ok(LayerNorm { name: norm.name.clone(), weight, bias, eps: norm.eps })
+        Ok((norm.clone(), [weights.floats(graph, &weight)?, weights.floats(graph, &bias)?]))
     }
 
     fn make_pixels(
@@ -215,9 +198,9 @@ impl Backend for Recorder {
         weights: &Weights,
         preprocess: &Preprocess,
         range: &RangeParameter,
-    ) -> Result<Pixels> {
-        let read = |bundle| pixel_range(&mut self.graph, bundle, range);
-        Ok(Pixels { side: preprocess.input_size, range: weights.integers.as_ref().map(read).transpose()? })
+    ) -> Result<Self::Pixels> {
+        let read = |bundle| weights::range(&mut self.graph, bundle, range);
+        Ok((preprocess.input_size, weights.integers.as_ref().map(read).transpose()?))
     }
 
     fn make_conv(&mut self, weights: &Weights, step: &ConvStep<'_>) -> Result<Conv> {
@@ -225,8 +208,8 @@ impl Backend for Recorder {
         let name = step.parameter.name.clone();
         let (weight, output) = match &weights.integers {
             Some(bundle) => {
-                let output = step.output.map(|range| output_range(graph, bundle, range)).transpose()?;
-                (conv_levels(graph, bundle, step)?, output)
+                let output = step.output.map(|range| weights::range(graph, bundle, range)).transpose()?;
+                (weights::conv_levels(graph, bundle, step)?, output)
             }
             None => {
                 let value = weights.floats(graph, &format!("{name}.weight"))?;
@@ -237,7 +220,7 @@ impl Backend for Recorder {
             output_name: format!("image.{}", step.name),
             weight,
             bias: weights.floats(graph, &format!("{name}.bias"))?,
-            settings: conv_settings(&step.parameter.spec, step.side),
+            settings: weights::conv_settings(&step.parameter.spec, step.side),
             activation: step.activation,
             output,
             name,
@@ -253,8 +236,8 @@ impl Backend for Recorder {
         *out = vec![self.graph.op("Add", "text.embeddings.typed", &[&sum, &tables.token_type])];
     }
 
-    fn layer_norm(&mut self, norm: &LayerNorm, x: &mut Vec<Value>, residual: Option<&Vec<Value>>) {
-        let LayerNorm { name, weight, bias, eps } = norm;
+    fn layer_norm(&mut self, norm: &Self::LayerNorm, x: &mut Vec<Value>, residual: Option<&Vec<Value>>) {
+        let (LayerNormParameter { name, eps, .. }, [weight, bias]) = norm;
         let graph = &mut self.graph;
         if let Some(residual) = residual {
             x[0] = graph.op("Add", &format!("{name}.sum"), &[&x[0], &residual[0]]);
@@ -264,8 +247,7 @@ impl Backend for Recorder {
     }
 
     fn quantize_rows(&mut self, x: &Vec<Value>, _width: usize, out: &mut Rows) {
-        let levels = self.integers.then(|| self.graph.row_levels(&x[0]));
-        *out = Rows { reals: x[0].clone(), levels };
+        *out = Rows { reals: x[0].clone(), levels: None };
     }
 
     fn linear(
@@ -278,11 +260,12 @@ impl Backend for Recorder {
         let graph = &mut self.graph;
         let layer = |Linear { name, weight, bias, integers }: &Linear| {
             let of_product = format!("{name}.product");
-            let product = match (&x.levels, integers) {
-                (Some(rows), Some([scale, sums])) => {
+            let product = match integers {
+                Some([scale, sums]) => {
+                    let rows = x.levels.get_or_insert_with(|| graph.row_levels(&x.reals));
                     graph.integer_product(&of_product, rows, [weight, scale, sums])
                 }
-                _ => graph.op("MatMul", &of_product, &[&x.reals, weight]),
+                None => graph.op("MatMul", &of_product, &[&x.reals, weight]),
             };
             let sum = graph.op("Add", name, &[&product, bias]);
             let of_activation = format!("{name}.activation");
@@ -302,10 +285,10 @@ impl Backend for Recorder {
         *out = vec![self.graph.attention(name, [query, key, value], Some(&self.key_bias), (width, heads))];
     }
 
-    fn pixels(&mut self, pixels: &Pixels, _rgb: &[u8], out: &mut Levels) {
-        let axes = [Axis::Free("batch"), Axis::Fixed(3), Axis::Fixed(pixels.side), Axis::Fixed(pixels.side)];
+    fn pixels(&mut self, (side, range): &Self::Pixels, _rgb: &[u8], out: &mut Levels) {
+        let axes = [Axis::Free("batch"), Axis::Fixed(3), Axis::Fixed(*side), Axis::Fixed(*side)];
         let input = self.graph.input("pixel_values", ElementType::Float, &axes);
-        *out = self.levels("image.pixels", input, &pixels.range);
+        *out = self.levels("image.pixels", input, range);
     }
 
     fn conv(&mut self, conv: &Conv, input: &Levels, residual: Option<&Levels>, out: &mut Levels) {

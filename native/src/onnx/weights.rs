@@ -67,15 +67,6 @@ pub struct Linear {
     pub integers: Option<[Value; 2]>,
 }
 
-/// A LayerNorm.
-#[derive(Clone, Debug)]
-pub struct LayerNorm {
-    pub name: String,
-    pub weight: Value,
-    pub bias: Value,
-    pub eps: f64,
-}
-
 /// A convolution with its epilogue.
 #[derive(Clone, Debug)]
 pub struct Conv {
@@ -187,38 +178,25 @@ impl Weights {
     }
 }
 
-/// A range whose levels are held to `bounds`.
-fn make_range(
-    graph: &mut GraphBuilder,
-    name: &str,
-    Quantization { scale, zero_point }: Quantization,
-    bounds: [u8; 2],
-) -> Range {
-    let scale = graph.scalar(&format!("{name}.scale"), scale.into());
-    let mut level = |level: u8| graph.constant(&format!("level.{level}"), &[], &[level]);
-    Range { quantization: [scale, level(zero_point)], bounds: bounds.map(level) }
-}
-
-/// The range of the pixels' levels, which are of 8 bits: two for each of the bundle's, which reads a pixel as a sum of two.
-pub fn pixel_range(graph: &mut GraphBuilder, bundle: &Bundle, range: &RangeParameter) -> Result<Range> {
-    Ok(make_range(graph, &range.name, input_levels(bundle, range)?, [0, 2 * LEVELS as u8]))
-}
-
-/// The range of a convolution's output, its levels held to the bounds of the activation: so that no other node is needed
-/// for it.
-pub fn output_range(graph: &mut GraphBuilder, bundle: &Bundle, range: &RangeParameter) -> Result<Range> {
-    let levels = Quantization::load(bundle, range)?;
+/// The range of pixels or of a convolution's output. Its levels are held to the bounds of the activation, so that no other
+/// node is needed for that.
+pub fn range(graph: &mut GraphBuilder, bundle: &Bundle, range: &RangeParameter) -> Result<Range> {
+    let levels = quantization(bundle, range)?;
     let level = |real| levels.level_of(real).clamp(0.0, LEVELS) as u8;
-    let bounds = match range.activation {
-        Activation::None => [0, LEVELS as u8],
-        Activation::Relu => [level(0.0), LEVELS as u8],
-        Activation::Relu6 => [level(0.0), level(6.0)],
+    let bounds = match (&range.node, range.activation) {
+        (None, _) => [0, 2 * LEVELS as u8],
+        (_, Activation::None) => [0, LEVELS as u8],
+        (_, Activation::Relu) => [level(0.0), LEVELS as u8],
+        (_, Activation::Relu6) => [level(0.0), level(6.0)],
     };
-    Ok(make_range(graph, &range.name, levels, bounds))
+    let scale = graph.scalar(&format!("{}.scale", range.name), levels.scale.into());
+    let mut level = |level: u8| graph.constant(&format!("level.{level}"), &[], &[level]);
+    Ok(Range { quantization: [scale, level(levels.zero_point)], bounds: bounds.map(level) })
 }
 
-/// How what a convolution reads is quantized.
-fn input_levels(bundle: &Bundle, range: &RangeParameter) -> Result<Quantization> {
+/// How a range is quantized. The pixels' levels are of 8 bits: two for each of the bundle's, which reads a pixel as a sum of
+/// two.
+fn quantization(bundle: &Bundle, range: &RangeParameter) -> Result<Quantization> {
     let Quantization { scale, zero_point } = Quantization::load(bundle, range)?;
     Ok(match range.node {
         Some(_) => Quantization { scale, zero_point },
@@ -249,7 +227,7 @@ pub fn conv_levels(graph: &mut GraphBuilder, bundle: &Bundle, step: &ConvStep<'_
         (0..inputs).flat_map(channel).collect::<Vec<_>>()
     };
     let mut levels: Vec<i8> = levels.chunks_exact(rows * columns * inputs).flat_map(channels_first).collect();
-    leave_room_for_bias(&mut levels, &mut scale, &bias, input_levels(bundle, step.input)?.scale);
+    leave_room_for_bias(&mut levels, &mut scale, &bias, quantization(bundle, step.input)?.scale);
     let of = |part: &str| format!("{name}.{part}");
     let (value, zero) = if step.input.node.is_none() {
         // Products of 8 bits and signed 8 bits overflow where a processor adds two of them in 16 bits; runtimes do not do
