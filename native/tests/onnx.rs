@@ -1,4 +1,4 @@
-//! The ONNX files that the program writes say in another runtime what candle says.
+//! The ONNX files that the program writes give in another runtime what this project's models give.
 
 mod common;
 
@@ -7,26 +7,23 @@ use std::{fs, path::Path};
 use candle_core::{DType, Device};
 use candle_nn::VarBuilder;
 use common::{
-    posts::{Answers, Batch, dequantized, pictures},
+    posts::{Answers, Batch, dequantized, pictures, quantized},
     run,
     world::World,
 };
 use mixed_feelings::{
-    Bundle,
-    bundle::{random_bundle, tiny_config, tiny_tokenizer},
-    config::ModelConfig,
-    fusion::FusionKind,
-    image::{Architecture, Preprocess},
-    model::Model,
-    text::Activation,
+    Bundle, Labels,
+    inference::float::FloatModel,
+    model::{Architecture, FusionKind, HiddenActivation, ModelConfig, Preprocess},
+    testing::{random_bundle, tiny_config, tiny_tokenizer},
 };
 use rten_tensor::{NdTensor, prelude::*};
 
-/// What rten says, of the inputs that the file has.
+/// What rten gives, of the inputs that the file has.
 fn ask_rten(batch: &Batch, preprocess: &Preprocess, file: &rten::Model, output: &str) -> Vec<f32> {
     let (shape, ids, mask) = batch.ids_and_mask();
     let (pixels_shape, pixels) = batch.pixels(preprocess);
-    let [has_text, has_image] = batch.sides();
+    let [has_text, has_image] = batch.has();
     let integers = |values: Vec<u32>| {
         NdTensor::from_data(shape, values.into_iter().map(|v| v as i32).collect::<Vec<_>>())
     };
@@ -45,7 +42,7 @@ fn ask_rten(batch: &Batch, preprocess: &Preprocess, file: &rten::Model, output: 
     said.into_tensor::<f32>().expect("floats").to_vec()
 }
 
-/// Holds rten's answers to `expected` ones.
+/// Holds rten's outputs to `expected` ones.
 fn assert_agrees(batch: &Batch, expected: &Answers, config: &ModelConfig, file: &rten::Model, bound: f32) {
     for (&output, expected) in expected {
         let said = ask_rten(batch, &config.preprocess, file, output);
@@ -62,13 +59,13 @@ fn batches(config: &ModelConfig) -> Vec<Batch> {
     Batch::all([&[2, 5, 7, 3], &[2, 9, 3]], pictures(config))
 }
 
-fn load_checkpoint(world: &World, config: &ModelConfig) -> Model {
+fn load_checkpoint(world: &World, config: &ModelConfig) -> FloatModel {
     let tensors = candle_core::safetensors::load(world.path("checkpoint/model.safetensors"), &Device::Cpu);
     let builder = VarBuilder::from_tensors(tensors.expect("weights"), DType::F32, &Device::Cpu);
-    Model::load(builder, config).expect("a model")
+    FloatModel::load(builder, config).expect("a model")
 }
 
-fn config(kind: FusionKind, architecture: Architecture, activation: Activation) -> ModelConfig {
+fn config(kind: FusionKind, architecture: Architecture, activation: HiddenActivation) -> ModelConfig {
     let mut config = tiny_config();
     config.fusion.kind = kind;
     config.image.architecture = architecture;
@@ -87,20 +84,30 @@ fn export(world: &World, source: &str, part: &str, more: &[&str]) -> rten::Model
     rten::Model::load(fs::read(out).expect("written")).expect("an ONNX file")
 }
 
+/// Labels other than the default ones, with more than one pair that is opposed.
+fn moods() -> Labels {
+    let labels = [("anger", -1.0), ("sadness", -0.5), ("calm", 0.25), ("surprise", 0.0), ("joy", 1.0)];
+    let labels = labels.map(|(name, polarity)| serde_json::json!({"name": name, "polarity": polarity}));
+    Labels::from_json(&serde_json::json!(labels).to_string()).expect("labels")
+}
+
 #[test]
-fn every_kind_of_model_says_the_same_in_another_runtime() {
+fn every_kind_of_model_gives_the_same_in_another_runtime() {
     let kinds = [
-        config(FusionKind::Pooled, Architecture::EfficientnetLite0, Activation::Gelu),
-        config(FusionKind::Tokens, Architecture::Resnet18, Activation::GeluNew),
-        config(FusionKind::Concat, Architecture::Resnet50, Activation::Relu),
-        config(FusionKind::Late, Architecture::EfficientnetLite0, Activation::Gelu),
+        config(FusionKind::Pooled, Architecture::EfficientnetLite0, HiddenActivation::Gelu),
+        config(FusionKind::Tokens, Architecture::Resnet18, HiddenActivation::GeluNew),
+        config(FusionKind::Concat, Architecture::Resnet50, HiddenActivation::Relu),
+        config(FusionKind::Late, Architecture::EfficientnetLite0, HiddenActivation::Gelu),
     ];
-    for config in kinds {
+    for mut config in kinds {
+        if config.fusion.kind == FusionKind::Tokens {
+            config.labels = moods();
+        }
         let world = World::new().with_checkpoint_of(&config);
         let model = load_checkpoint(&world, &config);
         let file = export(&world, "checkpoint", "model", &[]);
         for batch in batches(&config) {
-            let expected = batch.ask_candle(&model, &config.preprocess).expect("candle runs");
+            let expected = batch.ask_float(&model, &config.preprocess).expect("candle runs");
             assert_agrees(&batch, &expected, &config, &file, 1e-4);
         }
     }
@@ -108,11 +115,11 @@ fn every_kind_of_model_says_the_same_in_another_runtime() {
 
 #[test]
 fn each_encoder_can_be_had_alone() {
-    let config = config(FusionKind::Pooled, Architecture::EfficientnetLite0, Activation::Gelu);
+    let config = config(FusionKind::Pooled, Architecture::EfficientnetLite0, HiddenActivation::Gelu);
     let world = World::new().with_checkpoint_of(&config);
     let model = load_checkpoint(&world, &config);
     let batch = &batches(&config)[1];
-    let expected = batch.ask_candle(&model, &config.preprocess).expect("candle runs");
+    let expected = batch.ask_float(&model, &config.preprocess).expect("candle runs");
     for part in ["text", "image"] {
         let output = format!("{part}_logits");
         let expected = expected.clone().into_iter().filter(|(name, _)| *name == output).collect();
@@ -121,29 +128,32 @@ fn each_encoder_can_be_had_alone() {
 }
 
 #[test]
-fn a_bundle_is_written_as_the_floats_it_stands_for() {
-    let config = config(FusionKind::Pooled, Architecture::Resnet18, Activation::Gelu);
+fn a_bundle_is_written_as_its_dequantized_weights() {
+    let config = config(FusionKind::Pooled, Architecture::Resnet18, HiddenActivation::Gelu);
     let world = World::new();
     let bundle = world.write("bundle", random_bundle(&config, &tiny_tokenizer(), 5).expect("a bundle"));
     let model = dequantized(&parse(&bundle)).expect("a model");
     let file = export(&world, "bundle", "model", &[]);
     for batch in batches(&config) {
-        let expected = batch.ask_candle(&model, &config.preprocess).expect("candle runs");
+        let expected = batch.ask_float(&model, &config.preprocess).expect("candle runs");
         assert_agrees(&batch, &expected, &config, &file, 1e-4);
     }
 }
 
-/// Of the integers, rten knows those of the text. What a picture's are worth is asked of other runtimes, in
+/// Of the integers, rten knows those of the text. A picture's run in other runtimes, in
 /// `onnx_runtimes.rs`.
 #[test]
-fn a_texts_integers_say_what_the_plan_says() {
-    for (activation, seed) in [(Activation::Gelu, 5), (Activation::GeluNew, 6), (Activation::Relu, 7)] {
+fn a_texts_integers_give_what_the_quantized_model_gives() {
+    for (activation, seed) in
+        [(HiddenActivation::Gelu, 5), (HiddenActivation::GeluNew, 6), (HiddenActivation::Relu, 7)]
+    {
         let config = config(FusionKind::Late, Architecture::EfficientnetLite0, activation);
         let world = World::new();
         let bundle = random_bundle(&config, &tiny_tokenizer(), seed).expect("a bundle");
         let bundle = world.write("bundle", bundle);
         let batch = &batches(&config)[1];
-        let expected = batch.ask_int8(&parse(&bundle)).expect("the plan runs");
+        let expected =
+            batch.ask_quantized(&mut quantized(parse(&bundle)).expect("a model")).expect("it runs");
         let expected = expected.into_iter().filter(|(name, _)| *name == "text_logits").collect();
         assert_agrees(batch, &expected, &config, &export(&world, "bundle", "text", &["--int8"]), 1e-4);
     }

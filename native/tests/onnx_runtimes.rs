@@ -1,5 +1,5 @@
-//! The ONNX files that the program writes pass ONNX's own checker, and say in onnxruntime and onnxruntime-web what this
-//! project's models say. Both runtimes come from outside, see `tests/onnx/`: `cargo verify --only onnx` installs them.
+//! The ONNX files that the program writes pass ONNX's own checker, and give in onnxruntime and onnxruntime-web what
+//! this project's models give. Both runtimes come from outside, see `tests/onnx/`: `cargo verify --only onnx` installs them.
 
 mod common;
 
@@ -12,33 +12,33 @@ use std::{
 };
 
 use common::{
-    posts::{Batch, Run, dequantized, pictures, write_expected},
+    posts::{Batch, Run, dequantized, pictures, quantized, write_expected},
     run,
 };
 use mixed_feelings::{
     Bundle,
-    bundle::{random_bundle, tiny_config, tiny_tokenizer},
-    fusion::FusionKind,
-    image::{Architecture, Limits, decode},
-    text::{Activation, Tokenizer},
+    image::{Limits, decode},
+    model::{Architecture, FusionKind, HiddenActivation, ModelConfig, tokenizer_json},
+    testing::{random_bundle, tiny_config, tiny_tokenizer},
+    text::Tokenizer,
 };
 
-/// What float may be off candle, relative to what is above 1; and int8 off the int8 plan in models so small that nothing
+/// What float may be off candle, relative to what is above 1; and int8 off the quantized model's in models so small that nothing
 /// amplifies differences.
 const SAME: f64 = 1e-4;
 
-/// What int8 may be off the plan where pictures are. A runtime adds up in another order, and may round a convolution's
+/// What int8 may be off the quantized model where pictures are. A runtime adds up in another order, and may round a convolution's
 /// bias; a level that thereby falls on the other side of a half makes other levels do so, layer after layer, until what
-/// the two say differs as much as either does from float. How much that is depends on the weights.
+/// the two give differs as much as either does from float. How much that is depends on the weights.
 const SHIPPED: f64 = 0.15;
 const RANDOM: f64 = 0.5;
 
-/// What int8 may be off the plan where only texts are. A runtime's GELU has the error function, the plan's a polynomial,
+/// What int8 may be off the quantized model where only texts are. A runtime's GELU has the error function, this project's a polynomial,
 /// and a millionth between them is enough for one of the shipped model's many levels to fall on the other side of a half.
 const SHIPPED_TEXT: f64 = 0.05;
 
 /// In a small picture and a graph that is run as it is written, few levels are that near to a half. If one such picture
-/// of these has the plan's logits to [`SAME`], then every level of every layer was the plan's.
+/// of these has the quantized model's logits to [`SAME`], then every level of every layer was that model's.
 const PICTURES: usize = 8;
 
 #[test]
@@ -50,7 +50,7 @@ fn other_runtimes_say_the_same() {
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).expect("a folder for the files");
 
-    use {Activation as A, Architecture as I, FusionKind as F};
+    use {Architecture as I, FusionKind as F, HiddenActivation as A};
     for (kind, architecture, activation) in [
         (F::Pooled, I::EfficientnetLite0, A::Gelu),
         (F::Tokens, I::Resnet18, A::GeluNew),
@@ -90,10 +90,11 @@ fn write_cases(
     small: &[Batch],
 ) {
     let parsed = parse(bundle);
-    let preprocess = &parsed.config().preprocess;
+    let preprocess = &ModelConfig::of_bundle(&parsed).expect("a config").preprocess;
     let model = dequantized(&parsed).expect("a model");
-    let float = |batch: &Batch| (batch.clone(), batch.ask_candle(&model, preprocess).expect("candle runs"));
-    let int8 = |batch: &Batch| (batch.clone(), batch.ask_int8(&parsed).expect("the plan runs"));
+    let float = |batch: &Batch| (batch.clone(), batch.ask_float(&model, preprocess).expect("candle runs"));
+    let mut int8_model = quantized(parsed).expect("a model");
+    let mut int8 = |batch: &Batch| (batch.clone(), batch.ask_quantized(&mut int8_model).expect("it runs"));
     let run = |bound, batches| Run { optimize: true, bound, quorum: 1.0, batches };
 
     let file = export(folder, &format!("{name}-float"), bundle, &[]);
@@ -101,11 +102,13 @@ fn write_cases(
 
     let file = export(folder, &format!("{name}-int8"), bundle, &["--int8".as_ref()]);
     let texts = batches.iter().filter(|batch| batch.posts.iter().all(|post| !post.has_image));
-    let mut runs =
-        vec![run(text_bound, texts.map(int8).collect()), run(bound, batches.iter().map(int8).collect())];
+    let mut runs = vec![
+        run(text_bound, texts.map(&mut int8).collect()),
+        run(bound, batches.iter().map(&mut int8).collect()),
+    ];
     if !small.is_empty() {
         let (bound, quorum) = (SAME, 1.0 / small.len() as f64);
-        runs.push(Run { optimize: false, bound, quorum, batches: small.iter().map(int8).collect() });
+        runs.push(Run { optimize: false, bound, quorum, batches: small.iter().map(&mut int8).collect() });
     }
     write_expected(&file, preprocess, &runs);
 }
@@ -122,7 +125,8 @@ fn export(folder: &Path, name: &str, bundle: &Path, more: &[&OsStr]) -> PathBuf 
 /// Two of the demo page's photos, each with something to say.
 fn real_posts(bundle: &Path) -> Vec<Batch> {
     let parsed = parse(bundle);
-    let tokenizer = Tokenizer::from_json(parsed.tokenizer_json(), parsed.config().max_tokens);
+    let config = ModelConfig::of_bundle(&parsed).expect("a config");
+    let tokenizer = Tokenizer::from_json(tokenizer_json(&parsed).expect("one"), config.max_tokens);
     let tokenizer = tokenizer.expect("a tokenizer");
     let [long, short] = ["Perfect solitude, not another soul on this beach today!", "so sad"]
         .map(|text| tokenizer.encode(text).expect("short enough").ids);

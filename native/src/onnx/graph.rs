@@ -43,7 +43,7 @@ impl GraphBuilder {
 
     /// Makes `value` an output of floats, under the name `name`.
     pub fn output(&mut self, name: &str, value: &Value, axes: &[Axis]) {
-        self.push("Identity", &[value], name.into(), vec![]);
+        self.op("Identity", name, &[value]);
         self.graph.output.push(value_info(name, ElementType::Float, axes));
     }
 
@@ -53,45 +53,30 @@ impl GraphBuilder {
     /// Those of candle.
     pub fn tensor(&mut self, name: &str, tensor: &Tensor) -> candle_core::Result<Value> {
         let values = tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
-        Ok(self.floats(name, tensor.dims(), &values))
-    }
-
-    /// Constant floats in row-major order.
-    pub fn floats(&mut self, name: &str, dims: &[usize], values: &[f32]) -> Value {
-        let raw = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-        self.constant(name, ElementType::Float, dims, raw)
-    }
-
-    /// Constant int8 numbers in row-major order.
-    pub fn int8(&mut self, name: &str, dims: &[usize], values: &[i8]) -> Value {
-        self.constant(name, ElementType::Int8, dims, values.iter().map(|&v| v as u8).collect())
-    }
-
-    /// Constant uint8 numbers in row-major order; without axes where `dims` is empty.
-    pub fn uint8(&mut self, name: &str, dims: &[usize], values: &[u8]) -> Value {
-        self.constant(name, ElementType::Uint8, dims, values.to_vec())
-    }
-
-    /// A constant list of 32-bit integers.
-    pub fn int32(&mut self, name: &str, values: &[i32]) -> Value {
-        let raw = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-        self.constant(name, ElementType::Int32, &[values.len()], raw)
+        Ok(self.constant(name, tensor.dims(), &values))
     }
 
     /// A constant float without axes.
     pub fn scalar(&mut self, name: &str, value: f64) -> Value {
-        self.constant(name, ElementType::Float, &[], (value as f32).to_le_bytes().into())
-    }
-
-    /// A constant integer without axes.
-    pub fn integer(&mut self, name: &str, value: i64) -> Value {
-        self.constant(name, ElementType::Int64, &[], value.to_le_bytes().into())
+        self.constant(name, &[], &[value as f32])
     }
 
     /// A constant list of integers: a shape, axes, or places.
     pub fn integers(&mut self, name: &str, values: &[i64]) -> Value {
-        let raw = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-        self.constant(name, ElementType::Int64, &[values.len()], raw)
+        self.constant(name, &[values.len()], values)
+    }
+
+    /// Constant numbers in row-major order; without axes where `dims` is empty.
+    pub fn constant<T: Element>(&mut self, name: &str, dims: &[usize], values: &[T]) -> Value {
+        if !self.graph.initializer.iter().any(|known| known.name == name) {
+            self.graph.initializer.push(TensorProto {
+                dims: dims.iter().map(|&d| d as i64).collect(),
+                data_type: Some(T::TYPE as i32),
+                name: name.into(),
+                raw_data: Some(T::bytes(values)),
+            });
+        }
+        name.into()
     }
 
     /// A node with one output, `name`.
@@ -101,55 +86,51 @@ impl GraphBuilder {
 
     /// A node that makes another element type of `x`.
     pub fn cast(&mut self, name: &str, x: &Value, to: ElementType) -> Value {
-        self.op_with("Cast", name, &[x], vec![int("to", to as usize)])
+        self.op_with("Cast", name, &[x], vec![int("to", to as i64)])
     }
 
     /// A node with settings.
-    pub fn op_with(&mut self, op: &str, name: &str, inputs: &[&Value], attributes: Vec<Attribute>) -> Value {
-        self.push(op, inputs, name.into(), attributes);
-        name.into()
-    }
-
-    fn push(&mut self, op: &str, inputs: &[&Value], output: Value, attribute: Vec<Attribute>) {
+    pub fn op_with(&mut self, op: &str, name: &str, inputs: &[&Value], attribute: Vec<Attribute>) -> Value {
         self.graph.node.push(Node {
             input: inputs.iter().map(|&input| input.clone()).collect(),
-            name: output.clone(),
-            output: vec![output],
+            name: name.into(),
+            output: vec![name.into()],
             op_type: op.into(),
             attribute,
         });
-    }
-
-    fn constant(&mut self, name: &str, element: ElementType, dims: &[usize], raw: Vec<u8>) -> Value {
-        if !self.graph.initializer.iter().any(|known| known.name == name) {
-            self.graph.initializer.push(TensorProto {
-                dims: dims.iter().map(|&d| d as i64).collect(),
-                data_type: Some(element as i32),
-                name: name.into(),
-                raw_data: Some(raw),
-            });
-        }
         name.into()
     }
 }
 
-/// A setting that is an integer.
-pub fn int(name: &str, value: usize) -> Attribute {
-    signed(name, value as i64)
+/// A number that constants are made of.
+pub trait Element: Sized {
+    const TYPE: ElementType;
+
+    /// Little endian.
+    fn bytes(values: &[Self]) -> Vec<u8>;
 }
 
-/// A setting that may be negative: an axis from the end.
-pub fn signed(name: &str, value: i64) -> Attribute {
+macro_rules! element {
+    ($($number:ty: $Type:ident),*) => {$(
+        impl Element for $number {
+            const TYPE: ElementType = ElementType::$Type;
+
+            fn bytes(values: &[Self]) -> Vec<u8> {
+                values.iter().flat_map(|value| value.to_le_bytes()).collect()
+            }
+        }
+    )*};
+}
+
+element!(f32: Float, u8: Uint8, i8: Int8, i32: Int32, i64: Int64);
+
+/// A setting that is an integer; an axis may be counted from the end.
+pub fn int(name: &str, value: i64) -> Attribute {
     Attribute { name: name.into(), i: Some(value), r#type: 2, ..Attribute::default() }
 }
 
 /// A setting that is a list of integers.
-pub fn ints(name: &str, values: &[usize]) -> Attribute {
-    signed_list(name, &values.iter().map(|&v| v as i64).collect::<Vec<_>>())
-}
-
-/// A setting that is a list of integers, of which some may be negative: axes from the end.
-pub fn signed_list(name: &str, values: &[i64]) -> Attribute {
+pub fn ints(name: &str, values: &[i64]) -> Attribute {
     Attribute { name: name.into(), ints: values.to_vec(), r#type: 7, ..Attribute::default() }
 }
 

@@ -2,26 +2,26 @@
 
 mod fusion;
 mod graph;
-mod image;
-mod image_int8;
-mod layers;
+mod nodes;
 mod proto;
-mod rows;
-mod text;
+mod recorder;
+mod weights;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use candle_core::Device;
 use clap::ValueEnum;
-use graph::{Axis, GraphBuilder};
-use image::Image;
-use layers::Layers;
+use graph::{Axis, Value};
 use mixed_feelings::{
-    Bundle, Sentiment, bundle::dequantize, config::ModelConfig, fusion::Temperatures, image::cnn::Cnn,
+    Bundle,
+    model::{LinearParameter, ModelConfig, tokenizer_json},
+    quantize::dequantize,
 };
 use prost::Message;
 use proto::{Entry, IR_VERSION, Model, OPSET, OperatorSet};
+use recorder::Recorder;
+use weights::Weights;
 
 use crate::{atomic, bundle, checkpoint::Checkpoint};
 
@@ -32,7 +32,7 @@ const MOST_BYTES: usize = i32::MAX as usize;
 ///
 /// Inputs: `input_ids` and `attention_mask` (int64, `[batch, tokens]`), `pixel_values` (float, `[batch, 3, side, side]`,
 /// normalised), `has_text` and `has_image` (float, `[batch]`, 1 or 0; what is missing may hold anything finite). Outputs:
-/// `text_logits`, `image_logits` and `fused_logits` (`[batch, 3]`: negative, neutral, positive) and
+/// `text_logits`, `image_logits` and `fused_logits` (`[batch, labels]`) and
 /// `contradiction_logit` (`[batch]`). The file's metadata have the labels, the temperatures by which logits are divided for
 /// scores, the model's config and the tokenizer.
 #[derive(Debug, clap::Args)]
@@ -40,7 +40,7 @@ const MOST_BYTES: usize = i32::MAX as usize;
 pub struct Args {
     #[command(flatten)]
     source: Source,
-    /// Write the bundle's integers: the file is about as large as the bundle, and says what the int8 model says.
+    /// Write the bundle's integers: the file is about as large as the bundle, and computes what the quantized model computes.
     #[arg(long, conflicts_with = "checkpoint")]
     int8: bool,
     /// The file to write; by default `model.onnx` (or `text.onnx`, `image.onnx`; with --int8 `model-int8.onnx`, ...) in the
@@ -59,7 +59,7 @@ struct Source {
     /// The float checkpoint: a folder.
     #[arg(short, long, value_name = "DIR")]
     checkpoint: Option<PathBuf>,
-    /// A bundle: its int8 weights as the floats that they stand for, BatchNorm folded.
+    /// A bundle: its dequantized weights, BatchNorm folded.
     #[arg(short, long, value_name = "FILE")]
     bundle: Option<PathBuf>,
 }
@@ -87,10 +87,9 @@ enum Part {
 /// # Errors
 /// When the checkpoint or bundle cannot be read, is too large for the format, or the file cannot be written.
 pub fn run(args: Args) -> Result<()> {
-    let Opened { named, folder, checkpoint, bundle } = args.source.open()?;
-    let int8 = bundle.as_ref().filter(|_| args.int8);
-    let model = model(&checkpoint, int8, args.part).with_context(|| format!("{named} as ONNX"))?;
-    drop((checkpoint, bundle));
+    let (named, folder, weights) = args.source.open(args.int8)?;
+    let model = model(&weights, args.part).with_context(|| format!("{named} as ONNX"))?;
+    drop(weights);
     check_size(model.encoded_len()).with_context(|| format!("{named} as ONNX"))?;
     let part = args.part.to_possible_value().map_or_else(String::new, |part| part.get_name().to_owned());
     let form = if args.int8 { "-int8" } else { "" };
@@ -101,44 +100,30 @@ pub fn run(args: Args) -> Result<()> {
     Ok(())
 }
 
-/// What is to be written.
-struct Opened {
-    /// What to call it.
-    named: String,
-    /// Where it lies.
-    folder: PathBuf,
-    /// The float model.
-    checkpoint: Checkpoint,
-    /// The int8 model that the floats come from, if they do.
-    bundle: Option<Bundle>,
-}
-
 impl Source {
-    fn open(&self) -> Result<Opened> {
-        match (&self.checkpoint, &self.bundle) {
-            (Some(dir), _) => Ok(Opened {
-                named: format!("checkpoint {}", dir.display()),
-                folder: dir.clone(),
-                checkpoint: Checkpoint::load(dir, &Device::Cpu)?,
-                bundle: None,
-            }),
-            (None, file) => {
-                let (path, bytes) = bundle::read(file.as_deref())?;
-                let named = format!("bundle {}", path.display());
-                let (bundle, checkpoint) = dequantized(bytes).with_context(|| named.clone())?;
-                let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-                Ok(Opened { named, folder, checkpoint, bundle: Some(bundle) })
-            }
-        }
+    /// What to call it, its folder, and the weights: with `int8` the bundle's integers.
+    fn open(&self, int8: bool) -> Result<(String, PathBuf, Weights)> {
+        let (named, folder, checkpoint, bundle) = if let Some(dir) = &self.checkpoint {
+            let named = format!("checkpoint {}", dir.display());
+            (named, dir.clone(), Checkpoint::load(dir, &Device::Cpu)?, None)
+        } else {
+            let (path, bytes) = bundle::read(self.bundle.as_deref())?;
+            let named = format!("bundle {}", path.display());
+            let (bundle, checkpoint) = dequantized(bytes).with_context(|| named.clone())?;
+            (named, path.parent().unwrap_or(Path::new("")).to_owned(), checkpoint, Some(bundle))
+        };
+        let weights = Weights::new(checkpoint, bundle.filter(|_| int8));
+        Ok((named.clone(), folder, weights.with_context(|| format!("{named} as ONNX"))?))
     }
 }
 
-/// A bundle, and the float model that it stands for.
+/// A bundle, and its dequantized weights.
 fn dequantized(bytes: Vec<u8>) -> mixed_feelings::Result<(Bundle, Checkpoint)> {
     let bundle = Bundle::parse(bytes)?;
-    let tensors = dequantize(&bundle)?;
+    let config = ModelConfig::of_bundle(&bundle)?;
+    let tensors = dequantize(&bundle, &config)?;
     bundle.check_all_read()?;
-    let (config, tokenizer) = (bundle.config().clone(), bundle.tokenizer_json().to_owned());
+    let tokenizer = tokenizer_json(&bundle)?.to_owned();
     Ok((bundle, Checkpoint { config, tokenizer, tensors }))
 }
 
@@ -151,56 +136,51 @@ fn check_size(bytes: usize) -> Result<()> {
     Ok(())
 }
 
-fn model(checkpoint: &Checkpoint, int8: Option<&Bundle>, part: Part) -> Result<Model> {
-    let ModelConfig { text, fusion, .. } = &checkpoint.config;
-    // Holds every tensor to the shape that the config says.
-    let float = checkpoint.model(&Device::Cpu)?;
-    let mut layers = Layers::new(&checkpoint.tensors, int8);
+fn model(weights: &Weights, part: Part) -> Result<Model> {
+    let mut recorder = Recorder::new();
+    let heads = &weights.parameters.heads;
     match part {
         Part::Model => {
-            let said = text::encode(&mut layers, text)?;
-            let seen = image(&mut layers, &float.image, &checkpoint.config)?;
-            fusion::join(&mut layers, fusion.kind, (fusion.width, fusion.heads), said, &seen)?;
+            let encoded = [recorder.text(weights)?, recorder.image(weights)?];
+            fusion::fuse(&mut recorder, weights, encoded)?;
         }
         Part::Text => {
-            let pooled = text::encode(&mut layers, text)?.pooled;
-            let logits = layers.head("heads.text", &pooled)?;
-            encoder_outputs(&mut layers.graph, ("text_logits", &logits), &pooled, text.hidden_size);
+            let pooled = recorder.text(weights)?.pooled;
+            alone(&mut recorder, weights, &heads.text, ("text_logits", &pooled))?;
         }
         Part::Image => {
-            let pooled = image(&mut layers, &float.image, &checkpoint.config)?.pooled;
-            let logits = layers.head("heads.image", &pooled)?;
-            let channels = float.image.network().channels;
-            encoder_outputs(&mut layers.graph, ("image_logits", &logits), &pooled, channels);
+            let pooled = recorder.image(weights)?.pooled;
+            alone(&mut recorder, weights, &heads.image, ("image_logits", &pooled))?;
         }
     }
     Ok(Model {
         ir_version: Some(IR_VERSION),
         producer_name: "mixed-feelings".into(),
         producer_version: env!("CARGO_PKG_VERSION").into(),
-        graph: Some(layers.graph.finish()),
+        graph: Some(recorder.graph.finish()),
         opset_import: vec![OperatorSet { domain: String::new(), version: Some(OPSET) }],
-        metadata_props: metadata(checkpoint, float.temperatures)?,
+        metadata_props: metadata(weights)?,
     })
 }
 
-fn image(layers: &mut Layers<'_>, cnn: &Cnn, config: &ModelConfig) -> Result<Image> {
-    match layers.int8 {
-        Some(bundle) => image_int8::encode(&mut layers.graph, bundle, cnn.network()),
-        None => image::encode(layers, cnn, config.preprocess.input_size),
-    }
-}
-
-fn encoder_outputs(graph: &mut GraphBuilder, logits: (&str, &String), pooled: &String, features: usize) {
+/// The head and the outputs of one encoder.
+fn alone(
+    recorder: &mut Recorder,
+    weights: &Weights,
+    head: &LinearParameter,
+    (name, pooled): (&str, &Value),
+) -> Result<()> {
+    let logits = recorder.classify(weights, head, pooled)?;
     let batch = Axis::Free("batch");
-    graph.output(logits.0, logits.1, &[batch, Axis::Fixed(Sentiment::ALL.len())]);
-    graph.output("pooled", pooled, &[batch, Axis::Fixed(features)]);
+    recorder.graph.output(name, &logits, &[batch, Axis::Fixed(head.outputs)]);
+    recorder.graph.output("pooled", pooled, &[batch, Axis::Fixed(head.inputs)]);
+    Ok(())
 }
 
-fn metadata(checkpoint: &Checkpoint, temperatures: Temperatures) -> Result<Vec<Entry>> {
+fn metadata(Weights { checkpoint, readout, .. }: &Weights) -> Result<Vec<Entry>> {
     let entries = [
-        ("labels", serde_json::to_string(&Sentiment::ALL.map(|class| class.name()))?),
-        ("temperatures", serde_json::to_string(&temperatures)?),
+        ("labels", serde_json::to_string(&readout.labels)?),
+        ("temperatures", serde_json::to_string(&readout.temperatures)?),
         ("config", serde_json::to_string(&checkpoint.config)?),
         ("tokenizer", checkpoint.tokenizer.clone()),
     ];

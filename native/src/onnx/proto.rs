@@ -11,22 +11,16 @@ pub const OPSET: i64 = 17;
 /// A whole file.
 #[derive(Clone, PartialEq, Message)]
 pub struct Model {
-    /// [`IR_VERSION`].
     #[prost(int64, optional, tag = "1")]
     pub ir_version: Option<i64>,
-    /// Who wrote it.
     #[prost(string, tag = "2")]
     pub producer_name: String,
-    /// And in which version.
     #[prost(string, tag = "3")]
     pub producer_version: String,
-    /// What is computed.
     #[prost(message, optional, tag = "7")]
     pub graph: Option<Graph>,
-    /// Which operators.
     #[prost(message, repeated, tag = "8")]
     pub opset_import: Vec<OperatorSet>,
-    /// Whatever else there is to say.
     #[prost(message, repeated, tag = "14")]
     pub metadata_props: Vec<Entry>,
 }
@@ -34,10 +28,8 @@ pub struct Model {
 /// A version of the operators of a domain; the empty one is ONNX's own.
 #[derive(Clone, PartialEq, Message)]
 pub struct OperatorSet {
-    /// The domain.
     #[prost(string, tag = "1")]
     pub domain: String,
-    /// The version.
     #[prost(int64, optional, tag = "2")]
     pub version: Option<i64>,
 }
@@ -45,10 +37,8 @@ pub struct OperatorSet {
 /// A key and its value.
 #[derive(Clone, PartialEq, Message)]
 pub struct Entry {
-    /// The key.
     #[prost(string, tag = "1")]
     pub key: String,
-    /// The value.
     #[prost(string, tag = "2")]
     pub value: String,
 }
@@ -56,19 +46,14 @@ pub struct Entry {
 /// Nodes in an order in which they can be computed.
 #[derive(Clone, PartialEq, Message)]
 pub struct Graph {
-    /// The nodes.
     #[prost(message, repeated, tag = "1")]
     pub node: Vec<Node>,
-    /// The graph's name.
     #[prost(string, tag = "2")]
     pub name: String,
-    /// Constants by name.
     #[prost(message, repeated, tag = "5")]
     pub initializer: Vec<TensorProto>,
-    /// What comes in.
     #[prost(message, repeated, tag = "11")]
     pub input: Vec<ValueInfo>,
-    /// What goes out.
     #[prost(message, repeated, tag = "12")]
     pub output: Vec<ValueInfo>,
 }
@@ -82,13 +67,11 @@ pub struct Node {
     /// The names of what it makes.
     #[prost(string, repeated, tag = "2")]
     pub output: Vec<String>,
-    /// Its own name.
     #[prost(string, tag = "3")]
     pub name: String,
     /// Which operator it is.
     #[prost(string, tag = "4")]
     pub op_type: String,
-    /// Its settings.
     #[prost(message, repeated, tag = "5")]
     pub attribute: Vec<Attribute>,
 }
@@ -96,16 +79,12 @@ pub struct Node {
 /// A setting of an operation; one of the values is there.
 #[derive(Clone, PartialEq, Message)]
 pub struct Attribute {
-    /// The setting's name.
     #[prost(string, tag = "1")]
     pub name: String,
-    /// A float.
     #[prost(float, optional, tag = "2")]
     pub f: Option<f32>,
-    /// An integer.
     #[prost(int64, optional, tag = "3")]
     pub i: Option<i64>,
-    /// Integers.
     #[prost(int64, repeated, packed = "false", tag = "8")]
     pub ints: Vec<i64>,
     /// Which of them: 1 a float, 2 an integer, 7 integers.
@@ -116,13 +95,11 @@ pub struct Attribute {
 /// A constant.
 #[derive(Clone, PartialEq, Message)]
 pub struct TensorProto {
-    /// Its shape.
     #[prost(int64, repeated, packed = "false", tag = "1")]
     pub dims: Vec<i64>,
     /// Its element type, an [`ElementType`].
     #[prost(int32, optional, tag = "2")]
     pub data_type: Option<i32>,
-    /// Its name.
     #[prost(string, tag = "8")]
     pub name: String,
     /// Its values, little endian.
@@ -133,25 +110,18 @@ pub struct TensorProto {
 /// The element types that are used here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ElementType {
-    /// 32-bit floating point.
     Float = 1,
-    /// 8-bit integers from 0.
     Uint8 = 2,
-    /// 8-bit integers.
     Int8 = 3,
-    /// 32-bit integers.
     Int32 = 6,
-    /// 64-bit integers.
     Int64 = 7,
 }
 
 /// The name, type and shape of an input or output.
 #[derive(Clone, PartialEq, Message)]
 pub struct ValueInfo {
-    /// The name.
     #[prost(string, tag = "1")]
     pub name: String,
-    /// The type.
     #[prost(message, optional, tag = "2")]
     pub r#type: Option<Type>,
 }
@@ -159,7 +129,6 @@ pub struct ValueInfo {
 /// A type; all here are tensors.
 #[derive(Clone, PartialEq, Message)]
 pub struct Type {
-    /// The tensor's.
     #[prost(message, optional, tag = "1")]
     pub tensor_type: Option<TensorType>,
 }
@@ -170,7 +139,6 @@ pub struct TensorType {
     /// An [`ElementType`].
     #[prost(int32, tag = "1")]
     pub elem_type: i32,
-    /// The shape.
     #[prost(message, optional, tag = "2")]
     pub shape: Option<Shape>,
 }
@@ -186,10 +154,8 @@ pub struct Shape {
 /// An axis: a number, or a name for whatever number it is.
 #[derive(Clone, PartialEq, Message)]
 pub struct Dimension {
-    /// The number.
     #[prost(int64, optional, tag = "1")]
     pub dim_value: Option<i64>,
-    /// The name.
     #[prost(string, optional, tag = "2")]
     pub dim_param: Option<String>,
 }

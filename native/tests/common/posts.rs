@@ -1,22 +1,22 @@
-//! Batches of posts, as the inputs of an ONNX file, and what the two models of this project say of them.
+//! Batches of posts, as the inputs of an ONNX file, and what the two models of this project give for them.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use mixed_feelings::{
-    Bundle, Scores,
-    bundle::dequantize,
-    config::ModelConfig,
-    fusion::int8::Fusion,
-    image::{Picture, Preprocess, int8::ImageEncoder},
+    Bundle,
+    backend::Cpu,
+    fusion::{HeadLogits, Readout},
+    image::Picture,
+    inference::{Inference, QuantizedModel, float::FloatModel},
     layers::Mode,
-    model::Model,
-    text::int8::TextEncoder,
+    model::{ModelConfig, PerModality, Preprocess},
+    quantize::dequantize,
 };
 use serde_json::{Value, json};
 
-/// The outputs of a file by name, flat. `None` stands for what means nothing: a head whose side is missing.
+/// The outputs of a file by name, flat. `None` stands for what means nothing: a head whose modality is missing.
 pub type Answers = BTreeMap<&'static str, Vec<Option<f32>>>;
 
 /// One post. Its text or its picture are there for the encoders even when the post is said to lack them.
@@ -36,7 +36,7 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// One post, two with a shorter text, and one of each side alone, all made of two texts and two pictures.
+    /// One post, two with a shorter text, and one of each modality alone, all made of two texts and two pictures.
     pub fn all(texts: [&[u32]; 2], pictures: [Picture; 2]) -> Vec<Batch> {
         let post = |i: usize, has_text, has_image| Post {
             ids: texts[i].to_vec(),
@@ -49,7 +49,10 @@ impl Batch {
             Batch { what: "two posts".into(), posts: vec![post(0, true, true), post(1, true, true)] },
             Batch { what: "a text alone".into(), posts: vec![post(1, true, false)] },
             Batch { what: "a picture alone".into(), posts: vec![post(1, false, true)] },
-            Batch { what: "one side each".into(), posts: vec![post(0, false, true), post(1, true, false)] },
+            Batch {
+                what: "one modality each".into(),
+                posts: vec![post(0, false, true), post(1, true, false)],
+            },
         ]
     }
 
@@ -79,16 +82,16 @@ impl Batch {
     }
 
     /// 1 where the text is there, then 1 where the picture is.
-    pub fn sides(&self) -> [Vec<f32>; 2] {
-        let sides = |has: fn(&Post) -> bool| self.posts.iter().map(|post| f32::from(has(post))).collect();
-        [sides(|post| post.has_text), sides(|post| post.has_image)]
+    pub fn has(&self) -> [Vec<f32>; 2] {
+        let rows = |has: fn(&Post) -> bool| self.posts.iter().map(|post| f32::from(has(post))).collect();
+        [rows(|post| post.has_text), rows(|post| post.has_image)]
     }
 
     /// The inputs of an ONNX file as JSON.
     fn inputs(&self, preprocess: &Preprocess) -> Value {
         let (shape, ids, mask) = self.ids_and_mask();
         let (pixels_shape, pixels) = self.pixels(preprocess);
-        let [has_text, has_image] = self.sides();
+        let [has_text, has_image] = self.has();
         let posts = [self.posts.len()];
         json!({
             "input_ids": {"type": "int64", "dims": shape, "data": ids},
@@ -99,77 +102,77 @@ impl Batch {
         })
     }
 
-    /// What the float model says.
-    pub fn ask_candle(&self, model: &Model, preprocess: &Preprocess) -> candle_core::Result<Answers> {
+    /// What the float model gives.
+    pub fn ask_float(&self, model: &FloatModel, preprocess: &Preprocess) -> candle_core::Result<Answers> {
         let here = Device::Cpu;
         let (shape, ids, mask) = self.ids_and_mask();
         let mask = Tensor::from_vec(mask, &shape[..], &here)?.to_dtype(DType::F32)?;
         let text = model.text_features(&Tensor::from_vec(ids, &shape[..], &here)?, &mask, Mode::Infer)?;
         let (shape, pixels) = self.pixels(preprocess);
         let image = model.image_features(&Tensor::from_vec(pixels, &shape[..], &here)?, Mode::Infer)?;
-        let [has_text, has_image] = self.sides();
-        let (posts, to_tensor) = (self.posts.len(), |sides| Tensor::from_vec(sides, self.posts.len(), &here));
+        let [has_text, has_image] = self.has();
+        let to_tensor = |has| Tensor::from_vec(has, self.posts.len(), &here);
         let (has_text, has_image) = (to_tensor(has_text)?, to_tensor(has_image)?);
-        let said = model.fusion.forward(Some(&text), Some(&image), &has_text, &has_image, Mode::Infer)?;
-        let rows = |tensor: Option<&Tensor>, counts: fn(&Post) -> bool| {
-            let Some(tensor) = tensor else { return Ok(vec![]) };
-            let values = tensor.flatten_all()?.to_vec1::<f32>()?;
-            let width = values.len() / posts;
-            let row = |i: usize| counts(&self.posts[i / width]);
-            Ok::<_, candle_core::Error>(
-                values.iter().enumerate().map(|(i, &v)| row(i).then_some(v)).collect(),
-            )
+        let outputs = model.fusion.forward(Some(&text), Some(&image), &has_text, &has_image, Mode::Infer)?;
+        let rows = |tensor: Option<&Tensor>| match tensor {
+            Some(tensor) => tensor.to_vec2::<f32>(),
+            None => candle_core::bail!("both modalities were given"),
         };
-        Ok(Answers::from([
-            ("text_logits", rows(said.text.as_ref(), |post| post.has_text)?),
-            ("image_logits", rows(said.image.as_ref(), |post| post.has_image)?),
-            ("fused_logits", rows(Some(&said.fused), |_| true)?),
-            (
-                "contradiction_logit",
-                rows(said.contradiction.as_ref(), |post| post.has_text && post.has_image)?,
-            ),
-        ]))
+        let (text, image) = (rows(outputs.text.as_ref())?, rows(outputs.image.as_ref())?);
+        let mut answers = Answers::new();
+        for (i, (post, fused)) in self.posts.iter().zip(rows(Some(&outputs.fused))?).enumerate() {
+            let logits = HeadLogits {
+                text: post.has_text.then(|| text[i].clone()),
+                image: post.has_image.then(|| image[i].clone()),
+                fused: Some(fused),
+            };
+            add(&mut answers, logits, &model.readout);
+        }
+        Ok(answers)
     }
 
-    /// What the int8 plan says: each post for itself, its text without padding.
-    pub fn ask_int8(&self, bundle: &Bundle) -> mixed_feelings::Result<Answers> {
-        let config = bundle.config();
-        let mut text = TextEncoder::load(bundle, &config.text)?;
-        let mut image = ImageEncoder::load(bundle, &config.image, &config.preprocess)?;
-        let mut fusion = Fusion::load(bundle, &config.fusion, text.width(), image.channels())?;
+    /// What the quantized model gives: each post for itself, its text without padding.
+    pub fn ask_quantized(&self, model: &mut QuantizedModel) -> mixed_feelings::Result<Answers> {
         let mut answers = Answers::new();
         for post in &self.posts {
-            let hidden = if post.has_text { Some(text.encode(&post.ids)?) } else { None };
-            let cells = post.has_image.then(|| image.encode(&post.picture));
-            let said = hidden.map(|hidden| fusion.text.logits_of_mean(hidden));
-            let seen = cells.map(|cells| fusion.image.logits_of_mean(cells));
-            let contradiction = said.zip(seen).map(|(said, seen)| {
-                let p = fusion.contradiction(
-                    Scores::from_logits(said).to_array(),
-                    Scores::from_logits(seen).to_array(),
-                );
-                (p / (1.0 - p)).ln()
-            });
-            let fused = fusion.fused(hidden, cells);
-            let three =
-                |logits: Option<[f32; 3]>| logits.map_or([None; 3], |logits| logits.map(Some)).to_vec();
-            for (output, values) in [
-                ("text_logits", three(said)),
-                ("image_logits", three(seen)),
-                ("fused_logits", three(Some(fused))),
-                ("contradiction_logit", vec![contradiction]),
-            ] {
-                answers.entry(output).or_default().extend(values);
-            }
+            let text = post.has_text.then(|| model.hidden(&post.ids).cloned()).transpose()?;
+            let image = post.has_image.then(|| model.grid(&post.picture).clone());
+            let features = PerModality { text: text.as_deref(), image: image.as_deref() };
+            let fused = model.fusion().fused(features);
+            let logits = HeadLogits { fused: Some(fused), ..model.fusion().logits(features) };
+            add(&mut answers, logits, model.readout());
         }
         Ok(answers)
     }
 }
 
-/// The float model that a bundle's weights stand for.
-pub fn dequantized(bundle: &Bundle) -> mixed_feelings::Result<Model> {
-    let builder = VarBuilder::from_tensors(dequantize(bundle)?, DType::F32, &Device::Cpu);
-    Ok(Model::load(builder, bundle.config())?)
+/// Adds what is known of one post.
+fn add(answers: &mut Answers, logits: HeadLogits, readout: &Readout) {
+    let (scale, bias) = readout.contradiction;
+    let contradiction = readout.opposition_logit(&logits).map(|logit| scale * logit + bias);
+    answers.entry("contradiction_logit").or_default().push(contradiction);
+    let heads =
+        [("text_logits", logits.text), ("image_logits", logits.image), ("fused_logits", logits.fused)];
+    for (output, logits) in heads {
+        let row = match logits {
+            Some(logits) => logits.into_iter().map(Some).collect(),
+            None => vec![None; readout.labels.len()],
+        };
+        answers.entry(output).or_default().extend(row);
+    }
+}
+
+/// The float model of a bundle's dequantized weights.
+pub fn dequantized(bundle: &Bundle) -> mixed_feelings::Result<FloatModel> {
+    let config = ModelConfig::of_bundle(bundle)?;
+    let builder = VarBuilder::from_tensors(dequantize(bundle, &config)?, DType::F32, &Device::Cpu);
+    Ok(FloatModel::load(builder, &config)?)
+}
+
+/// The quantized model of a bundle.
+pub fn quantized(mut bundle: Bundle) -> mixed_feelings::Result<QuantizedModel> {
+    let config = ModelConfig::of_bundle(&bundle)?;
+    Ok(QuantizedModel::load(Cpu::default(), &mut bundle, &config)?)
 }
 
 /// Pictures that fill `config`'s square, so that nothing is lost in resizing.
