@@ -98,6 +98,7 @@ fn every_kind_of_model_gives_the_same_in_another_runtime() {
         config(FusionKind::Tokens, Architecture::Resnet18, HiddenActivation::GeluNew),
         config(FusionKind::Concat, Architecture::Resnet50, HiddenActivation::Relu),
         config(FusionKind::Late, Architecture::EfficientnetLite0, HiddenActivation::Gelu),
+        config(FusionKind::Pooled, Architecture::MobilenetV3Small, HiddenActivation::Gelu),
     ];
     for mut config in kinds {
         if config.fusion.kind == FusionKind::Tokens {

@@ -176,6 +176,7 @@ impl GraphBuilder {
                 let (least, most) = (self.scalar("zero", 0.0), self.scalar("six", 6.0));
                 self.op("Clip", name, &[x, &least, &most])
             }
+            Activation::HardSwish => self.op("HardSwish", name, &[x]),
         }
     }
 }

@@ -10,10 +10,11 @@
 
 use anyhow::{Result, bail};
 use mixed_feelings::{
-    backend::{Backend, ConvStep},
+    backend::{Backend, ConvStep, GateStep},
     image::{Picture, quantized::ImageEncoder},
     model::{
-        HiddenActivation, LayerNormParameter, LinearParameter, Preprocess, RangeParameter, TextParameters,
+        Activation, HiddenActivation, LayerNormParameter, LinearParameter, Preprocess, RangeParameter,
+        TextParameters,
     },
     text::quantized::TextEncoder,
 };
@@ -172,6 +173,8 @@ impl Backend for Recorder {
     /// The side of the input, and its range if it is quantized.
     type Pixels = (usize, Option<Range>);
     type Conv = Conv;
+    /// The name of its output, and the range of that if it is quantized.
+    type Gate = (String, Option<Range>);
 
     fn make_embeddings(&mut self, weights: &Weights, text: &TextParameters) -> Result<Embeddings> {
         let token_types = format!("{}.weight", text.token_types.name);
@@ -225,6 +228,11 @@ impl Backend for Recorder {
             output,
             name,
         })
+    }
+
+    fn make_gate(&mut self, weights: &Weights, step: &GateStep<'_>) -> Result<Self::Gate> {
+        let range = |bundle| weights::range(&mut self.graph, bundle, step.range);
+        Ok((format!("image.{}", step.name), weights.integers.as_ref().map(range).transpose()?))
     }
 
     fn embed(&mut self, tables: &Embeddings, _ids: &[u32], out: &mut Vec<Value>) {
@@ -293,10 +301,10 @@ impl Backend for Recorder {
 
     fn conv(&mut self, conv: &Conv, input: &Levels, residual: Option<&Levels>, out: &mut Levels) {
         let sums = self.sums(conv, input, residual);
-        // The bounds of levels are the activation's.
-        let reals = match conv.output {
-            Some(_) => sums,
-            None => self.graph.activate(&conv.output_name, &sums, conv.activation),
+        // The bounds of levels are the activation's, but for one that is a curve.
+        let reals = match (&conv.output, conv.activation) {
+            (Some(_), Activation::None | Activation::Relu | Activation::Relu6) => sums,
+            _ => self.graph.activate(&conv.output_name, &sums, conv.activation),
         };
         *out = self.levels(&conv.output_name, reals, &conv.output);
     }
@@ -318,6 +326,26 @@ impl Backend for Recorder {
         // The order of levels is that of what they stand for.
         let value = self.graph.op_with("MaxPool", "image.max_pool", &[&input.value], settings);
         *out = Levels { value, quantization: input.quantization.clone() };
+    }
+
+    fn squeeze(&mut self, (name, _): &Self::Gate, input: &Levels, out: &mut Vec<Value>) {
+        let reals = self.reals(&format!("{name}.squeeze.input"), input, None);
+        let mean = self.graph.op("GlobalAveragePool", &format!("{name}.squeeze.mean"), &[&reals]);
+        let flat = vec![int("axis", 1)];
+        *out = vec![self.graph.op_with("Flatten", &format!("{name}.squeeze"), &[&mean], flat)];
+    }
+
+    fn excite(&mut self, (name, range): &Self::Gate, input: &Levels, logits: &Vec<Value>, out: &mut Levels) {
+        let of = |part: &str| format!("{name}.excite.{part}");
+        let reals = self.reals(&of("input"), input, None);
+        let graph = &mut self.graph;
+        // relu6(x + 3) / 6
+        let settings = vec![float("alpha", 1.0 / 6.0), float("beta", 0.5)];
+        let gate = graph.op_with("HardSigmoid", &of("gate"), &[&logits[0]], settings);
+        let axes = graph.integers("axes.2.3", &[2, 3]);
+        let gate = graph.op("Unsqueeze", &of("gate.wide"), &[&gate, &axes]);
+        let gated = graph.op("Mul", name, &[&reals, &gate]);
+        *out = self.levels(name, gated, range);
     }
 
     async fn read(&mut self, _x: &Vec<Value>) -> Result<Vec<f32>> {

@@ -140,7 +140,8 @@ impl Weights {
     ) -> Result<Vec<Linear>> {
         let integers = self.integers.as_ref().map(|bundle| layer.read(bundle)).transpose()?;
         let [weight, bias] = layer.float_names();
-        let (weight, bias) = (self.tensor(&weight)?, self.tensor(&bias)?);
+        let weight = self.tensor(&weight)?.reshape((layer.outputs, layer.inputs))?;
+        let bias = self.tensor(&bias)?;
         let count = layer.outputs / names.len();
         let linear = |(part, name): (usize, &&str)| {
             let start = part * count;
@@ -185,7 +186,7 @@ pub fn range(graph: &mut GraphBuilder, bundle: &Bundle, range: &RangeParameter) 
     let level = |real| levels.level_of(real).clamp(0.0, LEVELS) as u8;
     let bounds = match (&range.node, range.activation) {
         (None, _) => [0, 2 * LEVELS as u8],
-        (_, Activation::None) => [0, LEVELS as u8],
+        (_, Activation::None | Activation::HardSwish) => [0, LEVELS as u8],
         (_, Activation::Relu) => [level(0.0), LEVELS as u8],
         (_, Activation::Relu6) => [level(0.0), level(6.0)],
     };

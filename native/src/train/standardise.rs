@@ -100,7 +100,12 @@ mod tests {
         let values: Vec<f32> =
             (0..5 * 3 * 4).map(|i| ((i * 37) % 17) as f32 * 0.1 + (i / 4 % 3) as f32).collect();
         let grids = Tensor::from_vec(values, (5, 3, 2, 2), &Device::Cpu)?;
-        let head = LinearParameter { name: "heads.image".into(), outputs: 2, inputs: 3 };
+        let head = LinearParameter {
+            name: "heads.image".into(),
+            outputs: 2,
+            inputs: 3,
+            layout: mixed_feelings::model::LinearLayout::Linear,
+        };
         let standard = Standard::of(&grids, &[0, 1, 2, 3, 4], vec![head])?;
         let standardised = standard.apply(&grids)?.mean((2, 3))?;
         assert!(standardised.mean(0)?.abs()?.max_all()?.to_scalar::<f32>()? < 1e-5);
