@@ -380,5 +380,5 @@ fn first_conv(spec: &ConvSpec, weights: &Weights, pixels: &[f64], side: usize, o
 }
 
 fn case(name: String, maker: Maker, grid: Grid, expected: Vec<Expected>) -> Result<Case, BundleError> {
-    Ok(Case { name, bundle: maker.finish()?, expected, operations: Operations::Grid(grid) })
+    Ok(Case { name, bundle: maker.finish()?, expected, operations: Operations::Grid(Box::new(grid)) })
 }

@@ -25,8 +25,8 @@ pub use definitions::Expected;
 /// What the operations of a case are, and where their numbers come from.
 #[derive(Clone, Debug)]
 enum Operations {
-    Words(words::Words),
-    Grid(grids::Grid),
+    Words(Box<words::Words>),
+    Grid(Box<grids::Grid>),
 }
 
 /// An operation with its weights, its input and what should come out.

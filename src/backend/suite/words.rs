@@ -256,5 +256,5 @@ pub fn cases() -> Result<Vec<Case>, BundleError> {
 }
 
 fn case(name: String, maker: Maker, words: Words, expected: Vec<Expected>) -> Result<Case, BundleError> {
-    Ok(Case { name, bundle: maker.finish()?, expected, operations: Operations::Words(words) })
+    Ok(Case { name, bundle: maker.finish()?, expected, operations: Operations::Words(Box::new(words)) })
 }
