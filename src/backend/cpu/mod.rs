@@ -51,10 +51,9 @@ mod simd128;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-pub use gemm::{Room, Rows, Sink, gemm, gemm_with};
+pub use gemm::{Room, Rows, Sink, gemm};
 pub use image::pixel_range;
 pub use instruction_set::InstructionSet;
-use instruction_set::vectorised;
 pub use operations::Cpu;
 pub use packed::{MAX_DEPTH, PANEL, PackedMatrix, SLACK, padded_depth};
 pub use peak::{Peak, peak};

@@ -1,6 +1,7 @@
 //! The CPU as a [`Backend`].
 
 use super::{
+    InstructionSet,
     attention::Attention,
     conv::Scratch,
     image::{Conv, PixelLevels},
@@ -23,10 +24,19 @@ use crate::{
 /// The processor that this runs on, with its workspace.
 #[derive(Clone, Debug, Default)]
 pub struct Cpu {
+    set: InstructionSet,
     attention: Attention,
     scratch: Scratch,
     /// A number for each channel of a gate.
     gates: Vec<f32>,
+}
+
+impl Cpu {
+    /// With the kernels of an instruction set instead of the fastest ones, or `None` where this machine does not run it.
+    pub fn with(set: InstructionSet) -> Option<Self> {
+        let runs = InstructionSet::available().contains(&set);
+        runs.then(|| Cpu { set, attention: Attention::new(set), scratch: Scratch::default() })
+    }
 }
 
 /// BERT's tables. Words stay int8, and a row becomes real when it is read: they are half of a model's memory.
@@ -40,25 +50,33 @@ pub struct Embeddings {
 }
 
 impl Linear {
-    /// Layers over the same inputs as one, from a bundle.
+    /// Layers over the same inputs as one, from a bundle, for an instruction set.
     ///
     /// # Errors
     /// [`BundleError`] for a tensor that is missing or wrong.
-    pub fn load(bundle: &Bundle, layers: &[LinearParameter]) -> Result<Self, BundleError> {
+    pub fn load(
+        set: InstructionSet,
+        bundle: &Bundle,
+        layers: &[LinearParameter],
+    ) -> Result<Self, BundleError> {
         let weights = LinearParameter::read_stacked(layers, bundle)?;
         let inputs = layers.first().map_or(0, |layer| layer.inputs);
-        Ok(Linear::new(&weights.levels, &weights.scale, &weights.bias, inputs))
+        Ok(Linear::new(set, &weights.levels, &weights.scale, &weights.bias, inputs))
     }
 }
 
 impl LayerNorm {
-    /// From a bundle.
+    /// From a bundle, for an instruction set.
     ///
     /// # Errors
     /// [`BundleError`] for a tensor that is missing or wrong.
-    pub fn load(bundle: &Bundle, norm: &LayerNormParameter) -> Result<Self, BundleError> {
+    pub fn load(
+        set: InstructionSet,
+        bundle: &Bundle,
+        norm: &LayerNormParameter,
+    ) -> Result<Self, BundleError> {
         let [weight, bias] = norm.read(bundle)?;
-        Ok(LayerNorm::new(weight, bias, norm.eps as f32))
+        Ok(LayerNorm::new(set, weight, bias, norm.eps as f32))
     }
 }
 
@@ -99,7 +117,7 @@ impl Backend for Cpu {
     }
 
     fn make_linear(&mut self, bundle: &Bundle, layers: &[LinearParameter]) -> Result<Linear, BundleError> {
-        Linear::load(bundle, layers)
+        Linear::load(self.set, bundle, layers)
     }
 
     fn make_layer_norm(
@@ -107,7 +125,7 @@ impl Backend for Cpu {
         bundle: &Bundle,
         norm: &LayerNormParameter,
     ) -> Result<LayerNorm, BundleError> {
-        LayerNorm::load(bundle, norm)
+        LayerNorm::load(self.set, bundle, norm)
     }
 
     fn make_pixels(
@@ -120,7 +138,7 @@ impl Backend for Cpu {
     }
 
     fn make_conv(&mut self, bundle: &Bundle, step: &ConvStep<'_>) -> Result<Conv, BundleError> {
-        Conv::load(bundle, step)
+        Conv::load(self.set, bundle, step)
     }
 
     fn make_gate(&mut self, bundle: &Bundle, step: &GateStep<'_>) -> Result<Gate, BundleError> {
@@ -145,7 +163,7 @@ impl Backend for Cpu {
     }
 
     fn quantize_rows(&mut self, x: &Vec<f32>, width: usize, out: &mut QuantizedRows) {
-        out.quantize(x, width);
+        out.quantize_on(self.set, x, width);
     }
 
     fn linear(

@@ -41,7 +41,7 @@ pub struct PackedMatrix {
     run: usize,
     data: Vec<i8>,
     sums: Vec<i32>,
-    has_short_sums: bool,
+    set: InstructionSet,
     extras: Vec<Extra>,
     /// Where each panel's extras begin, and where the last one's end.
     bounds: Vec<usize>,
@@ -72,19 +72,11 @@ pub(super) struct Panel<'a> {
 }
 
 impl PackedMatrix {
-    /// Packs `weights`, `[columns, runs, run]` row by row, for the fastest instruction set.
+    /// Packs `weights`, `[columns, runs, run]` row by row, for an instruction set.
     ///
     /// # Panics
     /// When the length is not `columns * runs * run`, any of them is zero, or the depth is above [`MAX_DEPTH`].
-    pub fn new(weights: &[i8], columns: usize, runs: usize, run: usize) -> Self {
-        Self::new_for(InstructionSet::best(), weights, columns, runs, run)
-    }
-
-    /// [`new`](Self::new) for a given instruction set.
-    ///
-    /// # Panics
-    /// As [`new`](Self::new).
-    pub fn new_for(set: InstructionSet, weights: &[i8], columns: usize, runs: usize, run: usize) -> Self {
+    pub fn new(set: InstructionSet, weights: &[i8], columns: usize, runs: usize, run: usize) -> Self {
         let depth = runs * run;
         assert!(columns > 0 && (1..=MAX_DEPTH).contains(&depth), "a matrix has columns and a bounded depth");
         assert_eq!(weights.len(), columns * depth, "weights are [columns, runs, run]");
@@ -109,11 +101,11 @@ impl PackedMatrix {
             run,
             data,
             sums,
-            has_short_sums: set.has_short_sums(),
+            set,
             extras: Vec::new(),
             bounds: vec![0; panels + 1],
         };
-        if packed.has_short_sums {
+        if set.has_short_sums() {
             packed.take_out_extras(groups);
         }
         packed
@@ -180,9 +172,9 @@ impl PackedMatrix {
         }
     }
 
-    /// Whether the pairs of groups fit 16 bits.
-    pub(super) fn has_short_sums(&self) -> bool {
-        self.has_short_sums
+    /// What they were packed for.
+    pub(super) fn instruction_set(&self) -> InstructionSet {
+        self.set
     }
 
     /// The packed panels, in order.

@@ -25,7 +25,7 @@ pub struct Peak {
 pub fn peak(set: InstructionSet, repetitions: u32) -> Peak {
     let levels: Vec<u8> = (0..8 * DEPTH).map(level).collect();
     let weights: Vec<i8> = (0..PANEL * DEPTH).map(weight).collect();
-    let weights = PackedMatrix::new_for(set, &weights, PANEL, 1, DEPTH);
+    let weights = PackedMatrix::new(set, &weights, PANEL, 1, DEPTH);
     set.run(Bare { levels: &levels, weights: &weights, repetitions })
 }
 

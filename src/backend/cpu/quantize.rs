@@ -3,11 +3,11 @@
 //! Rows cost two passes: one for the bounds, and one with a product, two sums and two comparisons a number.
 
 use super::{
-    Room, Rows,
+    InstructionSet, Room, Rows,
     gemm::{Job, Kernel},
     lanes::{F32x8, LANES},
     math::{max, min, round, round_to_u7, store_u7},
-    padded_depth, vectorised,
+    padded_depth,
 };
 
 /// The largest quantized activation.
@@ -68,6 +68,11 @@ impl QuantizedRows {
 
     /// Quantizes the rows of `x`, each `width` long. A width of zero gives no rows.
     pub fn quantize(&mut self, x: &[f32], width: usize) {
+        self.quantize_on(InstructionSet::best(), x, width);
+    }
+
+    /// [`quantize`](Self::quantize) on a given instruction set.
+    pub fn quantize_on(&mut self, set: InstructionSet, x: &[f32], width: usize) {
         let count = x.len().checked_div(width).unwrap_or(0);
         self.stride = padded_depth(width);
         self.data.resize(count * self.stride, 0);
@@ -75,7 +80,7 @@ impl QuantizedRows {
         if count == 0 {
             return;
         }
-        vectorised(Quantize { x, width, to: self });
+        set.vectorised(Quantize { x, width, to: self });
     }
 
     /// The rows as a matrix product takes them, how each was quantized, and the product's workspace.

@@ -1,6 +1,6 @@
 //! Holds each instruction set to the scalar one. The same function is a unit test natively and a probe in a web page.
 
-use super::{InstructionSet, PackedMatrix, Room, Rows, collect::Collect, gemm_with, padded_depth};
+use super::{InstructionSet, PackedMatrix, Room, Rows, collect::Collect, gemm, padded_depth};
 
 /// An instruction set gave other sums than the scalar reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -63,9 +63,9 @@ pub fn self_test_of(set: InstructionSet) -> Result<(), Mismatch> {
                 .collect();
             let matrix = Rows { run_step, ..Rows::plain(&levels, rows, stride) };
             let mut sums = |set| {
-                let packed = PackedMatrix::new_for(set, &weights, columns, runs, run);
+                let packed = PackedMatrix::new(set, &weights, columns, runs, run);
                 let mut out = Collect::new(rows, columns);
-                gemm_with(set, &matrix, &packed, &mut room, &mut out);
+                gemm(&matrix, &packed, &mut room, &mut out);
                 out.into_sums()
             };
             if sums(set) != sums(InstructionSet::Scalar) {
@@ -89,38 +89,13 @@ mod tests {
     }
 
     #[test]
-    fn the_reference_is_the_definition() {
-        let (rows, columns, depth) = (3, 11, 6);
-        let a: Vec<u8> = (0..rows * 8).map(|i| (i * 37 % 128) as u8).collect();
-        let w: Vec<i8> = (0..columns * depth).map(|i| (i * 91 % 255) as u8 as i8).collect();
-        let packed = PackedMatrix::new(&w, columns, 1, depth);
-        let mut out = Collect::new(rows, columns);
-        gemm_with(InstructionSet::Scalar, &Rows::plain(&a, rows, 8), &packed, &mut Room::new(), &mut out);
-        for (i, sum) in out.into_sums().into_iter().enumerate() {
-            let (row, n) = (i / columns, i % columns);
-            let expected: i32 =
-                (0..depth).map(|k| i32::from(a[row * 8 + k]) * i32::from(w[n * depth + k])).sum();
-            assert_eq!(sum, Some(expected));
-        }
-        for (n, &sum) in packed.sums().iter().enumerate() {
-            let expected: i32 = w
-                .iter()
-                .skip(n * depth)
-                .take(if n < columns { depth } else { 0 })
-                .map(|&w| i32::from(w))
-                .sum();
-            assert_eq!(sum, expected);
-        }
-    }
-
-    #[test]
     fn the_deepest_sum_fits() {
         let depth = super::super::MAX_DEPTH;
         let (weights, levels) = (vec![-128; depth], vec![127; depth]);
         for set in InstructionSet::available() {
-            let packed = PackedMatrix::new_for(set, &weights, 1, 1, depth);
+            let packed = PackedMatrix::new(set, &weights, 1, 1, depth);
             let mut out = Collect::new(1, 1);
-            gemm_with(set, &Rows::plain(&levels, 1, depth), &packed, &mut Room::new(), &mut out);
+            gemm(&Rows::plain(&levels, 1, depth), &packed, &mut Room::new(), &mut out);
             let sum = -127 * 128 * depth as i32;
             assert_eq!(out.into_sums(), [Some(sum)]);
             assert!(sum.checked_mul(2).is_some(), "the zero point's share fits too");
