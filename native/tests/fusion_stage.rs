@@ -63,7 +63,8 @@ fn with_resnet(world: &World) {
     config.image.architecture = Architecture::Resnet18;
     config.preprocess.input_size = 32;
     let variables = VarMap::new();
-    FloatModel::load(VarBuilder::from_varmap(&variables, DType::F32, &Device::Cpu), &config).expect("a model");
+    FloatModel::load(VarBuilder::from_varmap(&variables, DType::F32, &Device::Cpu), &config)
+        .expect("a model");
     let mut state = 1u32;
     for (_, variable) in sorted(&variables) {
         let inputs: usize = variable.dims().iter().skip(1).product();
