@@ -24,13 +24,12 @@ use crate::{
 /// The linear layers of a model that read the image features.
 pub fn image_readers(config: &ModelConfig) -> Vec<LinearParameter> {
     let Parameters { heads, fusion, .. } = Parameters::new(config);
-    let projection = match fusion {
+    match fusion {
+        FusionParameters::Late { .. } => vec![heads.image],
         FusionParameters::Attention { projections, .. } | FusionParameters::Concat { projections, .. } => {
-            Some(projections.image)
+            vec![heads.image, projections.image]
         }
-        FusionParameters::Late { .. } => None,
-    };
-    std::iter::once(heads.image).chain(projection).collect()
+    }
 }
 
 /// Everything that a float model is made of.
@@ -157,7 +156,8 @@ fn missing(path: &Path, error: io::Error) -> anyhow::Error {
     anyhow::anyhow!("{}: {why}", path.display())
 }
 
-fn at(path: &Path) -> String {
+/// The path, for messages.
+pub fn at(path: &Path) -> String {
     path.display().to_string()
 }
 

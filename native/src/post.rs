@@ -1,4 +1,4 @@
-//! Reading the two halves of a post from files, never more of them than the model is willing to look at.
+//! Reading the two modalities of a post from files, never more of them than the model is willing to look at.
 
 use std::{
     fs::File,

@@ -229,8 +229,12 @@ mod tests {
         has(Problems::Leak, "line 2 (train): nearly the image of line 6 (val)");
         assert_eq!(problems.len(), 7, "{problems:#?}");
         assert!(
-            run(Args { path: folder.path().to_owned(), labels: vec!["a".into(), "b".into()], json: true })
-                .is_err()
+            run(Args {
+                path: folder.path().to_owned(),
+                labels: Labels::sentiment().names().map(str::to_owned).collect(),
+                json: true
+            })
+            .is_err()
         );
         Ok(())
     }

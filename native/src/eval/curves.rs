@@ -11,7 +11,7 @@ use super::{
     report::{Readings, Row},
     robustness::{Corruption, corrupt_picture, corrupt_text},
 };
-use crate::{engine::Engine, post, progress, stats::bootstrap::Bootstrap};
+use crate::{digest::fnv1a, engine::Engine, post, progress, stats::bootstrap::Bootstrap};
 
 /// Strengths at which each corruption is measured, besides none.
 pub const STRENGTHS: [f32; 4] = [0.25, 0.5, 0.75, 1.0];
@@ -141,7 +141,7 @@ pub fn curves(
 /// other, so that the model keeps what it has read of the other one.
 fn damage(engine: &mut Engine, case: &Case, plain: &Answer, seed: u64) -> Result<Vec<Answer>> {
     let picture = case.image.as_deref().map(post::read_image).transpose()?;
-    let seed = seed ^ hash(&case.id);
+    let seed = seed ^ fnv1a(&case.id);
     let mut answers = Vec::with_capacity(Damage::ALL.len() * STRENGTHS.len());
     for damage in Damage::ALL {
         for strength in STRENGTHS {
@@ -181,14 +181,8 @@ fn missing(plain: &Answer, left: &Option<Scores>, lost: bool) -> Answer {
 
 /// Whether a post is among the share that loses a modality: a post that does at one strength does at all higher ones.
 fn loses(seed: u64, modality: Modality, share: f32) -> bool {
-    let place = (seed ^ hash(modality.name())).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+    let place = (seed ^ fnv1a(modality.name())).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
     (place as f32) < share * (1u32 << 24) as f32
-}
-
-/// FNV-1a, the same on every machine.
-fn hash(text: &str) -> u64 {
-    text.bytes()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 #[cfg(test)]
@@ -199,7 +193,7 @@ mod tests {
     fn about_the_share_loses_its_modality_and_the_same_rows_at_higher_shares() {
         let lost = |share| {
             (0..1000)
-                .filter(|i| loses(7 ^ hash(&i.to_string()), Modality::Image, share))
+                .filter(|i| loses(7 ^ fnv1a(&i.to_string()), Modality::Image, share))
                 .collect::<Vec<i32>>()
         };
         for share in STRENGTHS {

@@ -135,10 +135,9 @@ pub fn run(args: Args) -> Result<()> {
         write_report(folder, &evaluation)?;
         written = Some((folder, evaluation));
     }
-    match (&args.json, reports.first(), &challenge) {
-        (Some(path), Some(report), _) => write_json(path, report)?,
-        (Some(path), None, Some(report)) => write_json(path, report)?,
-        _ => (),
+    if let Some(path) = &args.json {
+        let json = reports.first().map(to_json).or_else(|| challenge.as_ref().map(to_json)).transpose()?;
+        atomic::write(path, &json.unwrap_or_default())?;
     }
     if let (Some(path), Some(table), Some(asked)) = (&args.predictions, tables.first(), asked.first()) {
         write_predictions(path, &table.cases, &asked.answers)?;
@@ -296,10 +295,6 @@ fn write_report(folder: &Path, evaluation: &Evaluation) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("--report {}", folder.display()))?;
     atomic::write(&folder.join("metrics.json"), &json)?;
     atomic::write(&folder.join("report.html"), page.as_bytes())
-}
-
-fn write_json(path: &Path, report: &impl Serialize) -> Result<()> {
-    atomic::write(path, &to_json(report)?)
 }
 
 fn to_json(report: &impl Serialize) -> Result<Vec<u8>> {

@@ -150,7 +150,7 @@ mod tests {
         assert_eq!((conflict.rows, conflict.readings.whole.is_none()), (1, true));
         assert_eq!(accuracy(&conflict.readings.text_on_text_label), Some((1, 12.0)));
 
-        // One conflict at 0.15 against agreeing rows at 0.2 and 0.1; the half-neutral row does not count.
+        // One conflict at 0.15 against agreeing rows at 0.2 and 0.1; the row with one neutral label does not count.
         let contradiction = report.contradiction.expect("both kinds");
         assert_eq!((contradiction.auc, contradiction.conflict, contradiction.agree), (Some(0.5), 1, 2));
         let shares = [&contradiction.text_right, &contradiction.image_right, &contradiction.both_right];

@@ -19,7 +19,7 @@ use serde::Deserialize;
 
 use super::config::ModelSection;
 use crate::{
-    checkpoint::{self, Checkpoint},
+    checkpoint::{self, Checkpoint, at},
     hub::{self, Reads},
     inventory,
 };
@@ -143,10 +143,6 @@ fn image_encoder(
     let architecture = described.architecture;
     inventory::build(&tensors, device, |vb| Cnn::load(vb, architecture)).with_context(|| at(&path))?;
     Ok((architecture, preprocess, tensors))
-}
-
-fn at(path: &Path) -> String {
-    path.display().to_string()
 }
 
 /// An image encoder's `config.json`; timm keeps some of it under `pretrained_cfg`.

@@ -262,12 +262,6 @@ impl FeatureMaker<'_> {
     }
 }
 
-/// Every row with its text and its image: 1 in both, `[rows]` each.
-pub fn has_both(rows: usize, device: &Device) -> Result<(Tensor, Tensor)> {
-    let ones = Tensor::ones(rows, DType::F32, device)?;
-    Ok((ones.clone(), ones))
-}
-
 /// Draws which rows are shown without their text, and which without their image; never without both.
 pub fn drop_modalities(rows: usize, p: f64, noise: &NoiseSource) -> (Vec<f32>, Vec<f32>) {
     let draw = || f64::from(noise.next_f32());

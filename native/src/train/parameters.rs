@@ -9,6 +9,8 @@ use candle_core::{DType, Device, Result, Shape, Tensor, Var, bail};
 use candle_nn::{Init, Linear, VarBuilder, init::NormalOrUniform, var_builder::SimpleBackend};
 use mixed_feelings::{layers::NoiseSource, model::LinearParameter};
 
+use crate::digest::fnv1a;
+
 /// Every parameter by name. A clone shares the parameters.
 ///
 /// A layer that asks for a tensor gets the one that was loaded, or one initialised from the seed and the tensor's own
@@ -113,7 +115,7 @@ impl SimpleBackend for Parameters {
     fn get(&self, shape: Shape, name: &str, init: Init, dtype: DType, device: &Device) -> Result<Tensor> {
         let mut vars = self.lock();
         if !vars.contains_key(name) {
-            let noise = NoiseSource::new(self.seed ^ hash(name));
+            let noise = NoiseSource::new(self.seed ^ fnv1a(name));
             vars.insert(name.to_string(), Var::from_tensor(&initial(&shape, init, &noise, dtype, device)?)?);
         }
         let var = &vars[name];
@@ -170,11 +172,6 @@ fn matches(pattern: &str, name: &str) -> bool {
 /// Running statistics of BatchNorm change in training, but no gradient moves them.
 fn is_statistic(name: &str) -> bool {
     name.ends_with(".running_mean") || name.ends_with(".running_var")
-}
-
-/// FNV-1a.
-fn hash(name: &str) -> u64 {
-    name.bytes().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// A number from a normal distribution (Box & Muller 1958).

@@ -4,12 +4,12 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use candle_core::{D, Device, Tensor};
+use candle_core::{D, DType, Device, Tensor};
 use candle_nn::ops::log_softmax;
 use mixed_feelings::{fusion::float::Fusion, layers::Mode, model, text::Tokenizer};
 
 use super::{
-    features::{FeatureMaker, has_both},
+    features::FeatureMaker,
     parameters::{Frozen, Parameters},
 };
 use crate::{checkpoint::Checkpoint, data::PairRow};
@@ -72,8 +72,8 @@ fn ask(dir: &Path, rows: &[PairRow], folder: &Path, device: &Device) -> Result<[
     let order: Vec<usize> = (0..rows.len()).collect();
     for rows in order.chunks(ROWS_AT_ONCE) {
         let (text, image) = (text.get(rows, Mode::Infer, device)?, image.get(rows, Mode::Infer, device)?);
-        let (has_text, has_image) = has_both(rows.len(), device)?;
-        let outputs = fusion.forward(Some(&text), Some(&image), &has_text, &has_image, Mode::Infer)?;
+        let has = Tensor::ones(rows.len(), DType::F32, device)?;
+        let outputs = fusion.forward(Some(&text), Some(&image), &has, &has, Mode::Infer)?;
         let said = [Some(outputs.fused), outputs.text, outputs.image];
         for (head, logits) in heads.iter_mut().zip(said) {
             head.push(log_softmax(&logits.context("a head is missing")?, D::Minus1)?);

@@ -33,11 +33,11 @@ pub fn section(found: &Found) -> Option<Section> {
         let caption = Caption {
             id: "conflict-heads",
             title: "The heads on contradictory pairs",
-            description: "The share of contradictory pairs in which each head says the label of its own half.",
+            description: "The share of contradictory pairs in which each head says the label of its own modality.",
         };
         plots.push(figure(
             "Contradictory pairs in which each head is right",
-            "share that matches the label of its own half, percent",
+            "share that matches the label of its own modality, percent",
             &whiskers(caption, &heads),
         ));
     }
@@ -76,7 +76,7 @@ pub fn section(found: &Found) -> Option<Section> {
         title: "Do text and picture contradict each other?".into(),
         lead: html! {
             "The probability of a contradiction, on " (contradiction.conflict) " pairs of opposite labels (to be found) "
-            "against " (contradiction.agree) " whose labels agree; pairs with one neutral half do not count. The threshold "
+            "against " (contradiction.agree) " whose labels agree; pairs with one neutral modality do not count. The threshold "
             "with the largest Youden's J (true minus false positive rate) was chosen on these same rows, so its figures are "
             "a little flattered; their intervals hold it fixed."
         },

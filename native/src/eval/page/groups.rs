@@ -1,4 +1,4 @@
-//! The pairs by how their halves relate, and by how strong the feeling is.
+//! The pairs by how text and picture relate, and by how strong the feeling is.
 
 use maud::{Markup, html};
 
@@ -29,7 +29,7 @@ const READ: [(&str, &str); 3] =
 pub fn combination(found: &Found) -> Section {
     let report = &found.report;
     let mut accuracy =
-        Table::new("Accuracy by what is read and how the halves relate", &with_first("relation"));
+        Table::new("Accuracy by what is read and how text and picture relate", &with_first("relation"));
     let mut f1 = Table::new("Macro-F1 of the same", &with_first("relation"));
     let mut points = Vec::new();
     let all = ("all", report.rows, &report.readings);
@@ -43,7 +43,7 @@ pub fn combination(found: &Found) -> Section {
     let caption = Caption {
         id: "combination-plot",
         title: "Accuracy by modality combination",
-        description: "For each relation: both halves, the text alone and the picture alone, against the merged label.",
+        description: "For each relation: both, the text alone and the picture alone, against the merged label.",
     };
     let plot = figure(
         "Accuracy against the merged label",
@@ -55,8 +55,8 @@ pub fn combination(found: &Found) -> Section {
         name: "Combination",
         title: "By modality combination".into(),
         lead: html! {
-            "The same posts read with both halves, and with one of them taken away, against the merged label; and each head "
-            "against the label of its own half. In " em { "agree" } " both halves have the same label, in "
+            "The same posts read with both modalities, and with one of them taken away, against the merged label; and each head "
+            "against the label of its own modality. In " em { "agree" } " text and picture have the same label, in "
             em { "one neutral" } " one of them is neutral, in " em { "conflict" } " they point opposite ways and there is no "
             "merged label. A macro-F1 is left out where not all classes occur."
         },
@@ -77,7 +77,7 @@ pub fn intensity(found: &Found) -> Option<Section> {
         let about = Caption {
             id: &format!("intensity-{id}"),
             title: caption,
-            description: "Accuracy of both halves, the text alone and the picture alone at each intensity.",
+            description: "Accuracy of both, the text alone and the picture alone at each intensity.",
         };
         plots.push(figure(caption, "accuracy against the merged label", &whiskers(about, &points)));
     }
@@ -86,8 +86,8 @@ pub fn intensity(found: &Found) -> Option<Section> {
         name: "Intensity",
         title: "By sentiment intensity".into(),
         lead: html! {
-            "By gold labels: " em { "strong" } " when both halves have the same label and it is not neutral, " em { "mild" }
-            " when one half is neutral, " em { "neutral" } " when both are; " em { "conflict" } " stands apart. By "
+            "By gold labels: " em { "strong" } " when text and picture have the same label and it is not neutral, " em { "mild" }
+            " when one of them is neutral, " em { "neutral" } " when both are; " em { "conflict" } " stands apart. By "
             "prediction: " em { "neutral" } " where the magnitude of the predicted valence is below "
             (format!("{:.2}", THIRDS[0])) ", " em { "strong" } " from " (format!("{:.2}", THIRDS[1])) " on, " em { "mild" }
             " between; the bounds are fixed thirds of its range, so that models can be compared."
@@ -126,7 +126,7 @@ fn cells(rows: usize, readings: &Readings, figure: fn(&Measured) -> Option<Share
     }
 }
 
-/// Both halves and each alone against the merged label, as far as there is one.
+/// Both modalities and each alone against the merged label, as far as there is one.
 fn accuracy_points(name: &str, readings: &Readings) -> Vec<Whisker> {
     let heads = [
         ("both", "c-whole", &readings.whole),

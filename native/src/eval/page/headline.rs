@@ -84,7 +84,7 @@ pub fn pairs(found: &Found) -> Section {
         name: "Figures",
         title: "Each head against its own label".into(),
         lead: "The whole post is held to the merged label, the text head to the label of the text alone, the image head \
-               to that of the picture alone. Pairs whose halves contradict each other have no merged label."
+               to that of the picture alone. Pairs whose modalities contradict each other have no merged label."
             .render(),
         body: html! { (figures_of(&heads, "pairs")) @if let Some(shares) = shapley { (shares) } },
     }

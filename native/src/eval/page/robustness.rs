@@ -39,7 +39,7 @@ pub fn section(found: &Found) -> Option<Section> {
         id: "robustness",
         name: "Robustness",
         title: "As the posts get worse".into(),
-        lead: "The same posts, damaged more and more: a share of them lose a half, letters are mistyped, the picture gets \
+        lead: "The same posts, damaged more and more: a share of them lose text or picture, letters are mistyped, the picture gets \
                noisy, blurred, or squeezed by JPEG. 0 is the post as it is. Shaded: the 95 % interval of the whole post's \
                accuracy."
             .render(),
