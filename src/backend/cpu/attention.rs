@@ -46,13 +46,13 @@ impl Attention {
         let depth = width / heads;
         self.weights.resize(rows * rows, 0.0);
         self.factors.resize(rows, 0.0);
-        self.set.vectorised(Heads { room: self, qkv, rows, width, depth, out });
+        self.set.vectorised(Heads { workspace: self, qkv, rows, width, depth, out });
     }
 }
 
 /// All heads, one after the other.
 struct Heads<'a> {
-    room: &'a mut Attention,
+    workspace: &'a mut Attention,
     qkv: &'a [f32],
     rows: usize,
     width: usize,
@@ -65,8 +65,14 @@ impl Job for Heads<'_> {
 
     #[inline(always)]
     fn run<K: Kernel>(self) {
-        let Heads { room: Attention { keys, values, weights, factors, .. }, qkv, rows, width, depth, out } =
-            self;
+        let Heads {
+            workspace: Attention { keys, values, weights, factors, .. },
+            qkv,
+            rows,
+            width,
+            depth,
+            out,
+        } = self;
         let stride = 3 * width;
         let scale = 1.0 / (depth as f32).sqrt();
         for head in (0..width).step_by(depth) {

@@ -1,6 +1,6 @@
-//! A sink that keeps the integer sums, for those who compare them.
+//! A epilogue that keeps the integer sums, for those who compare them.
 
-use super::{PANEL, Sink, lanes::I32x8};
+use super::{Epilogue, PANEL, lanes::I32x8};
 
 /// The sums of `[rows, columns]`, `None` where a product left one out.
 #[derive(Clone, Debug)]
@@ -21,7 +21,7 @@ impl Collect {
     }
 }
 
-impl Sink for Collect {
+impl Epilogue for Collect {
     fn tile<const R: usize>(&mut self, row: usize, column: usize, sums: [I32x8; R]) {
         let width = PANEL.min(self.columns - column);
         for (i, sums) in sums.into_iter().enumerate() {

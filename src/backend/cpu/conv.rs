@@ -5,7 +5,7 @@
 //! Costs the products of the definition, with each run rounded up to four bytes: of a first layer of 3x3 windows, which has
 //! six channels (the two levels of three), 20 for 18.
 
-use super::{PackedMatrix, Room, Rows, SLACK, Sink, gemm, padded_depth};
+use super::{Epilogue, Lhs, PackedMatrix, SLACK, Workspace, gemm, padded_depth};
 
 /// Where the windows of a convolution lie. Kernels, strides and padding are the same in both directions, the input is
 /// square or not.
@@ -21,7 +21,7 @@ pub struct Windows {
     pub kernel: usize,
     /// Step of the kernel.
     pub stride: usize,
-    /// Rows of padding above and below.
+    /// Lhs of padding above and below.
     pub rows_padding: (usize, usize),
     /// Columns of padding left and right.
     pub columns_padding: (usize, usize),
@@ -56,12 +56,12 @@ impl Windows {
 
 /// Buffers of a convolution, used again and again.
 #[derive(Clone, Debug, Default)]
-pub struct Scratch {
+pub struct ConvWorkspace {
     padded: Vec<u8>,
-    room: Room,
+    workspace: Workspace,
 }
 
-impl Scratch {
+impl ConvWorkspace {
     /// Empty buffers.
     pub fn new() -> Self {
         Self::default()
@@ -97,13 +97,13 @@ impl Scratch {
         padded
     }
 
-    /// The buffer of [`Scratch::pad`].
+    /// The buffer of [`ConvWorkspace::pad`].
     pub(super) fn padded(&mut self) -> &mut Vec<u8> {
         &mut self.padded
     }
 }
 
-/// Hands the integer sums of a convolution to `sink`, whose rows are the output's cells. `weights` has
+/// Hands the integer sums of a convolution to `epilogue`, whose rows are the output's cells. `weights` has
 /// `kernel * channels` numbers a run and `kernel` runs: the kernel row by row, channels last (OHWI).
 ///
 /// # Panics
@@ -113,18 +113,18 @@ pub fn convolve(
     windows: &Windows,
     zero_point: u8,
     weights: &PackedMatrix,
-    scratch: &mut Scratch,
-    sink: &mut impl Sink,
+    workspace: &mut ConvWorkspace,
+    epilogue: &mut impl Epilogue,
 ) {
     let Windows { channels, kernel, stride, .. } = *windows;
     assert!(
         weights.runs() == kernel && weights.depth() == kernel * kernel * channels,
         "weights are [out, kernel, kernel * channels]"
     );
-    let Scratch { padded, room } = scratch;
-    let levels = Scratch::pad(padded, input, windows, zero_point);
+    let ConvWorkspace { padded, workspace } = workspace;
+    let levels = ConvWorkspace::pad(padded, input, windows, zero_point);
     let run_step = windows.padded_width() * channels;
-    let rows = Rows {
+    let rows = Lhs {
         levels,
         count: windows.output_height() * windows.output_width(),
         line: windows.output_width(),
@@ -132,7 +132,7 @@ pub fn convolve(
         line_step: stride * run_step,
         run_step,
     };
-    gemm(&rows, weights, room, sink);
+    gemm(&rows, weights, workspace, epilogue);
 }
 
 #[cfg(test)]
@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn agrees_with_the_definition_under_every_padding() {
-        let mut scratch = Scratch::new();
+        let mut workspace = ConvWorkspace::new();
         for (height, width, channels, kernel, stride, rows_padding, columns_padding) in [
             (5, 5, 8, 1, 1, (0, 0), (0, 0)),
             (5, 6, 3, 1, 1, (0, 0), (0, 0)),
@@ -160,7 +160,7 @@ mod tests {
             let packed = PackedMatrix::new(InstructionSet::best(), &weights, out, kernel, kernel * channels);
             let (oh, ow) = (windows.output_height(), windows.output_width());
             let mut sums = Collect::new(oh * ow, out);
-            convolve(&input, &windows, zero_point, &packed, &mut scratch, &mut sums);
+            convolve(&input, &windows, zero_point, &packed, &mut workspace, &mut sums);
             for (i, sum) in sums.into_sums().into_iter().enumerate() {
                 let (cell, channel) = (i / out, i % out);
                 let mut expected = 0;

@@ -5,8 +5,8 @@
 #![allow(unsafe_code)]
 
 use super::{
-    InstructionSet, PANEL, Sink,
-    conv::{Scratch, Windows},
+    Epilogue, InstructionSet, PANEL,
+    conv::{ConvWorkspace, Windows},
     gemm::{Job, Kernel},
     lanes::{I16x8, I32x8},
 };
@@ -55,7 +55,7 @@ impl DepthwiseKernels {
         self.kernel
     }
 
-    /// Hands the integer sums to `sink`, whose rows are the output's cells.
+    /// Hands the integer sums to `epilogue`, whose rows are the output's cells.
     ///
     /// # Panics
     /// When a length does not fit.
@@ -64,15 +64,15 @@ impl DepthwiseKernels {
         input: &[u8],
         windows: &Windows,
         zero_point: u8,
-        scratch: &mut Scratch,
-        sink: &mut impl Sink,
+        workspace: &mut ConvWorkspace,
+        epilogue: &mut impl Epilogue,
     ) {
         assert!(
             windows.channels == self.channels && windows.kernel == self.kernel,
             "windows fit the kernels"
         );
-        let input = Scratch::pad(scratch.padded(), input, windows, zero_point);
-        self.set.vectorised(Cells { kernels: self, input, windows, sink });
+        let input = ConvWorkspace::pad(workspace.padded(), input, windows, zero_point);
+        self.set.vectorised(Cells { kernels: self, input, windows, epilogue });
     }
 
     /// Line by line, so that the kernel's rows of the input stay in the first cache while the channels pass.
@@ -81,7 +81,7 @@ impl DepthwiseKernels {
         &self,
         input: &[u8],
         windows: &Windows,
-        sink: &mut impl Sink,
+        epilogue: &mut impl Epilogue,
     ) {
         let Windows { channels, stride, .. } = *windows;
         let (height, width) = (windows.output_height(), windows.output_width());
@@ -102,9 +102,9 @@ impl DepthwiseKernels {
                     let at = (y * width + x, channel);
                     let corners = |i: usize| &line[(x + i) * stride * channels + channel..];
                     x += match width - x {
-                        4.. => tile::<4, STEPS>(at, corners, &taps, pairs, sink),
-                        2.. => tile::<2, STEPS>(at, corners, &taps, pairs, sink),
-                        _ => tile::<1, STEPS>(at, corners, &taps, pairs, sink),
+                        4.. => tile::<4, STEPS>(at, corners, &taps, pairs, epilogue),
+                        2.. => tile::<2, STEPS>(at, corners, &taps, pairs, epilogue),
+                        _ => tile::<1, STEPS>(at, corners, &taps, pairs, epilogue),
                     };
                 }
             }
@@ -117,22 +117,22 @@ struct Cells<'a, S> {
     kernels: &'a DepthwiseKernels,
     input: &'a [u8],
     windows: &'a Windows,
-    sink: &'a mut S,
+    epilogue: &'a mut S,
 }
 
-impl<S: Sink> Job for Cells<'_, S> {
+impl<S: Epilogue> Job for Cells<'_, S> {
     type Output = ();
 
     #[inline(always)]
     fn run<K: Kernel>(self) {
         match self.kernels.kernel {
-            3 => self.kernels.cells::<3, 5>(self.input, self.windows, self.sink),
-            _ => self.kernels.cells::<5, 13>(self.input, self.windows, self.sink),
+            3 => self.kernels.cells::<3, 5>(self.input, self.windows, self.epilogue),
+            _ => self.kernels.cells::<5, 13>(self.input, self.windows, self.epilogue),
         }
     }
 }
 
-/// Hands the sums of `R` neighboring windows, which begin at `corners`, to `sink`, and returns how many that are. The
+/// Hands the sums of `R` neighboring windows, which begin at `corners`, to `epilogue`, and returns how many that are. The
 /// steps' `taps` grow.
 #[inline(always)]
 fn tile<'a, const R: usize, const STEPS: usize>(
@@ -140,7 +140,7 @@ fn tile<'a, const R: usize, const STEPS: usize>(
     corners: impl Fn(usize) -> &'a [u8],
     taps: &[[usize; 2]; STEPS],
     pairs: &[Pair],
-    sink: &mut impl Sink,
+    epilogue: &mut impl Epilogue,
 ) -> usize {
     let reach = taps[STEPS - 1][1] + PANEL;
     let mut windows: [&[u8]; R] = [&[]; R];
@@ -156,7 +156,7 @@ fn tile<'a, const R: usize, const STEPS: usize>(
             *sums = *sums + a.dot_pairs(b, weights);
         }
     }
-    sink.tile(cell, channel, sums);
+    epilogue.tile(cell, channel, sums);
     R
 }
 
@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn agrees_with_the_definition() {
-        let mut scratch = Scratch::new();
+        let mut workspace = ConvWorkspace::new();
         for (height, width, channels, kernel, stride, padding) in [
             (6, 5, 8, 3, 1, (1, 1)),
             (7, 7, 16, 3, 2, (0, 1)),
@@ -201,7 +201,7 @@ mod tests {
                 let kernels = DepthwiseKernels::new(InstructionSet::best(), &weights, channels, kernel);
                 let (oh, ow) = (windows.output_height(), windows.output_width());
                 let mut sums = Collect::new(oh * ow, channels);
-                kernels.convolve(&input, &windows, zero_point, &mut scratch, &mut sums);
+                kernels.convolve(&input, &windows, zero_point, &mut workspace, &mut sums);
                 for (i, sum) in sums.into_sums().into_iter().enumerate() {
                     let (cell, channel) = (i / channels, i % channels);
                     let mut expected = 0;

@@ -19,12 +19,12 @@ const MAX_BLOCK: usize = 256;
 /// A linear layer has one run a row. A row of a convolution is a window, its runs the kernel's rows as they lie in the
 /// grid: no copy of the windows is made.
 #[derive(Clone, Copy, Debug)]
-pub struct Rows<'a> {
+pub struct Lhs<'a> {
     /// The levels, from the first row's first one on.
     pub levels: &'a [u8],
     /// How many rows there are.
     pub count: usize,
-    /// Rows of a line; after so many the next line begins.
+    /// Lhs of a line; after so many the next line begins.
     pub line: usize,
     /// Bytes from a row to its neighbor in the line.
     pub step: usize,
@@ -34,10 +34,10 @@ pub struct Rows<'a> {
     pub run_step: usize,
 }
 
-impl<'a> Rows<'a> {
-    /// Rows of one run, `stride` bytes apart.
+impl<'a> Lhs<'a> {
+    /// Lhs of one run, `stride` bytes apart.
     pub fn plain(levels: &'a [u8], count: usize, stride: usize) -> Self {
-        Rows { levels, count, line: count.max(1), step: stride, line_step: 0, run_step: 0 }
+        Lhs { levels, count, line: count.max(1), step: stride, line_step: 0, run_step: 0 }
     }
 
     fn start(&self, row: usize) -> usize {
@@ -58,7 +58,7 @@ impl<'a> Rows<'a> {
 
 /// What takes the sums of a tile: `R` rows from `row` on, of `column..column + 8`. Those of columns that the matrix does
 /// not have are zero.
-pub trait Sink {
+pub trait Epilogue {
     /// Takes them.
     fn tile<const R: usize>(&mut self, row: usize, column: usize, sums: [I32x8; R]);
 }
@@ -66,25 +66,25 @@ pub trait Sink {
 /// The workspace of a product, in which some instruction sets widen factors to 16 bits. It grows to the largest use and
 /// allocates no more.
 #[derive(Clone, Debug, Default)]
-pub struct Room {
+pub struct Workspace {
     pub(super) levels: Vec<i16>,
     pub(super) weights: Vec<i16>,
 }
 
 /// How an instruction set computes tiles.
 pub(super) trait Kernel {
-    /// Rows of the largest tile that stays in registers: 3, 4 or 8.
+    /// Lhs of the largest tile that stays in registers: 3, 4 or 8.
     const ROWS: usize;
 
-    /// Whether it reads what [`Room`] holds instead of the rows' levels and the panel's weights.
+    /// Whether it reads what [`Workspace`] holds instead of the rows' levels and the panel's weights.
     const WIDENS: bool = false;
 
     /// The sums of `R` rows, which begin at `starts`, with one panel.
     fn tile<const R: usize>(
-        rows: &Rows<'_>,
+        rows: &Lhs<'_>,
         starts: &[usize; R],
         panel: &Panel<'_>,
-        room: &Room,
+        workspace: &Workspace,
     ) -> [I32x8; R];
 }
 
@@ -99,35 +99,40 @@ pub(super) trait Job {
 
 /// A matrix product.
 struct Product<'a, S> {
-    rows: &'a Rows<'a>,
+    rows: &'a Lhs<'a>,
     weights: &'a PackedMatrix,
-    room: &'a mut Room,
-    sink: &'a mut S,
+    workspace: &'a mut Workspace,
+    epilogue: &'a mut S,
 }
 
-/// `rows` times the transposed weights, on the instruction set that these were packed for, into `sink`.
+/// `rows` times the transposed weights, on the instruction set that these were packed for, into `epilogue`.
 ///
 /// # Panics
 /// When the rows are too short.
-pub fn gemm(rows: &Rows<'_>, weights: &PackedMatrix, room: &mut Room, sink: &mut impl Sink) {
+pub fn gemm(rows: &Lhs<'_>, weights: &PackedMatrix, workspace: &mut Workspace, epilogue: &mut impl Epilogue) {
     rows.check(weights);
-    weights.instruction_set().run(Product { rows, weights, room, sink });
+    weights.instruction_set().run(Product { rows, weights, workspace, epilogue });
 }
 
-impl<S: Sink> Job for Product<'_, S> {
+impl<S: Epilogue> Job for Product<'_, S> {
     type Output = ();
 
     #[inline(always)]
     fn run<K: Kernel>(self) {
-        product::<K>(self.rows, self.weights, self.room, self.sink);
+        product::<K>(self.rows, self.weights, self.workspace, self.epilogue);
     }
 }
 
 #[inline(always)]
-fn product<K: Kernel>(rows: &Rows<'_>, weights: &PackedMatrix, room: &mut Room, sink: &mut impl Sink) {
+fn product<K: Kernel>(
+    rows: &Lhs<'_>,
+    weights: &PackedMatrix,
+    workspace: &mut Workspace,
+    epilogue: &mut impl Epilogue,
+) {
     const { assert!(matches!(K::ROWS, 3 | 4 | 8)) };
     if K::WIDENS {
-        room.widen_levels(rows);
+        workspace.widen_levels(rows);
     }
     let depth = weights.runs() * weights.run_bytes();
     let most = MAX_BLOCK / K::ROWS * K::ROWS;
@@ -140,7 +145,7 @@ fn product<K: Kernel>(rows: &Rows<'_>, weights: &PackedMatrix, room: &mut Room, 
         }
         for (index, panel) in weights.panels().enumerate() {
             if K::WIDENS {
-                room.widen_weights(&panel);
+                workspace.widen_weights(&panel);
             }
             let column = index * PANEL;
             let mut i = 0;
@@ -148,33 +153,33 @@ fn product<K: Kernel>(rows: &Rows<'_>, weights: &PackedMatrix, room: &mut Room, 
                 let at = (first + i, column);
                 let starts = &starts[i..count];
                 i += match count - i {
-                    8.. if K::ROWS == 8 => tile::<K, 8>(rows, starts, &panel, room, at, sink),
-                    4.. if K::ROWS >= 4 => tile::<K, 4>(rows, starts, &panel, room, at, sink),
-                    3.. if K::ROWS == 3 => tile::<K, 3>(rows, starts, &panel, room, at, sink),
-                    2.. => tile::<K, 2>(rows, starts, &panel, room, at, sink),
-                    _ => tile::<K, 1>(rows, starts, &panel, room, at, sink),
+                    8.. if K::ROWS == 8 => tile::<K, 8>(rows, starts, &panel, workspace, at, epilogue),
+                    4.. if K::ROWS >= 4 => tile::<K, 4>(rows, starts, &panel, workspace, at, epilogue),
+                    3.. if K::ROWS == 3 => tile::<K, 3>(rows, starts, &panel, workspace, at, epilogue),
+                    2.. => tile::<K, 2>(rows, starts, &panel, workspace, at, epilogue),
+                    _ => tile::<K, 1>(rows, starts, &panel, workspace, at, epilogue),
                 };
             }
         }
     }
 }
 
-/// Hands the sums of the first `R` of `starts` to `sink`, and returns how many that are.
+/// Hands the sums of the first `R` of `starts` to `epilogue`, and returns how many that are.
 #[inline(always)]
 fn tile<K: Kernel, const R: usize>(
-    rows: &Rows<'_>,
+    rows: &Lhs<'_>,
     starts: &[usize],
     panel: &Panel<'_>,
-    room: &Room,
+    workspace: &Workspace,
     (row, column): (usize, usize),
-    sink: &mut impl Sink,
+    epilogue: &mut impl Epilogue,
 ) -> usize {
     let starts = starts.first_chunk().expect("as many starts as rows");
-    sink.tile(row, column, K::tile::<R>(rows, starts, panel, room));
+    epilogue.tile(row, column, K::tile::<R>(rows, starts, panel, workspace));
     R
 }
 
-impl Room {
+impl Workspace {
     /// An empty one.
     pub fn new() -> Self {
         Self::default()
@@ -182,7 +187,7 @@ impl Room {
 
     /// Widens all levels of the rows.
     #[inline(always)]
-    pub(super) fn widen_levels(&mut self, rows: &Rows<'_>) {
+    pub(super) fn widen_levels(&mut self, rows: &Lhs<'_>) {
         self.levels.resize(rows.levels.len(), 0);
         for (wide, &level) in self.levels.iter_mut().zip(rows.levels) {
             *wide = i16::from(level);
@@ -205,7 +210,7 @@ impl Room {
     not(any(target_arch = "x86_64", target_arch = "aarch64", target_feature = "simd128")),
     allow(dead_code)
 )]
-pub(super) fn check_tile<const R: usize>(rows: &Rows<'_>, starts: &[usize; R], panel: &Panel<'_>) {
+pub(super) fn check_tile<const R: usize>(rows: &Lhs<'_>, starts: &[usize; R], panel: &Panel<'_>) {
     let reach = (panel.runs - 1) * rows.run_step + panel.groups * GROUP;
     let farthest = starts.iter().fold(0, |farthest, &start| farthest.max(start));
     assert!(farthest + reach <= rows.levels.len(), "activations are shorter than the tile reads");

@@ -2,8 +2,8 @@
 //! folded, activation and residual sum in the epilogue.
 
 use super::{
-    InstructionSet, PackedMatrix, Sink,
-    conv::{Scratch, Windows, convolve},
+    Epilogue, InstructionSet, PackedMatrix,
+    conv::{ConvWorkspace, Windows, convolve},
     depthwise::DepthwiseKernels,
     math::{max, min},
     quantize::{LEVELS, Quantization},
@@ -129,12 +129,12 @@ impl Conv {
         &self,
         input: &[u8],
         residual: Option<&[u8]>,
-        scratch: &mut Scratch,
+        workspace: &mut ConvWorkspace,
         out: &mut Vec<T>,
     ) {
         out.resize(self.output_len(), T::default());
         let residual = residual.map(|levels| Residual { levels });
-        self.requantize.apply(SumsOf { conv: self, input, scratch }, residual, out);
+        self.requantize.apply(SumsOf { conv: self, input, workspace }, residual, out);
     }
 
     fn output_len(&self) -> usize {
@@ -146,15 +146,15 @@ impl Conv {
 struct SumsOf<'a> {
     conv: &'a Conv,
     input: &'a [u8],
-    scratch: &'a mut Scratch,
+    workspace: &'a mut ConvWorkspace,
 }
 
 impl Sums for SumsOf<'_> {
-    fn hand_to(self, sink: &mut impl Sink) {
-        let SumsOf { conv: Conv { windows, zero_point, kernels, .. }, input, scratch } = self;
+    fn hand_to(self, epilogue: &mut impl Epilogue) {
+        let SumsOf { conv: Conv { windows, zero_point, kernels, .. }, input, workspace } = self;
         match kernels {
-            Kernels::Dense(kernels) => convolve(input, windows, *zero_point, kernels, scratch, sink),
-            Kernels::Depthwise(kernels) => kernels.convolve(input, windows, *zero_point, scratch, sink),
+            Kernels::Dense(kernels) => convolve(input, windows, *zero_point, kernels, workspace, epilogue),
+            Kernels::Depthwise(kernels) => kernels.convolve(input, windows, *zero_point, workspace, epilogue),
         }
     }
 }

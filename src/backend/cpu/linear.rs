@@ -4,7 +4,7 @@
 //! off, a conversion, two products and a sum of floats.
 
 use super::{
-    InstructionSet, PANEL, PackedMatrix, Sink, gemm,
+    Epilogue, InstructionSet, PANEL, PackedMatrix, gemm,
     lanes::{F32x8, I32x8},
     quantize::{Quantization, QuantizedRows},
 };
@@ -79,9 +79,9 @@ impl Linear {
         out: &mut [f32],
         activation: impl Fn(F32x8) -> F32x8 + Copy,
     ) {
-        let (x, quantizations, room) = x.parts();
+        let (x, quantizations, workspace) = x.parts();
         assert_eq!(out.len(), quantizations.len() * self.outputs(), "out is [rows, outputs]");
-        gemm(&x, &self.weights, room, &mut Floats { linear: self, quantizations, activation, out });
+        gemm(&x, &self.weights, workspace, &mut Floats { linear: self, quantizations, activation, out });
     }
 }
 
@@ -94,7 +94,7 @@ struct Floats<'a, A> {
 }
 
 impl<A: Fn(F32x8) -> F32x8> Floats<'_, A> {
-    /// [`Sink::tile`] of the first `width` columns of a panel.
+    /// [`Epilogue::tile`] of the first `width` columns of a panel.
     #[inline(always)]
     fn write<const R: usize>(&mut self, row: usize, column: usize, width: usize, sums: [I32x8; R]) {
         let Linear { weights, scale, bias } = self.linear;
@@ -110,7 +110,7 @@ impl<A: Fn(F32x8) -> F32x8> Floats<'_, A> {
     }
 }
 
-impl<A: Fn(F32x8) -> F32x8> Sink for Floats<'_, A> {
+impl<A: Fn(F32x8) -> F32x8> Epilogue for Floats<'_, A> {
     #[inline(always)]
     fn tile<const R: usize>(&mut self, row: usize, column: usize, sums: [I32x8; R]) {
         // Almost all panels are whole: what is known to be needs no loop over lanes.

@@ -14,9 +14,9 @@
 //! the scalar one; a web page runs it before it trusts an engine.
 //!
 //! # Layout
-//! A [`gemm()`] walks over [`Rows`] of levels (linear layers: one run a row; convolutions: windows where they lie in the
+//! A [`gemm()`] walks over [`Lhs`] of levels (linear layers: one run a row; convolutions: windows where they lie in the
 //! grid) and over the panels of a [`PackedMatrix`], computes a tile of up to 8 rows by [`PANEL`] columns in registers, and
-//! hands it to a [`Sink`], which turns sums into floats or levels while they are still there. Floats are handled eight at
+//! hands it to a [`Epilogue`], which turns sums into floats or levels while they are still there. Floats are handled eight at
 //! a time ([`lanes`]).
 //!
 //! Lengths that do not fit are a bug of the caller, not an input of the user: these functions panic on them.
@@ -51,7 +51,7 @@ mod simd128;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-pub use gemm::{Room, Rows, Sink, gemm};
+pub use gemm::{Epilogue, Lhs, Workspace, gemm};
 pub use image::pixel_range;
 pub use instruction_set::InstructionSet;
 pub use operations::Cpu;

@@ -9,7 +9,7 @@
 use core::arch::{aarch64::*, asm};
 
 use super::{
-    gemm::{Job, Kernel, Room, Rows, check_tile},
+    gemm::{Job, Kernel, Lhs, Workspace, check_tile},
     lanes::I32x8,
     packed::{GROUP, GROUP_BYTES, Panel},
 };
@@ -40,7 +40,12 @@ impl Kernel for Neon {
     const ROWS: usize = 4;
 
     #[inline(always)]
-    fn tile<const R: usize>(rows: &Rows<'_>, starts: &[usize; R], panel: &Panel<'_>, _: &Room) -> [I32x8; R] {
+    fn tile<const R: usize>(
+        rows: &Lhs<'_>,
+        starts: &[usize; R],
+        panel: &Panel<'_>,
+        _: &Workspace,
+    ) -> [I32x8; R] {
         // SAFETY: every 64-bit Arm has NEON.
         tile(rows, starts, panel, |acc, x, w| unsafe {
             let (low, high) = (vmull_s8(vget_low_s8(x), vget_low_s8(w)), vmull_high_s8(x, w));
@@ -54,7 +59,12 @@ impl Kernel for NeonDot {
     const ROWS: usize = 8;
 
     #[inline(always)]
-    fn tile<const R: usize>(rows: &Rows<'_>, starts: &[usize; R], panel: &Panel<'_>, _: &Room) -> [I32x8; R] {
+    fn tile<const R: usize>(
+        rows: &Lhs<'_>,
+        starts: &[usize; R],
+        panel: &Panel<'_>,
+        _: &Workspace,
+    ) -> [I32x8; R] {
         tile(rows, starts, panel, |mut acc, x, w| {
             // SAFETY: this kernel is only run by `run_dot`. The intrinsic is not stable yet, the instruction is.
             unsafe {
@@ -74,7 +84,7 @@ impl Kernel for NeonDot {
 
 #[inline(always)]
 fn tile<const R: usize>(
-    rows: &Rows<'_>,
+    rows: &Lhs<'_>,
     starts: &[usize; R],
     panel: &Panel<'_>,
     dot: impl Fn(int32x4_t, int8x16_t, int8x16_t) -> int32x4_t,

@@ -3,7 +3,7 @@
 use super::{
     InstructionSet,
     attention::Attention,
-    conv::Scratch,
+    conv::ConvWorkspace,
     image::{Conv, PixelLevels},
     lanes::F32x8,
     layer_norm::LayerNorm,
@@ -26,7 +26,7 @@ use crate::{
 pub struct Cpu {
     set: InstructionSet,
     attention: Attention,
-    scratch: Scratch,
+    workspace: ConvWorkspace,
     /// A number for each channel of a gate.
     gates: Vec<f32>,
 }
@@ -35,7 +35,7 @@ impl Cpu {
     /// With the kernels of an instruction set instead of the fastest ones, or `None` where this machine does not run it.
     pub fn with(set: InstructionSet) -> Option<Self> {
         let runs = InstructionSet::available().contains(&set);
-        runs.then(|| Cpu { set, attention: Attention::new(set), scratch: Scratch::default() })
+        runs.then(|| Cpu { set, attention: Attention::new(set), ..Cpu::default() })
     }
 }
 
@@ -142,7 +142,7 @@ impl Backend for Cpu {
     }
 
     fn make_gate(&mut self, bundle: &Bundle, step: &GateStep<'_>) -> Result<Gate, BundleError> {
-        Ok(Gate { channels: step.channels, range: Quantization::load(bundle, step.range)? })
+        Ok(Gate { channels: step.channels, range: Quantization::load(bundle, step.range)?, set: self.set })
     }
 
     fn embed(&mut self, tables: &Embeddings, ids: &[u32], out: &mut Vec<f32>) {
@@ -192,7 +192,7 @@ impl Backend for Cpu {
     }
 
     fn conv(&mut self, conv: &Conv, input: &Vec<u8>, residual: Option<&Vec<u8>>, out: &mut Vec<u8>) {
-        conv.run(input, residual.map(Vec::as_slice), &mut self.scratch, out);
+        conv.run(input, residual.map(Vec::as_slice), &mut self.workspace, out);
     }
 
     fn conv_to_reals(
@@ -202,7 +202,7 @@ impl Backend for Cpu {
         residual: Option<&Vec<u8>>,
         out: &mut Vec<f32>,
     ) {
-        conv.run(input, residual.map(Vec::as_slice), &mut self.scratch, out);
+        conv.run(input, residual.map(Vec::as_slice), &mut self.workspace, out);
     }
 
     fn max_pool(&mut self, input: &Vec<u8>, side: usize, channels: usize, out: &mut Vec<u8>) {

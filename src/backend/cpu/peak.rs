@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use super::{
-    InstructionSet, PANEL, PackedMatrix, Room, Rows,
+    InstructionSet, Lhs, PANEL, PackedMatrix, Workspace,
     gemm::{Job, Kernel},
 };
 
@@ -62,17 +62,17 @@ impl Job for Bare<'_> {
 
 #[inline(always)]
 fn repeat<K: Kernel, const R: usize>(bare: &Bare<'_>) -> i32 {
-    let rows = Rows::plain(bare.levels, R, DEPTH);
+    let rows = Lhs::plain(bare.levels, R, DEPTH);
     let starts = std::array::from_fn(|row| row * DEPTH);
-    let mut room = Room::new();
+    let mut workspace = Workspace::new();
     let mut checksum = 0i32;
     for panel in bare.weights.panels() {
         if K::WIDENS {
-            room.widen_levels(&rows);
-            room.widen_weights(&panel);
+            workspace.widen_levels(&rows);
+            workspace.widen_weights(&panel);
         }
         for _ in 0..bare.repetitions {
-            let sums = K::tile::<R>(black_box(&rows), black_box(&starts), black_box(&panel), &room);
+            let sums = K::tile::<R>(black_box(&rows), black_box(&starts), black_box(&panel), &workspace);
             checksum = sums.into_iter().flat_map(|row| row.to_array()).fold(checksum, i32::wrapping_add);
         }
     }

@@ -1,9 +1,9 @@
 //! Between real numbers and unsigned 7-bit ones: `real = (q - zero_point) * scale`.
 //!
-//! Rows cost two passes: one for the bounds, and one with a product, two sums and two comparisons a number.
+//! Lhs cost two passes: one for the bounds, and one with a product, two sums and two comparisons a number.
 
 use super::{
-    InstructionSet, Room, Rows,
+    InstructionSet, Lhs, Workspace,
     gemm::{Job, Kernel},
     lanes::{F32x8, LANES},
     math::{max, min, round, round_to_u7, store_u7},
@@ -50,14 +50,14 @@ impl Quantization {
     }
 }
 
-/// Rows of activations, each quantized by its own smallest and largest element. The buffer is used again and again: it
+/// Lhs of activations, each quantized by its own smallest and largest element. The buffer is used again and again: it
 /// grows to the largest use and allocates no more.
 #[derive(Clone, Debug, Default)]
 pub struct QuantizedRows {
     data: Vec<u8>,
     rows: Vec<Quantization>,
     stride: usize,
-    room: Room,
+    workspace: Workspace,
 }
 
 impl QuantizedRows {
@@ -84,9 +84,9 @@ impl QuantizedRows {
     }
 
     /// The rows as a matrix product takes them, how each was quantized, and the product's workspace.
-    pub(super) fn parts(&mut self) -> (Rows<'_>, &[Quantization], &mut Room) {
-        let rows = Rows::plain(&self.data, self.rows.len(), self.stride);
-        (rows, &self.rows, &mut self.room)
+    pub(super) fn parts(&mut self) -> (Lhs<'_>, &[Quantization], &mut Workspace) {
+        let rows = Lhs::plain(&self.data, self.rows.len(), self.stride);
+        (rows, &self.rows, &mut self.workspace)
     }
 
     /// The levels, row by row, [`stride`](Self::stride) apart.

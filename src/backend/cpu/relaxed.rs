@@ -15,7 +15,7 @@
 use core::arch::wasm32::*;
 
 use super::{
-    gemm::{Kernel, Room, Rows, check_tile},
+    gemm::{Kernel, Lhs, Workspace, check_tile},
     lanes::I32x8,
     packed::{GROUP, GROUP_BYTES, Panel},
 };
@@ -39,7 +39,12 @@ impl Kernel for RelaxedDot {
     const ROWS: usize = 4;
 
     #[inline(always)]
-    fn tile<const R: usize>(rows: &Rows<'_>, starts: &[usize; R], panel: &Panel<'_>, _: &Room) -> [I32x8; R] {
+    fn tile<const R: usize>(
+        rows: &Lhs<'_>,
+        starts: &[usize; R],
+        panel: &Panel<'_>,
+        _: &Workspace,
+    ) -> [I32x8; R] {
         check_tile(rows, starts, panel);
         let mut acc = [[i32x4_splat(0); 2]; R];
         let mut w = panel.weights.as_ptr();
@@ -67,7 +72,12 @@ impl Kernel for RelaxedPairs {
     const ROWS: usize = 3;
 
     #[inline(always)]
-    fn tile<const R: usize>(rows: &Rows<'_>, starts: &[usize; R], panel: &Panel<'_>, _: &Room) -> [I32x8; R] {
+    fn tile<const R: usize>(
+        rows: &Lhs<'_>,
+        starts: &[usize; R],
+        panel: &Panel<'_>,
+        _: &Workspace,
+    ) -> [I32x8; R] {
         check_tile(rows, starts, panel);
         // `i32x4.extadd_pairwise_i16x8_s` says the same and was measured 5 % slower. V8 would make a constant anew in each
         // step; what it cannot see through it keeps.

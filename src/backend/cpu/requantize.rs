@@ -5,7 +5,7 @@
 //! a sum more. A hard swish takes two products, two sums and two comparisons more.
 
 use super::{
-    PANEL, Sink,
+    Epilogue, PANEL,
     lanes::{F32x8, Float, I32x8, LANES},
     linear::padded,
     math::{max, min, store_u7},
@@ -22,8 +22,8 @@ pub struct Residual<'a> {
 
 /// What makes the sums of a convolution.
 pub trait Sums {
-    /// Hands all of them to `sink`.
-    fn hand_to(self, sink: &mut impl Sink);
+    /// Hands all of them to `epilogue`.
+    fn hand_to(self, epilogue: &mut impl Epilogue);
 }
 
 /// From the sums of a convolution to its output: `clamp(curve(sum * multiplier + offset + residual))`.
@@ -176,7 +176,7 @@ struct Output<'a, T, C> {
 }
 
 impl<T: Element, C: Curve> Output<'_, T, C> {
-    /// [`Sink::tile`] of the first `width` channels of a panel.
+    /// [`Epilogue::tile`] of the first `width` channels of a panel.
     #[inline(always)]
     fn write<const R: usize>(&mut self, cell: usize, channel: usize, width: usize, sums: [I32x8; R]) {
         let Requantize { channels, correction, multiplier, offset, residual, low, high, .. } =
@@ -198,7 +198,7 @@ impl<T: Element, C: Curve> Output<'_, T, C> {
     }
 }
 
-impl<T: Element, C: Curve> Sink for Output<'_, T, C> {
+impl<T: Element, C: Curve> Epilogue for Output<'_, T, C> {
     #[inline(always)]
     fn tile<const R: usize>(&mut self, cell: usize, channel: usize, sums: [I32x8; R]) {
         // Almost all panels are whole: what is known to be needs no loop over lanes.
@@ -224,16 +224,15 @@ pub(super) fn load_levels(levels: &[u8]) -> F32x8 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{InstructionSet, PackedMatrix, Room, Rows, gemm_with};
     use super::*;
 
     /// One tile for each eight channels of the second cell.
     struct Tiles([i32; LANES]);
 
     impl Sums for Tiles {
-        fn hand_to(self, sink: &mut impl Sink) {
+        fn hand_to(self, epilogue: &mut impl Epilogue) {
             for channel in [0, 8] {
-                sink.tile(1, channel, [I32x8::from_array(&self.0)]);
+                epilogue.tile(1, channel, [I32x8::from_array(&self.0)]);
             }
         }
     }
@@ -270,52 +269,6 @@ mod tests {
                     let held = exact.clamp(-5.0 * 0.04, 122.0 * 0.04);
                     assert!((back - held).abs() <= 0.0201, "{activation:?}: {back} for {exact}");
                 }
-            }
-        }
-    }
-
-    /// A product on one instruction set.
-    struct Product<'a> {
-        set: InstructionSet,
-        levels: &'a [u8],
-        weights: &'a [i8],
-    }
-
-    const ROWS: usize = 13;
-    const COLUMNS: usize = 19;
-    const DEPTH: usize = 40;
-
-    impl Sums for Product<'_> {
-        fn hand_to(self, sink: &mut impl Sink) {
-            let packed = PackedMatrix::new_for(self.set, self.weights, COLUMNS, 1, DEPTH);
-            gemm_with(self.set, &Rows::plain(self.levels, ROWS, DEPTH), &packed, &mut Room::new(), sink);
-        }
-    }
-
-    #[test]
-    fn every_instruction_set_gives_the_same_bits() {
-        let input = Quantization { scale: 0.02, zero_point: 60 };
-        let output = Quantization { scale: 0.05, zero_point: 8 };
-        let weights: Vec<i8> = (0..COLUMNS * DEPTH).map(|i| (i * 89 % 255) as u8 as i8).collect();
-        let levels: Vec<u8> = (0..ROWS * DEPTH).map(|i| (i * 53 % 128) as u8).collect();
-        let added: Vec<u8> = (0..ROWS * COLUMNS).map(|i| (i * 7 % 128) as u8).collect();
-        let sums: Vec<i32> =
-            weights.chunks_exact(DEPTH).map(|row| row.iter().map(|&w| i32::from(w)).sum()).collect();
-        let (scale, bias) = ([0.004; COLUMNS], [0.1; COLUMNS]);
-        for (activation, _) in ACTIVATIONS {
-            let make = |output| Requantize::new(&sums, &scale, &bias, input, Some(input), activation, output);
-            let results = |set| {
-                let (mut quantized, mut reals) = ([0u8; ROWS * COLUMNS], [0f32; ROWS * COLUMNS]);
-                let product = || Product { set, levels: &levels, weights: &weights };
-                let residual = Some(Residual { levels: &added });
-                make(Some(output)).apply(product(), residual, &mut quantized);
-                make(None).apply(product(), residual, &mut reals);
-                (quantized, reals.map(f32::to_bits))
-            };
-            let scalar = results(InstructionSet::Scalar);
-            assert!(scalar.0.iter().any(|&level| level != scalar.0[0]));
-            for set in InstructionSet::available() {
-                assert!(results(set) == scalar, "{activation:?} on {}", set.name());
             }
         }
     }

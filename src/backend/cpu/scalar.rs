@@ -2,7 +2,7 @@
 
 use super::{
     PANEL,
-    gemm::{Kernel, Room, Rows},
+    gemm::{Kernel, Lhs, Workspace},
     lanes::I32x8,
     packed::{GROUP, GROUP_BYTES, Panel},
 };
@@ -14,7 +14,12 @@ impl Kernel for Scalar {
     const ROWS: usize = 4;
 
     #[inline(always)]
-    fn tile<const R: usize>(rows: &Rows<'_>, starts: &[usize; R], panel: &Panel<'_>, _: &Room) -> [I32x8; R] {
+    fn tile<const R: usize>(
+        rows: &Lhs<'_>,
+        starts: &[usize; R],
+        panel: &Panel<'_>,
+        _: &Workspace,
+    ) -> [I32x8; R] {
         starts.map(|start| {
             let mut sums = [0; PANEL];
             let mut add = |run: usize, group: usize, weights: &[i8]| {

@@ -1,6 +1,6 @@
 //! Holds each instruction set to the scalar one. The same function is a unit test natively and a probe in a web page.
 
-use super::{InstructionSet, PackedMatrix, Room, Rows, collect::Collect, gemm, padded_depth};
+use super::{InstructionSet, Lhs, PackedMatrix, Workspace, collect::Collect, gemm, padded_depth};
 
 /// An instruction set gave other sums than the scalar reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -8,7 +8,7 @@ use super::{InstructionSet, PackedMatrix, Room, Rows, collect::Collect, gemm, pa
 pub struct Mismatch {
     /// The instruction set.
     pub set: InstructionSet,
-    /// Rows of the product that differed.
+    /// Lhs of the product that differed.
     pub rows: usize,
     /// Its columns.
     pub columns: usize,
@@ -37,7 +37,7 @@ pub fn self_test_of(set: InstructionSet) -> Result<(), Mismatch> {
         state ^= state << 17;
         (state >> 32) as u32
     };
-    let mut room = Room::new();
+    let mut workspace = Workspace::new();
     for (rows, columns, runs, run) in [
         (1, 1, 1, 1),
         (1, 8, 1, 4),
@@ -61,11 +61,11 @@ pub fn self_test_of(set: InstructionSet) -> Result<(), Mismatch> {
                     r => r as i8,
                 })
                 .collect();
-            let matrix = Rows { run_step, ..Rows::plain(&levels, rows, stride) };
+            let matrix = Lhs { run_step, ..Lhs::plain(&levels, rows, stride) };
             let mut sums = |set| {
                 let packed = PackedMatrix::new(set, &weights, columns, runs, run);
                 let mut out = Collect::new(rows, columns);
-                gemm(&matrix, &packed, &mut room, &mut out);
+                gemm(&matrix, &packed, &mut workspace, &mut out);
                 out.into_sums()
             };
             if sums(set) != sums(InstructionSet::Scalar) {
@@ -95,7 +95,7 @@ mod tests {
         for set in InstructionSet::available() {
             let packed = PackedMatrix::new(set, &weights, 1, 1, depth);
             let mut out = Collect::new(1, 1);
-            gemm(&Rows::plain(&levels, 1, depth), &packed, &mut Room::new(), &mut out);
+            gemm(&Lhs::plain(&levels, 1, depth), &packed, &mut Workspace::new(), &mut out);
             let sum = -127 * 128 * depth as i32;
             assert_eq!(out.into_sums(), [Some(sum)]);
             assert!(sum.checked_mul(2).is_some(), "the zero point's share fits too");

@@ -8,7 +8,7 @@
 use core::arch::wasm32::*;
 
 use super::{
-    gemm::{Kernel, Room, Rows, check_tile},
+    gemm::{Kernel, Lhs, Workspace, check_tile},
     lanes::I32x8,
     packed::{GROUP, GROUP_BYTES, Panel},
 };
@@ -22,16 +22,16 @@ impl Kernel for Simd128 {
 
     #[inline(always)]
     fn tile<const R: usize>(
-        rows: &Rows<'_>,
+        rows: &Lhs<'_>,
         starts: &[usize; R],
         panel: &Panel<'_>,
-        room: &Room,
+        workspace: &Workspace,
     ) -> [I32x8; R] {
         let mut out = [I32x8::splat(0); R];
         for (starts, out) in starts.chunks(2).zip(out.chunks_mut(2)) {
             match *starts {
-                [a, b] => out.copy_from_slice(&two_rows(rows, &[a, b], panel, room)),
-                [a] => out.copy_from_slice(&two_rows(rows, &[a], panel, room)),
+                [a, b] => out.copy_from_slice(&two_rows(rows, &[a, b], panel, workspace)),
+                [a] => out.copy_from_slice(&two_rows(rows, &[a], panel, workspace)),
                 _ => {}
             }
         }
@@ -41,21 +41,21 @@ impl Kernel for Simd128 {
 
 #[inline(always)]
 fn two_rows<const R: usize>(
-    rows: &Rows<'_>,
+    rows: &Lhs<'_>,
     starts: &[usize; R],
     panel: &Panel<'_>,
-    room: &Room,
+    workspace: &Workspace,
 ) -> [I32x8; R] {
     check_tile(rows, starts, panel);
     assert!(
-        room.weights.len() == panel.weights.len() && room.levels.len() == rows.levels.len(),
+        workspace.weights.len() == panel.weights.len() && workspace.levels.len() == rows.levels.len(),
         "levels and weights were widened"
     );
     let mut acc = [[i32x4_splat(0); 4]; R];
-    let mut w = room.weights.as_ptr().cast::<v128>();
+    let mut w = workspace.weights.as_ptr().cast::<v128>();
     for run in 0..panel.runs {
         // SAFETY: `check_tile` holds that each row can be read for all groups of each run.
-        let mut x = starts.map(|start| unsafe { room.levels.as_ptr().add(start + run * rows.run_step) });
+        let mut x = starts.map(|start| unsafe { workspace.levels.as_ptr().add(start + run * rows.run_step) });
         for _ in 0..panel.groups {
             // SAFETY: a widened group is 64 bytes, and there are as many as the loops have steps.
             let weights: [v128; 4] = std::array::from_fn(|i| unsafe { v128_load(w.add(i)) });

@@ -9,7 +9,7 @@
 use core::arch::x86_64::*;
 
 use super::{
-    gemm::{Job, Kernel, Room, Rows, check_tile},
+    gemm::{Job, Kernel, Lhs, Workspace, check_tile},
     lanes::I32x8,
     packed::{GROUP, GROUP_BYTES, Panel},
 };
@@ -58,7 +58,12 @@ impl Kernel for Avx2 {
     const ROWS: usize = 4;
 
     #[inline(always)]
-    fn tile<const R: usize>(rows: &Rows<'_>, starts: &[usize; R], panel: &Panel<'_>, _: &Room) -> [I32x8; R] {
+    fn tile<const R: usize>(
+        rows: &Lhs<'_>,
+        starts: &[usize; R],
+        panel: &Panel<'_>,
+        _: &Workspace,
+    ) -> [I32x8; R] {
         check_tile(rows, starts, panel);
         // SAFETY: this kernel is only run by `run_avx2`; the lengths were checked.
         unsafe { avx2(rows, starts, panel) }
@@ -69,7 +74,12 @@ impl Kernel for Avx512Vnni {
     const ROWS: usize = 8;
 
     #[inline(always)]
-    fn tile<const R: usize>(rows: &Rows<'_>, starts: &[usize; R], panel: &Panel<'_>, _: &Room) -> [I32x8; R] {
+    fn tile<const R: usize>(
+        rows: &Lhs<'_>,
+        starts: &[usize; R],
+        panel: &Panel<'_>,
+        _: &Workspace,
+    ) -> [I32x8; R] {
         check_tile(rows, starts, panel);
         // SAFETY: this kernel is only run by `run_avx512_vnni`; the lengths were checked.
         unsafe { avx512_vnni(rows, starts, panel) }
@@ -80,7 +90,7 @@ impl Kernel for Avx512Vnni {
 /// AVX2 must be there and [`check_tile`] must hold.
 #[inline]
 #[target_feature(enable = "avx2")]
-unsafe fn avx2<const R: usize>(rows: &Rows<'_>, starts: &[usize; R], panel: &Panel<'_>) -> [I32x8; R] {
+unsafe fn avx2<const R: usize>(rows: &Lhs<'_>, starts: &[usize; R], panel: &Panel<'_>) -> [I32x8; R] {
     let ones = _mm256_set1_epi16(1);
     let mut acc = [_mm256_setzero_si256(); R];
     let mut w = panel.weights.as_ptr();
@@ -131,7 +141,7 @@ unsafe fn avx2<const R: usize>(rows: &Rows<'_>, starts: &[usize; R], panel: &Pan
 /// AVX-512 VNNI and VL must be there and [`check_tile`] must hold.
 #[inline]
 #[target_feature(enable = "avx2,avx512vnni,avx512vl")]
-unsafe fn avx512_vnni<const R: usize>(rows: &Rows<'_>, starts: &[usize; R], panel: &Panel<'_>) -> [I32x8; R] {
+unsafe fn avx512_vnni<const R: usize>(rows: &Lhs<'_>, starts: &[usize; R], panel: &Panel<'_>) -> [I32x8; R] {
     let mut acc = [_mm256_setzero_si256(); R];
     let mut w = panel.weights.as_ptr();
     for run in 0..panel.runs {

@@ -161,12 +161,10 @@ pub fn conv(
             let level = levels.at(Some(y), Some(x), channel).map_or(0.0, f64::from);
             (level - f64::from(range.zero_point)) * f64::from(range.scale)
         });
-        let (low, high) = match activation {
-            Activation::None => (f64::NEG_INFINITY, f64::INFINITY),
-            Activation::Relu => (0.0, f64::INFINITY),
-            Activation::Relu6 => (0.0, 6.0),
-        };
-        let real = product + bias + added;
+        let (low, high) = activation.bounds();
+        let (low, high) = (f64::from(low), f64::from(high));
+        let sum = product + bias + added;
+        let real = if activation == Activation::HardSwish { sum * hard_sigmoid(sum) } else { sum };
         let rounding = 1e-6 * (1.0 + product.abs() + bias.abs() + added.abs());
         all.push(match output {
             None => Expected { value: real.clamp(low, high), tolerance: rounding },
@@ -180,6 +178,26 @@ pub fn conv(
         });
     }
     all
+}
+
+/// Squeeze and excitation whose logits are the means themselves: each channel times the hard sigmoid of its mean.
+pub fn gate(input: &Levels, range: &Range) -> Vec<Expected> {
+    let (scale, zero) = (f64::from(range.scale), f64::from(range.zero_point));
+    let cells = input.levels.chunks_exact(input.channels);
+    let count = cells.len() as f64;
+    let mean = |channel: usize| {
+        cells.clone().map(|cell| f64::from(cell[channel]) - zero).sum::<f64>() / count * scale
+    };
+    let means: Vec<f64> = (0..input.channels).map(mean).collect();
+    let gated = |(i, &level): (usize, &u8)| Expected {
+        value: (f64::from(level) - zero) * hard_sigmoid(means[i % input.channels]) + zero,
+        tolerance: HALF_LEVEL,
+    };
+    input.levels.iter().enumerate().map(gated).collect()
+}
+
+fn hard_sigmoid(x: f64) -> f64 {
+    (x + 3.0).clamp(0.0, 6.0) / 6.0
 }
 
 /// The 3x3 maximum of stride 2 and padding 1.

@@ -3,11 +3,11 @@
 
 use super::{
     Case, Expected, Operations,
-    definitions::{HALF_LEVEL, Levels, conv, max_pool},
+    definitions::{HALF_LEVEL, Levels, conv, gate, max_pool},
     weights::{Maker, Range, Size, Weights, identity},
 };
 use crate::{
-    backend::{Backend, ConvStep, Quantization, pixel_range},
+    backend::{Backend, ConvStep, GateStep, Quantization, pixel_range},
     bundle::BundleError,
     model::{Activation, ConvParameter, ConvSpec, Filter, Fit, Padding, Preprocess, RangeParameter},
 };
@@ -37,6 +37,12 @@ enum Then {
     MaxPool {
         side: usize,
         channels: usize,
+    },
+    /// Squeeze and excitation, the means as logits.
+    Gate {
+        side: usize,
+        channels: usize,
+        range: RangeParameter,
     },
 }
 
@@ -77,6 +83,13 @@ impl Grid {
             Then::MaxPool { side, channels } => {
                 backend.conv(&feed, &x, None, &mut grid);
                 backend.max_pool(&grid, *side, *channels, &mut levels);
+            }
+            Then::Gate { side, channels, range } => {
+                backend.conv(&feed, &x, None, &mut grid);
+                let (side, channels) = (*side, *channels);
+                let gate = backend.make_gate(source, &GateStep { name: "gate", side, channels, range })?;
+                backend.squeeze(&gate, &grid, &mut reals);
+                backend.excite(&gate, &grid, &reals, &mut levels);
             }
             Then::Conv { step, residual } => {
                 backend.conv(&feed, &x, None, &mut grid);
@@ -228,6 +241,23 @@ pub fn cases() -> Result<Vec<Case>, BundleError> {
         let name = format!("max_pool {side}x{side}x{channels}");
         cases.push(case(name, maker, grid, pooled.levels.iter().map(exactly).collect())?);
     }
+    for (side, channels) in [(1, 8), (5, 24), (7, 11)] {
+        seed += 1;
+        let mut maker = Maker::new(seed);
+        let (rgb, pixels) = (picture(&mut maker, side), maker.range(2.0, 0, true)?);
+        let range = maker.range(0.04, 40, false)?;
+        let (feed, grid) = feed(&mut maker, (&pixels, &rgb, side), channels, Size::Usual, &range)?;
+        let expected = gate(&grid, &range);
+        let grid = Grid {
+            preprocess: integers(side),
+            pixels: pixels.parameter,
+            rgb,
+            feed,
+            then: Then::Gate { side, channels, range: range.parameter },
+            probe: Some(probe(&mut maker, side, channels)?),
+        };
+        cases.push(case(format!("gate {side}x{side}x{channels}"), maker, grid, expected)?);
+    }
     Ok(cases)
 }
 
@@ -244,6 +274,8 @@ fn conv_cases(
         (Size::Usual, Activation::None, true, false),
         (Size::Usual, Activation::Relu6, false, true),
         (Size::Usual, Activation::Relu, true, true),
+        (Size::Usual, Activation::HardSwish, true, false),
+        (Size::Usual, Activation::HardSwish, false, true),
         (Size::Extreme, Activation::None, false, false),
         (Size::Extreme, Activation::Relu6, true, false),
         (Size::Extreme, Activation::None, true, true),

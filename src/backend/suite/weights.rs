@@ -3,8 +3,8 @@
 use crate::{
     bundle::{Bundle, BundleError, BundleWriter},
     model::{
-        Activation, ConvParameter, ConvSpec, EmbeddingParameter, LayerNormParameter, LinearParameter,
-        RangeParameter,
+        Activation, ConvParameter, ConvSpec, EmbeddingParameter, LayerNormParameter, LinearLayout,
+        LinearParameter, RangeParameter,
     },
     testing::Random,
 };
@@ -102,7 +102,8 @@ impl Maker {
 
     pub fn linear(&mut self, inputs: usize, weights: &Weights) -> Result<LinearParameter, BundleError> {
         let outputs = weights.scale.len();
-        let parameter = LinearParameter { name: self.name("linear"), outputs, inputs };
+        let parameter =
+            LinearParameter { name: self.name("linear"), outputs, inputs, layout: LinearLayout::Linear };
         self.write(&parameter.name, &[outputs, inputs], weights)?;
         Ok(parameter)
     }

@@ -153,8 +153,8 @@ impl F32x8 {
             None => {
                 let mut all = [0.0; LANES];
                 self.write(&mut all);
-                let room = out.len();
-                out.copy_from_slice(&all[..room]);
+                let workspace = out.len();
+                out.copy_from_slice(&all[..workspace]);
             }
         }
     }
@@ -201,8 +201,8 @@ impl I32x8 {
             None => {
                 let mut all = [0; LANES];
                 self.write_levels(&mut all);
-                let room = out.len();
-                out.copy_from_slice(&all[..room]);
+                let workspace = out.len();
+                out.copy_from_slice(&all[..workspace]);
             }
         }
     }
