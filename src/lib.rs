@@ -79,7 +79,7 @@
 pub mod analyzer;
 pub mod backend;
 pub mod bundle;
-pub mod error;
+mod error;
 pub mod fusion;
 pub mod guides;
 pub mod image;

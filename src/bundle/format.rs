@@ -43,7 +43,7 @@ pub(super) struct Header {
 impl Header {
     /// Checks that the tensors tile `data_bytes` bytes exactly: none overlaps another, none reaches outside, no byte
     /// belongs to nobody.
-    pub fn check(&self, data_bytes: usize) -> Result<(), BundleError> {
+    pub(super) fn check(&self, data_bytes: usize) -> Result<(), BundleError> {
         for (name, tensor) in &self.tensors {
             let wrong = |reason: String| Err(BundleError::Header(format!("tensor {name:?} {reason}")));
             if !matches!(tensor.dtype, DType::F32 | DType::I8) {
@@ -68,7 +68,7 @@ impl Header {
     }
 
     /// Where the tensors' bytes end, as the entries say.
-    pub fn announced_bytes(&self) -> usize {
+    pub(super) fn announced_bytes(&self) -> usize {
         self.tensors.values().map(|tensor| tensor.data_offsets.1).max().unwrap_or(0)
     }
 }

@@ -18,11 +18,11 @@ pub(super) struct Items {
 }
 
 impl Items {
-    pub fn of_text(text: &TextFeatures) -> Result<Self> {
+    pub(super) fn of_text(text: &TextFeatures) -> Result<Self> {
         Ok(Items { pooled: text.pooled()?, all: text.hidden.clone(), mask: text.mask.clone() })
     }
 
-    pub fn of_image(image: &ImageFeatures) -> Result<Self> {
+    pub(super) fn of_image(image: &ImageFeatures) -> Result<Self> {
         let all = image.cells()?;
         let mask = Tensor::ones((all.dim(0)?, all.dim(1)?), all.dtype(), all.device())?;
         Ok(Items { pooled: image.pooled()?, all, mask })

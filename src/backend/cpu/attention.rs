@@ -14,7 +14,7 @@ use super::{
 /// The workspace of attention: one head's keys and values, its weights before they are divided by their sums, and the
 /// divisors. It grows to the largest use and allocates no more.
 #[derive(Clone, Debug, Default)]
-pub struct Attention {
+pub(crate) struct Attention {
     set: InstructionSet,
     keys: Panels,
     values: Panels,
@@ -24,7 +24,7 @@ pub struct Attention {
 
 impl Attention {
     /// An empty one, for an instruction set.
-    pub fn new(set: InstructionSet) -> Self {
+    pub(crate) fn new(set: InstructionSet) -> Self {
         Attention { set, ..Self::default() }
     }
 
@@ -35,7 +35,7 @@ impl Attention {
     ///
     /// # Panics
     /// When `heads` does not divide `width` or a length does not fit.
-    pub fn attend(&mut self, qkv: &[f32], width: usize, heads: usize, out: &mut [f32]) {
+    pub(crate) fn attend(&mut self, qkv: &[f32], width: usize, heads: usize, out: &mut [f32]) {
         assert!(heads > 0 && width.is_multiple_of(heads) && width > 0, "heads divide the width");
         let stride = 3 * width;
         let rows = qkv.len() / stride;

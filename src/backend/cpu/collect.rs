@@ -11,12 +11,12 @@ pub(super) struct Collect {
 
 impl Collect {
     /// Nothing yet.
-    pub fn new(rows: usize, columns: usize) -> Self {
+    pub(super) fn new(rows: usize, columns: usize) -> Self {
         Collect { columns, sums: vec![None; rows * columns] }
     }
 
     /// All of them, row by row.
-    pub fn into_sums(self) -> Vec<Option<i32>> {
+    pub(super) fn into_sums(self) -> Vec<Option<i32>> {
         self.sums
     }
 }

@@ -10,7 +10,7 @@ use super::{Epilogue, Lhs, PackedMatrix, SLACK, Workspace, gemm, padded_depth};
 /// Where the windows of a convolution lie. Kernels, strides and padding are the same in both directions, the input is
 /// square or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Windows {
+pub(crate) struct Windows {
     /// Input rows.
     pub height: usize,
     /// Input columns.
@@ -29,22 +29,22 @@ pub struct Windows {
 
 impl Windows {
     /// Output rows.
-    pub fn output_height(&self) -> usize {
+    pub(crate) fn output_height(&self) -> usize {
         (self.padded_height() - self.kernel) / self.stride + 1
     }
 
     /// Output columns.
-    pub fn output_width(&self) -> usize {
+    pub(crate) fn output_width(&self) -> usize {
         (self.padded_width() - self.kernel) / self.stride + 1
     }
 
     /// Input rows with padding.
-    pub fn padded_height(&self) -> usize {
+    pub(crate) fn padded_height(&self) -> usize {
         self.height + self.rows_padding.0 + self.rows_padding.1
     }
 
     /// Input columns with padding.
-    pub fn padded_width(&self) -> usize {
+    pub(crate) fn padded_width(&self) -> usize {
         self.width + self.columns_padding.0 + self.columns_padding.1
     }
 
@@ -108,7 +108,7 @@ impl ConvWorkspace {
 ///
 /// # Panics
 /// When a length does not fit.
-pub fn convolve(
+pub(crate) fn convolve(
     input: &[u8],
     windows: &Windows,
     zero_point: u8,

@@ -16,7 +16,7 @@ type Pair = [i16; 2 * PANEL];
 
 /// Kernels of a depthwise convolution.
 #[derive(Clone, Debug)]
-pub struct DepthwiseKernels {
+pub(crate) struct DepthwiseKernels {
     set: InstructionSet,
     channels: usize,
     kernel: usize,
@@ -31,7 +31,7 @@ impl DepthwiseKernels {
     /// # Panics
     /// When the length does not fit, the kernel is neither 3 nor 5, or `channels` is no multiple of [`PANEL`] (those of
     /// every EfficientNet-Lite are).
-    pub fn new(set: InstructionSet, weights: &[i8], channels: usize, kernel: usize) -> Self {
+    pub(crate) fn new(set: InstructionSet, weights: &[i8], channels: usize, kernel: usize) -> Self {
         assert!(matches!(kernel, 3 | 5) && channels.is_multiple_of(PANEL), "a 3x3 or 5x5 over whole panels");
         let area = kernel * kernel;
         assert_eq!(weights.len(), channels * area, "weights are [channels, kernel, kernel]");
@@ -46,20 +46,15 @@ impl DepthwiseKernels {
     }
 
     /// The sum of each channel's weights: what a zero point is multiplied with.
-    pub fn sums(&self) -> &[i32] {
+    pub(crate) fn sums(&self) -> &[i32] {
         &self.sums
-    }
-
-    /// Side of the kernel.
-    pub fn kernel(&self) -> usize {
-        self.kernel
     }
 
     /// Hands the integer sums to `epilogue`, whose rows are the output's cells.
     ///
     /// # Panics
     /// When a length does not fit.
-    pub fn convolve(
+    pub(crate) fn convolve(
         &self,
         input: &[u8],
         windows: &Windows,

@@ -8,7 +8,7 @@ use super::lanes::{F32x8, LANES};
 
 /// Rows of a float matrix, `stride` numbers apart.
 #[derive(Clone, Copy, Debug)]
-pub struct Rows<'a> {
+pub(crate) struct Rows<'a> {
     /// From the first row's first number on.
     pub data: &'a [f32],
     /// From one row to the next.
@@ -18,7 +18,7 @@ pub struct Rows<'a> {
 /// A `[depth, columns]` matrix in panels of eight columns, zeros where the last one has none. Used again and again: it
 /// grows to the largest use and allocates no more.
 #[derive(Clone, Debug, Default)]
-pub struct Panels {
+pub(crate) struct Panels {
     data: Vec<[f32; LANES]>,
     depth: usize,
     columns: usize,
@@ -33,7 +33,7 @@ impl Panels {
     /// # Panics
     /// When the rows are too short.
     #[inline(always)]
-    pub fn pack(&mut self, rows: Rows<'_>, depth: usize, columns: usize) {
+    pub(crate) fn pack(&mut self, rows: Rows<'_>, depth: usize, columns: usize) {
         self.reset(depth, columns);
         for (panel, out) in self.data.chunks_exact_mut(depth.max(1)).enumerate() {
             let column = panel * LANES;
@@ -50,7 +50,7 @@ impl Panels {
     /// # Panics
     /// When the rows are too short.
     #[inline(always)]
-    pub fn pack_transposed(&mut self, rows: Rows<'_>, depth: usize, columns: usize) {
+    pub(crate) fn pack_transposed(&mut self, rows: Rows<'_>, depth: usize, columns: usize) {
         self.reset(depth, columns);
         for column in 0..columns {
             let panel = &mut self.data[column / LANES * depth..][..depth];
@@ -75,7 +75,7 @@ impl Panels {
 /// # Panics
 /// When a matrix is too short.
 #[inline(always)]
-pub fn matmul(
+pub(crate) fn matmul(
     a: Rows<'_>,
     b: &Panels,
     factor: impl Fn(usize) -> f32,

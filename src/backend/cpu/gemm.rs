@@ -19,7 +19,7 @@ const MAX_BLOCK: usize = 256;
 /// A linear layer has one run a row. A row of a convolution is a window, its runs the kernel's rows as they lie in the
 /// grid: no copy of the windows is made.
 #[derive(Clone, Copy, Debug)]
-pub struct Lhs<'a> {
+pub(crate) struct Lhs<'a> {
     /// The levels, from the first row's first one on.
     pub levels: &'a [u8],
     /// How many rows there are.
@@ -36,7 +36,7 @@ pub struct Lhs<'a> {
 
 impl<'a> Lhs<'a> {
     /// Lhs of one run, `stride` bytes apart.
-    pub fn plain(levels: &'a [u8], count: usize, stride: usize) -> Self {
+    pub(crate) fn plain(levels: &'a [u8], count: usize, stride: usize) -> Self {
         Lhs { levels, count, line: count.max(1), step: stride, line_step: 0, run_step: 0 }
     }
 
@@ -58,7 +58,7 @@ impl<'a> Lhs<'a> {
 
 /// What takes the sums of a tile: `R` rows from `row` on, of `column..column + 8`. Those of columns that the matrix does
 /// not have are zero.
-pub trait Epilogue {
+pub(crate) trait Epilogue {
     /// Takes them.
     fn tile<const R: usize>(&mut self, row: usize, column: usize, sums: [I32x8; R]);
 }
@@ -66,7 +66,7 @@ pub trait Epilogue {
 /// The workspace of a product, in which some instruction sets widen factors to 16 bits. It grows to the largest use and
 /// allocates no more.
 #[derive(Clone, Debug, Default)]
-pub struct Workspace {
+pub(crate) struct Workspace {
     pub(super) levels: Vec<i16>,
     pub(super) weights: Vec<i16>,
 }
@@ -109,7 +109,12 @@ struct Product<'a, S> {
 ///
 /// # Panics
 /// When the rows are too short.
-pub fn gemm(rows: &Lhs<'_>, weights: &PackedMatrix, workspace: &mut Workspace, epilogue: &mut impl Epilogue) {
+pub(crate) fn gemm(
+    rows: &Lhs<'_>,
+    weights: &PackedMatrix,
+    workspace: &mut Workspace,
+    epilogue: &mut impl Epilogue,
+) {
     rows.check(weights);
     weights.instruction_set().run(Product { rows, weights, workspace, epilogue });
 }
@@ -181,7 +186,7 @@ fn tile<K: Kernel, const R: usize>(
 
 impl Workspace {
     /// An empty one.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 

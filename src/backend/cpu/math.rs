@@ -21,32 +21,32 @@ macro_rules! constant {
 
 /// The larger one; `b` if either is not a number.
 #[inline(always)]
-pub fn max<F: Float>(a: F, b: F) -> F {
+pub(crate) fn max<F: Float>(a: F, b: F) -> F {
     a.max(b)
 }
 
 /// The smaller one; `b` if either is not a number.
 #[inline(always)]
-pub fn min<F: Float>(a: F, b: F) -> F {
+pub(crate) fn min<F: Float>(a: F, b: F) -> F {
     a.min(b)
 }
 
 /// The nearest integer, halves to even, for magnitudes below 2^22.
 #[inline(always)]
-pub fn round<F: Float>(x: F) -> F {
+pub(crate) fn round<F: Float>(x: F) -> F {
     (x + F::splat(ROUNDER)) - F::splat(ROUNDER)
 }
 
 /// `x` rounded half to even and held to `low..=high`, which must lie in `0.0..=127.0`; `low` if it is not a number.
 #[inline(always)]
-pub fn round_to_u7(x: f32, low: f32, high: f32) -> u8 {
+pub(crate) fn round_to_u7(x: f32, low: f32, high: f32) -> u8 {
     // The low mantissa bits of the sum are the integer itself.
     ((min(max(x, low), high) + ROUNDER).to_bits() & 0x7f) as u8
 }
 
 /// [`round_to_u7`] of eight numbers, to as many levels as `out` has room for.
 #[inline(always)]
-pub fn store_u7(x: F32x8, low: F32x8, high: F32x8, out: &mut [u8]) {
+pub(crate) fn store_u7(x: F32x8, low: F32x8, high: F32x8, out: &mut [u8]) {
     let rounder = constant!(F32x8: ROUNDER);
     let shifted = x.max(low).min(high) + rounder;
     (shifted.to_bits() - rounder.to_bits()).store_levels(out);
@@ -54,7 +54,7 @@ pub fn store_u7(x: F32x8, low: F32x8, high: F32x8, out: &mut [u8]) {
 
 /// `e^x` to within 2 ulp. `x` is held to `-87..=88` first, so the result is never zero, subnormal or infinite.
 #[inline(always)]
-pub fn exp<F: Float>(x: F) -> F {
+pub(crate) fn exp<F: Float>(x: F) -> F {
     exp_to_88(constant!(F: 88.0).min(x))
 }
 
@@ -78,7 +78,7 @@ fn exp_to_88<F: Float>(x: F) -> F {
 
 /// The natural logarithm to within 2 ulp or 1e-7, of a positive normal number.
 #[inline(always)]
-pub fn ln(x: f32) -> f32 {
+pub(crate) fn ln(x: f32) -> f32 {
     const SQRT_HALF: u32 = 0x3f35_04f3;
     // x = 2^e m with m in sqrt(1/2)..sqrt(2); ln m = 2 artanh((m - 1) / (m + 1)), its series to the ninth power.
     let bits = x.to_bits().wrapping_sub(SQRT_HALF);
@@ -95,14 +95,14 @@ pub fn ln(x: f32) -> f32 {
 
 /// `1 / (1 + e^-x)` to within 2e-7.
 #[inline(always)]
-pub fn sigmoid<F: Float>(x: F) -> F {
+pub(crate) fn sigmoid<F: Float>(x: F) -> F {
     constant!(F: 1.0) / (constant!(F: 1.0) + exp(F::splat(0.0) - x))
 }
 
 /// `x Φ(x)`, the exact GELU (Hendrycks & Gimpel 2016), to within 1.1e-6 times `1 + |x|`; exactly `x` from 5 on and 0 below
 /// -5.
 #[inline(always)]
-pub fn gelu<F: Float>(x: F) -> F {
+pub(crate) fn gelu<F: Float>(x: F) -> F {
     x * normal_cdf(x)
 }
 
@@ -113,7 +113,7 @@ pub fn gelu<F: Float>(x: F) -> F {
 /// cancels another. The last digits make it 1/10 at the ends, where `Φ - 1/2` comes to exactly 1/2. It is summed in pairs
 /// (Estrin), because a chain of twenty-two steps would have to be waited for.
 #[inline(always)]
-pub fn normal_cdf<F: Float>(x: F) -> F {
+pub(crate) fn normal_cdf<F: Float>(x: F) -> F {
     static P: [Constant; 12] = Constant::all([
         0.141_363_74,
         -0.070_298_54,
@@ -140,7 +140,7 @@ pub fn normal_cdf<F: Float>(x: F) -> F {
 
 /// `x / 2 * (1 + tanh(sqrt(2 / π) (x + 0.044715 x³)))`, the GELU of GPT-2, to within 4e-7 times `1 + |x|`.
 #[inline(always)]
-pub fn gelu_new<F: Float>(x: F) -> F {
+pub(crate) fn gelu_new<F: Float>(x: F) -> F {
     // (1 + tanh u) / 2 = sigmoid(2 u)
     const TWICE: f32 = 1.595_769_2;
     x * sigmoid(constant!(F: TWICE) * (x + constant!(F: 0.044_715) * x * x * x))
@@ -148,7 +148,7 @@ pub fn gelu_new<F: Float>(x: F) -> F {
 
 /// The sum of `x` in eight interleaved partial sums, added up as [`F32x8::sum`] does.
 #[inline(always)]
-pub fn sum(x: &[f32]) -> f32 {
+pub(crate) fn sum(x: &[f32]) -> f32 {
     sum_of(x, |x| x, 0.0)
 }
 
@@ -169,7 +169,7 @@ fn sum_of(x: &[f32], f: impl Fn(F32x8) -> F32x8, neutral: f32) -> f32 {
 
 /// The dot product of two equally long slices, in the order of [`sum`].
 #[inline(always)]
-pub fn dot(x: &[f32], y: &[f32]) -> f32 {
+pub(crate) fn dot(x: &[f32], y: &[f32]) -> f32 {
     let mut partial = F32x8::splat(0.0);
     for (x, y) in x.chunks(LANES).zip(y.chunks(LANES)) {
         partial = partial + F32x8::load_partly(x, 0.0) * F32x8::load_partly(y, 0.0);
@@ -180,7 +180,7 @@ pub fn dot(x: &[f32], y: &[f32]) -> f32 {
 /// Replaces each `x` by `e^(x - m)`, where `m` is the largest of them, and gives their sum: together the softmax, each
 /// element that is not below `e^-32` to within 4e-6 of itself. The sum of nothing is zero.
 #[inline(always)]
-pub fn exponentials(x: &mut [f32]) -> f32 {
+pub(crate) fn exponentials(x: &mut [f32]) -> f32 {
     let mut largest = F32x8::splat(f32::NEG_INFINITY);
     let (chunks, rest) = x.as_chunks::<LANES>();
     for chunk in chunks {
@@ -200,7 +200,7 @@ pub fn exponentials(x: &mut [f32]) -> f32 {
 }
 
 /// The softmax of logits that are divided by `temperature` first, a positive number.
-pub fn softmax(x: &[f32], temperature: f32) -> Vec<f32> {
+pub(crate) fn softmax(x: &[f32], temperature: f32) -> Vec<f32> {
     let largest = x.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let exponentials: Vec<f32> = x.iter().map(|x| exp((x - largest) / temperature)).collect();
     let sum = exponentials.iter().fold(0.0, |sum, x| sum + x);
@@ -208,7 +208,7 @@ pub fn softmax(x: &[f32], temperature: f32) -> Vec<f32> {
 }
 
 /// `ln softmax(x)` of logits, to within 1e-6.
-pub fn log_softmax(x: &[f32]) -> Vec<f32> {
+pub(crate) fn log_softmax(x: &[f32]) -> Vec<f32> {
     let largest = x.iter().copied().fold(f32::NEG_INFINITY, max);
     let centred: Vec<f32> = x.iter().map(|x| x - largest).collect();
     let log_sum = ln(centred.iter().fold(0.0, |sum, &x| sum + exp(x)));
@@ -218,7 +218,7 @@ pub fn log_softmax(x: &[f32]) -> Vec<f32> {
 /// `(x - mean) / sqrt(variance + eps) * weight + bias` in place (Ba et al. 2016), each element to within 1e-5 of the
 /// largest. All three have the same length.
 #[inline(always)]
-pub fn layer_norm(x: &mut [f32], weight: &[f32], bias: &[f32], eps: f32) {
+pub(crate) fn layer_norm(x: &mut [f32], weight: &[f32], bias: &[f32], eps: f32) {
     let count = x.len() as f32;
     let mean = sum(x) / count;
     let centre = F32x8::splat(mean);

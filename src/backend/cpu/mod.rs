@@ -21,17 +21,17 @@
 //!
 //! Lengths that do not fit are a bug of the caller, not an input of the user: these functions panic on them.
 
-pub mod attention;
-pub mod conv;
-pub mod depthwise;
-pub mod float;
-pub mod lanes;
-pub mod layer_norm;
-pub mod linear;
-pub mod math;
-pub mod pool;
-pub mod quantize;
-pub mod requantize;
+pub(crate) mod attention;
+pub(crate) mod conv;
+pub(crate) mod depthwise;
+pub(crate) mod float;
+pub(crate) mod lanes;
+pub(crate) mod layer_norm;
+pub(crate) mod linear;
+pub(crate) mod math;
+pub(crate) mod pool;
+pub(crate) mod quantize;
+pub(crate) mod requantize;
 
 mod collect;
 mod gemm;
@@ -51,10 +51,10 @@ mod simd128;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-pub use gemm::{Epilogue, Lhs, Workspace, gemm};
+pub(crate) use gemm::{Epilogue, Lhs, Workspace, gemm};
 pub use image::pixel_range;
 pub use instruction_set::InstructionSet;
 pub use operations::Cpu;
-pub use packed::{MAX_DEPTH, PANEL, PackedMatrix, SLACK, padded_depth};
+pub(crate) use packed::{PANEL, PackedMatrix, SLACK, padded_depth};
 pub use peak::{Peak, peak};
 pub use self_test::{Mismatch, self_test, self_test_of};

@@ -3,7 +3,7 @@
 use super::InstructionSet;
 
 /// Output columns of a tile: eight `i32` sums are two wasm vectors or one of AVX2.
-pub const PANEL: usize = 8;
+pub(crate) const PANEL: usize = 8;
 
 /// Neighbors in depth that a byte-dot instruction adds up.
 pub(super) const GROUP: usize = 4;
@@ -12,19 +12,19 @@ pub(super) const GROUP: usize = 4;
 pub(super) const GROUP_BYTES: usize = GROUP * PANEL;
 
 /// Longest sum of products that cannot leave `i32`: `2 * 65536 * 127 * 128 < 2^31`.
-pub const MAX_DEPTH: usize = 65_536;
+pub(crate) const MAX_DEPTH: usize = 65_536;
 
 /// The largest sum of weights of one sign that `i16` holds, each times the largest activation.
 const SHORT_SUM: i16 = i16::MAX / 127;
 
 /// `depth` rounded up to the groups of four that a tile reads: the least stride of activation rows. What stands in the
 /// padding does not matter (as long as it is in `0..=127`): its weights are zero.
-pub const fn padded_depth(depth: usize) -> usize {
+pub(crate) const fn padded_depth(depth: usize) -> usize {
     depth.next_multiple_of(GROUP)
 }
 
 /// How many bytes behind its last run a row may be read: see [`padded_depth`].
-pub const SLACK: usize = GROUP - 1;
+pub(crate) const SLACK: usize = GROUP - 1;
 
 /// A `[columns, depth]` matrix of int8 weights, cut into panels of [`PANEL`] columns. Within a panel come groups of four
 /// neighbors in depth, column by column: the 32 bytes that one step of a tile consumes lie together. Depth is made of
@@ -35,7 +35,7 @@ pub const SLACK: usize = GROUP - 1;
 /// fit them. If a pair does not, its second group is taken out, and is kept among the panel's extra groups instead:
 /// the sum is the same. Trained weights are bell-shaped, so one pair in a hundred is concerned.
 #[derive(Clone, Debug)]
-pub struct PackedMatrix {
+pub(crate) struct PackedMatrix {
     columns: usize,
     runs: usize,
     run: usize,
@@ -76,7 +76,7 @@ impl PackedMatrix {
     ///
     /// # Panics
     /// When the length is not `columns * runs * run`, any of them is zero, or the depth is above [`MAX_DEPTH`].
-    pub fn new(set: InstructionSet, weights: &[i8], columns: usize, runs: usize, run: usize) -> Self {
+    pub(crate) fn new(set: InstructionSet, weights: &[i8], columns: usize, runs: usize, run: usize) -> Self {
         let depth = runs * run;
         assert!(columns > 0 && (1..=MAX_DEPTH).contains(&depth), "a matrix has columns and a bounded depth");
         assert_eq!(weights.len(), columns * depth, "weights are [columns, runs, run]");
@@ -130,27 +130,27 @@ impl PackedMatrix {
     }
 
     /// Output columns.
-    pub fn columns(&self) -> usize {
+    pub(crate) fn columns(&self) -> usize {
         self.columns
     }
 
     /// Length of the sums, without padding.
-    pub fn depth(&self) -> usize {
+    pub(crate) fn depth(&self) -> usize {
         self.runs * self.run
     }
 
     /// Runs of a row.
-    pub fn runs(&self) -> usize {
+    pub(crate) fn runs(&self) -> usize {
         self.runs
     }
 
     /// Bytes that are read of a run, whole groups.
-    pub fn run_bytes(&self) -> usize {
+    pub(crate) fn run_bytes(&self) -> usize {
         padded_depth(self.run)
     }
 
     /// The sum of each column's weights, padded with zeros to whole panels: what a zero point is multiplied with.
-    pub fn sums(&self) -> &[i32] {
+    pub(crate) fn sums(&self) -> &[i32] {
         &self.sums
     }
 

@@ -15,7 +15,7 @@ use super::{
 ///
 /// # Panics
 /// When a side is zero or `input` has another length.
-pub fn max_pool(input: &[u8], height: usize, width: usize, channels: usize, out: &mut Vec<u8>) {
+pub(crate) fn max_pool(input: &[u8], height: usize, width: usize, channels: usize, out: &mut Vec<u8>) {
     assert!(height > 0 && width > 0 && input.len() == height * width * channels, "input fits its shape");
     let (out_height, out_width) = (height.div_ceil(2), width.div_ceil(2));
     // The least level is a neutral start: quantization keeps the order of the reals.
@@ -37,7 +37,7 @@ pub fn max_pool(input: &[u8], height: usize, width: usize, channels: usize, out:
 }
 
 /// The mean of the rows of `x`, each as long as `out`, added up in order; zeros if there is none.
-pub fn mean_rows(x: &[f32], out: &mut [f32]) {
+pub(crate) fn mean_rows(x: &[f32], out: &mut [f32]) {
     out.fill(0.0);
     if out.is_empty() {
         return;

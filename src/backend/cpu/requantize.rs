@@ -15,20 +15,20 @@ use crate::model::Activation;
 
 /// The levels that a residual sum adds.
 #[derive(Clone, Copy, Debug)]
-pub struct Residual<'a> {
+pub(crate) struct Residual<'a> {
     /// `[cells, channels]`, as the output.
     pub levels: &'a [u8],
 }
 
 /// What makes the sums of a convolution.
-pub trait Sums {
+pub(crate) trait Sums {
     /// Hands all of them to `epilogue`.
     fn hand_to(self, epilogue: &mut impl Epilogue);
 }
 
 /// From the sums of a convolution to its output: `clamp(curve(sum * multiplier + offset + residual))`.
 #[derive(Clone, Debug)]
-pub struct Requantize {
+pub(crate) struct Requantize {
     /// What is no clamp in the activation.
     curve: Option<HardSwish>,
     channels: usize,
@@ -49,7 +49,7 @@ impl Requantize {
     ///
     /// # Panics
     /// When `scale` and `bias` have different lengths or `weight_sums` is shorter.
-    pub fn new(
+    pub(crate) fn new(
         weight_sums: &[i32],
         scale: &[f32],
         bias: &[f32],
@@ -92,12 +92,12 @@ impl Requantize {
     }
 
     /// Output channels.
-    pub fn channels(&self) -> usize {
+    pub(crate) fn channels(&self) -> usize {
         self.channels
     }
 
     /// Takes `sums` to levels or real numbers in `out`, `[cells, channels]`.
-    pub fn apply<T: Element>(&self, sums: impl Sums, residual: Option<Residual<'_>>, out: &mut [T]) {
+    pub(crate) fn apply<T: Element>(&self, sums: impl Sums, residual: Option<Residual<'_>>, out: &mut [T]) {
         // One loop for each: the convolutions without a curve pay nothing for it.
         match self.curve {
             None => sums.hand_to(&mut Output { requantize: self, curve: Straight, residual, out }),

@@ -8,7 +8,7 @@ use super::{
 };
 
 /// See [`super::InstructionSet::Scalar`].
-pub struct Scalar;
+pub(super) struct Scalar;
 
 impl Kernel for Scalar {
     const ROWS: usize = 4;

@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn the_deepest_sum_fits() {
-        let depth = super::super::MAX_DEPTH;
+        let depth = super::super::packed::MAX_DEPTH;
         let (weights, levels) = (vec![-128; depth], vec![127; depth]);
         for set in InstructionSet::available() {
             let packed = PackedMatrix::new(set, &weights, 1, 1, depth);

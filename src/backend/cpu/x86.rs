@@ -15,25 +15,25 @@ use super::{
 };
 
 /// See [`super::InstructionSet::Avx2`].
-pub struct Avx2;
+pub(super) struct Avx2;
 
 /// See [`super::InstructionSet::Avx512Vnni`].
-pub struct Avx512Vnni;
+pub(super) struct Avx512Vnni;
 
 /// Whether [`run_avx2`] may run.
-pub fn has_avx2() -> bool {
+pub(super) fn has_avx2() -> bool {
     is_x86_feature_detected!("avx2")
 }
 
 /// Whether [`run_avx512_vnni`] may run.
-pub fn has_avx512_vnni() -> bool {
+pub(super) fn has_avx512_vnni() -> bool {
     is_x86_feature_detected!("avx2")
         && is_x86_feature_detected!("avx512vnni")
         && is_x86_feature_detected!("avx512vl")
 }
 
 /// Does a job with AVX2.
-pub fn run_avx2<J: Job>(job: J) -> J::Output {
+pub(super) fn run_avx2<J: Job>(job: J) -> J::Output {
     #[target_feature(enable = "avx2")]
     fn with_features<J: Job>(job: J) -> J::Output {
         job.run::<Avx2>()
@@ -44,7 +44,7 @@ pub fn run_avx2<J: Job>(job: J) -> J::Output {
 }
 
 /// Does a job with AVX-512 VNNI.
-pub fn run_avx512_vnni<J: Job>(job: J) -> J::Output {
+pub(super) fn run_avx512_vnni<J: Job>(job: J) -> J::Output {
     #[target_feature(enable = "avx2,avx512vnni,avx512vl")]
     fn with_features<J: Job>(job: J) -> J::Output {
         job.run::<Avx512Vnni>()

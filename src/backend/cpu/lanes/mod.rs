@@ -18,13 +18,13 @@ pub use array::{F32x8, I16x8, I32x8};
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 pub use wasm::{F32x8, I16x8, I32x8};
 #[cfg(target_arch = "x86_64")]
-pub use x86::{F32x8, I16x8, I32x8};
+pub(crate) use x86::{F32x8, I16x8, I32x8};
 
 /// Lanes of a vector.
-pub const LANES: usize = 8;
+pub(crate) const LANES: usize = 8;
 
 /// One float or eight side by side: what a formula that is written once is computed in.
-pub trait Float:
+pub(crate) trait Float:
     Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self>
 {
     /// The same number in every lane.

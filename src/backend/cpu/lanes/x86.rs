@@ -16,7 +16,7 @@ pub struct I32x8([__m128i; 2]);
 
 /// Eight short integers.
 #[derive(Clone, Copy, Debug)]
-pub struct I16x8(__m128i);
+pub(crate) struct I16x8(__m128i);
 
 /// Intrinsics of SSE2 outside of functions that ask for it.
 macro_rules! sse2 {
@@ -189,7 +189,7 @@ impl I32x8 {
 impl I16x8 {
     /// The levels.
     #[inline(always)]
-    pub fn of_levels(levels: &[u8; LANES]) -> Self {
+    pub(crate) fn of_levels(levels: &[u8; LANES]) -> Self {
         sse2!({
             let bytes = _mm_loadl_epi64(levels.as_ptr().cast());
             I16x8(_mm_unpacklo_epi8(bytes, _mm_setzero_si128()))
@@ -198,7 +198,7 @@ impl I16x8 {
 
     /// `self[i] * weights[2 i] + other[i] * weights[2 i + 1]`, exact for levels and int8 weights.
     #[inline(always)]
-    pub fn dot_pairs(self, other: Self, weights: &[i16; 2 * LANES]) -> I32x8 {
+    pub(crate) fn dot_pairs(self, other: Self, weights: &[i16; 2 * LANES]) -> I32x8 {
         sse2!({
             let weights = weights.as_ptr().cast::<__m128i>();
             let (low, high) = (_mm_loadu_si128(weights), _mm_loadu_si128(weights.add(1)));
