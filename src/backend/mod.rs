@@ -5,8 +5,6 @@
 //! Fusion and heads are a thousandth of the work and stay on the CPU for every backend.
 
 pub mod cpu;
-#[cfg(any(test, feature = "testing"))]
-pub mod suite;
 
 use std::{fmt::Debug, future::Future};
 

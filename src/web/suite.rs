@@ -2,7 +2,7 @@
 
 use wasm_bindgen::prelude::*;
 
-use crate::backend::{cpu::InstructionSet, suite};
+use crate::{backend::cpu::InstructionSet, testing::suite};
 
 /// Runs the suite on instruction set `index` of those that this engine runs: how many cases passed, 0 when there is no
 /// such set, or -1 for the first number that is off.

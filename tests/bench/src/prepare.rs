@@ -123,7 +123,7 @@ pub fn bundle(places: &Places, model: Model) -> Result<Prepared> {
     let tokenizer = tokenizer_json(&Bundle::parse(bytes)?)?.to_owned();
     let config = model.config();
     // Weights made in another way are others.
-    let maker = include_bytes!("../../../src/testing.rs");
+    let maker = include_bytes!("../../../src/testing/mod.rs");
     let folder = folder(&[&serde_json::to_vec(&config)?, tokenizer.as_bytes(), maker].concat())?;
     let bundle = folder.join("bundle.safetensors");
     once(&folder.join("bundle.done"), "", &[&bundle], || {

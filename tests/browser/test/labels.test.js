@@ -1,6 +1,8 @@
 // The page assumes nothing about the labels: here it shows a model of five, whose answers are written down below.
 
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 
 import { verdict } from '../../../www/sentences.js';
@@ -114,5 +116,44 @@ describe('the page with five labels', () => {
     assert.ok(shown.excess <= 0, `${shown.excess} px too wide for a phone`);
     assert.deepEqual(errors, []);
     await context.close();
+  });
+});
+
+const TRAINED = process.env.FIVE_LABELS_BUNDLE;
+
+describe('a trained model of five labels', { skip: !TRAINED && 'needs FIVE_LABELS_BUNDLE; `cargo verify` writes one' }, () => {
+  let stage;
+  before(async () => {
+    stage = await start();
+  });
+  after(async () => {
+    await stage?.stop();
+  });
+
+  it('is read by the package and shown by the page', async () => {
+    const bytes = readFileSync(TRAINED);
+    const sha256 = createHash('sha256').update(bytes).digest('hex');
+    const shipped = '/pkg/mixed-feelings-small.safetensors';
+    stage.network.answer(shipped, { type: 'application/octet-stream', body: bytes });
+    stage.network.answer(`${shipped}.sha256`, { type: 'text/plain', body: `${sha256}  five.safetensors\n` });
+    const page = await newPage(await stage.newContext());
+    const errors = collectErrors(page);
+    await page.goto(stage.url);
+    await page.waitForSelector('#status[data-state=ready], #status[data-state=offline]');
+    await fill(page, '#text', 'what a day');
+    await seen(page, '#scores tbody tr');
+    const names = await page.$$eval('#scores thead th', (heads) => heads.map((head) => head.textContent));
+    assert.equal(names.length, 5);
+    const labels = await page.evaluate(async () => {
+      const { createAnalyzer } = await import('/pkg/dist/index.js');
+      const analyzer = await createAnalyzer({ cache: false });
+      const { scores, label } = await analyzer.analyze({ text: 'what a day' });
+      return { labels: analyzer.labels, scores: Object.keys(scores), label };
+    });
+    assert.deepEqual(labels.labels.map(({ name }) => name), names);
+    assert.deepEqual(labels.scores, names);
+    assert.ok(names.includes(labels.label));
+    assert.ok(labels.labels.some(({ polarity }) => Math.abs(polarity) > 0 && Math.abs(polarity) < 1));
+    assert.deepEqual(errors, []);
   });
 });

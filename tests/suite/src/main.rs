@@ -5,7 +5,7 @@
 
 use std::{env, process::ExitCode};
 
-use mixed_feelings::backend::suite;
+use mixed_feelings::testing::suite;
 
 fn main() -> ExitCode {
     let reports = match suite::run_cpu() {

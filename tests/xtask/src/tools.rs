@@ -202,6 +202,28 @@ pub fn require_chromium(shell: &Shell) -> Result<PathBuf> {
     Browser::Chromium.find()?.context("apt installed Chromium, yet it is not on the PATH")
 }
 
+/// What runs programs for 64-bit Arm on another Linux: an emulator, a linker, and the C library.
+///
+/// # Errors
+/// When it is missing and cannot be installed; says how to.
+pub fn require_arm(shell: &Shell) -> Result<()> {
+    if cfg!(target_arch = "aarch64") {
+        return Ok(());
+    }
+    let advice = "qemu and a linker for 64-bit Arm are needed: install them";
+    for (program, packages) in
+        [("qemu-aarch64", "qemu-user"), ("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu")]
+    {
+        if which::which(program).is_err() {
+            apt_install(shell, packages, advice)?;
+        }
+    }
+    if !Path::new("/usr/aarch64-linux-gnu/lib/libc.so.6").exists() {
+        apt_install(shell, "libc6-dev-arm64-cross", advice)?;
+    }
+    Ok(())
+}
+
 /// Installs a package where apt is here and we are root.
 fn apt_install(shell: &Shell, package: &str, advice: &str) -> Result<()> {
     let is_root = || cmd!(shell, "id -u").quiet().read().is_ok_and(|id| id == "0");

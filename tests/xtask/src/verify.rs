@@ -51,7 +51,7 @@ struct Step {
     run: fn(&Shell) -> Result<()>,
 }
 
-/// A target whose kernels this machine can only type-check.
+/// The target of the kernels for 64-bit Arm, which other machines emulate.
 const ARM: &str = "aarch64-unknown-linux-gnu";
 
 /// All checks; a later one may rely on what an earlier one built. The Rust tests come after the package because they
@@ -63,6 +63,8 @@ const STEPS: &[Step] = &[
     Step { name: "lints-arm", about: "clippy on the library for 64-bit Arm", run: lints_arm },
     Step { name: "pack", about: "build the npm package", run: package },
     Step { name: "rust", about: "Rust tests", run: rust },
+    Step { name: "suite-wasm", about: "every operation on wasm's instruction sets", run: suite_wasm },
+    Step { name: "suite-arm", about: "every operation on 64-bit Arm's, emulated", run: suite_arm },
     Step { name: "onnx", about: "the ONNX files in onnxruntime and onnxruntime-web", run: onnx },
     Step { name: "types", about: "TypeScript types and the package's own tests", run: types },
     Step { name: "browser", about: "the demo page and the package in headless Chromium", run: browser },
@@ -160,6 +162,41 @@ fn rust(sh: &Shell) -> Result<()> {
     Ok(cargo(sh).args(["test", "--locked", "--workspace"]).run()?)
 }
 
+/// The library's own tests run the suite on the instruction sets of this machine.
+fn suite_wasm(sh: &Shell) -> Result<()> {
+    tools::require_node(sh)?;
+    require_target(sh, wasm::TARGET)?;
+    for (feature, sets) in [("+simd128", 2), ("+relaxed-simd", 4)] {
+        let library = ["rustc", "--locked", "--lib", "--package", "mixed-feelings", "--release"];
+        let features = ["--target", wasm::TARGET, "--no-default-features", "--features", "testing"];
+        let build = cargo(sh)
+            .args(library)
+            .args(features)
+            .env("CARGO_ENCODED_RUSTFLAGS", "-Ctarget-feature=+simd128");
+        let file = wasm::built(build, &[&format!("-Ctarget-feature={feature}")])?;
+        let sets = sets.to_string();
+        cmd!(sh, "node tests/suite/wasm.mjs {file} {sets}").run()?;
+    }
+    Ok(())
+}
+
+/// Left out where neither this machine is an Arm nor one can be emulated.
+fn suite_arm(sh: &Shell) -> Result<()> {
+    if let Err(error) = tools::require_arm(sh).and_then(|()| require_target(sh, ARM)) {
+        println!("left out: {error:#}");
+        return Ok(());
+    }
+    let suite = ["run", "--locked", "--release", "--package", "mixed-feelings-suite", "--target", ARM];
+    let mut run = cargo(sh).args(suite).args(["--", "neon", "neon-dot"]);
+    if !cfg!(target_arch = "aarch64") {
+        run = run.env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER", "aarch64-linux-gnu-gcc").env(
+            "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER",
+            "qemu-aarch64 -cpu max -L /usr/aarch64-linux-gnu",
+        );
+    }
+    Ok(run.run()?)
+}
+
 fn onnx(sh: &Shell) -> Result<()> {
     let folder = tools::target_folder()?.join("onnx-python");
     let python = tools::python(sh, Path::new("tests/onnx/requirements.txt"), &folder)?;
@@ -180,11 +217,19 @@ fn browser(sh: &Shell) -> Result<()> {
     let chromium = tools::require_chromium(sh)?;
     npm_packages(sh, "tests/browser")?;
     let native = tools::native_program(sh, &[])?;
+    // A model of other labels than the shipped one, trained in a minute.
+    let five_labels = tools::target_folder()?.join("five-labels.safetensors");
+    let train = ["test", "--locked", "--package", "mixed-feelings-native", "--test", "five_labels"];
+    cargo(sh).args(train).args(["--", "--ignored"]).env("FIVE_LABELS_BUNDLE", &five_labels).run()?;
     let _in_tests = sh.push_dir("tests/browser");
     // Without a folder: Node.js 22 takes a folder's name for a file's, and every version finds `test/` by itself.
     let tests = cmd!(sh, "node --test --test-concurrency=1").env("CHROMIUM", chromium);
     // The page is served by this very program, the native side of the parity test answered by the other.
-    Ok(tests.env("XTASK", env::current_exe()?).env("MIXED_FEELINGS", native).run()?)
+    Ok(tests
+        .env("XTASK", env::current_exe()?)
+        .env("MIXED_FEELINGS", native)
+        .env("FIVE_LABELS_BUNDLE", five_labels)
+        .run()?)
 }
 
 fn npm_packages(sh: &Shell, folder: &str) -> Result<()> {

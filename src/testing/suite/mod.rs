@@ -15,11 +15,13 @@ mod words;
 
 use std::{future::Future, pin::pin, task};
 
-use super::{
-    Backend, Cpu,
-    cpu::{InstructionSet, Mismatch as SumMismatch},
+use crate::{
+    backend::{
+        Backend, Cpu,
+        cpu::{self, InstructionSet, Mismatch as SumMismatch},
+    },
+    bundle::{Bundle, BundleError},
 };
-use crate::bundle::{Bundle, BundleError};
 pub use definitions::Expected;
 
 /// What the operations of a case are, and where their numbers come from.
@@ -158,7 +160,7 @@ pub fn run_cpu() -> Result<Vec<(InstructionSet, Report)>, (InstructionSet, Misma
 /// # Errors
 /// The [`Mismatch`].
 pub fn run_set(set: InstructionSet) -> Result<Report, Mismatch> {
-    super::cpu::self_test_of(set)?;
+    cpu::self_test_of(set)?;
     let mut cpu = Cpu::with(set).unwrap_or_default();
     match set {
         InstructionSet::Scalar => at_once(run(&mut cpu)),

@@ -1,6 +1,8 @@
 //! Bundles of random weights: everything that a real bundle has, except that its answers mean nothing. For tests and for
 //! building a page before there is a model.
 
+pub mod suite;
+
 use crate::{
     backend::{Quantization, pixel_range},
     bundle::{BundleError, BundleWriter},

@@ -161,8 +161,11 @@ pub fn conv(
             let level = levels.at(Some(y), Some(x), channel).map_or(0.0, f64::from);
             (level - f64::from(range.zero_point)) * f64::from(range.scale)
         });
-        let (low, high) = activation.bounds();
-        let (low, high) = (f64::from(low), f64::from(high));
+        // A curve keeps to its bounds by itself.
+        let (low, high) = match activation {
+            Activation::HardSwish => (f64::NEG_INFINITY, f64::INFINITY),
+            clamp => (f64::from(clamp.bounds().0), f64::from(clamp.bounds().1)),
+        };
         let sum = product + bias + added;
         let real = if activation == Activation::HardSwish { sum * hard_sigmoid(sum) } else { sum };
         let rounding = 1e-6 * (1.0 + product.abs() + bias.abs() + added.abs());
