@@ -65,10 +65,10 @@ impl<'ast> Visit<'ast> for Paths {
 
     fn visit_path(&mut self, path: &'ast syn::Path) {
         let mut segments = path.segments.iter();
-        if segments.next().is_some_and(|first| first.ident == "crate") {
-            if let Some(second) = segments.next() {
-                self.add(second.ident.to_string());
-            }
+        if segments.next().is_some_and(|first| first.ident == "crate")
+            && let Some(second) = segments.next()
+        {
+            self.add(second.ident.to_string());
         }
         visit::visit_path(self, path);
     }
@@ -96,11 +96,10 @@ fn first_names(tree: &syn::UseTree) -> Vec<String> {
 fn dependencies(src: &Path) -> Result<BTreeMap<String, BTreeSet<String>>> {
     let mut names = BTreeMap::new();
     for item in syn::parse_file(&fs::read_to_string(src.join("lib.rs"))?)?.items {
-        if let syn::Item::Use(item) = item {
-            if let syn::UseTree::Path(path) = &item.tree {
-                let module = path.ident.to_string();
-                names.extend(first_names(&path.tree).into_iter().map(|name| (name, module.clone())));
-            }
+        let syn::Item::Use(item) = item else { continue };
+        if let syn::UseTree::Path(path) = &item.tree {
+            let module = path.ident.to_string();
+            names.extend(first_names(&path.tree).into_iter().map(|name| (name, module.clone())));
         }
     }
     let mut all = BTreeMap::<_, BTreeSet<_>>::new();
