@@ -1,14 +1,17 @@
 //! Explanations are what they say: shares that add up, the same from integers and from floats, and gone when their item is.
 #![cfg(feature = "float")]
 
+use std::{fs, path::Path};
+
 use candle_core::Device;
 use mixed_feelings::{
     Bundle,
     backend::Cpu,
-    image::Picture,
+    image::{Limits, Picture, decode},
     inference::{Inference, QuantizedModel, Reference},
-    model::{FusionKind, ModelConfig, PerModality},
+    model::{FusionKind, ModelConfig, PerModality, tokenizer_json},
     testing::{random_bundle, tiny_config, tiny_tokenizer},
+    text::Tokenizer,
 };
 
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -84,5 +87,39 @@ fn the_share_of_an_item_is_what_it_adds() -> Result {
         let fused = float.logits(features)?.fused.ok_or("both")?[2];
         assert!((explained.logit - fused - share).abs() < 1e-4, "item {item}: {share}");
     }
+    Ok(())
+}
+
+/// What rounding to integers adds to the logits of the shipped bundle, which its shares take over: the figures of the
+/// guide (`cargo test --release --test explanations -- --nocapture`).
+#[test]
+fn rounding_adds_little_to_the_shipped_logits() -> Result {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut bundle = Bundle::parse(fs::read(root.join("pkg/mixed-feelings-small.safetensors"))?)?;
+    let config = ModelConfig::of_bundle(&bundle)?;
+    let tokenizer = Tokenizer::from_json(tokenizer_json(&bundle)?, config.max_tokens)?;
+    let mut int8 = QuantizedModel::load(Cpu::default(), &mut bundle, &config)?;
+    let photo = decode(&fs::read(root.join("www/photos/summer-palace.jpg"))?, &Limits::default())?;
+    let image = int8.grid(&photo).clone();
+    let table = fs::read_to_string(root.join("tests/challenge/texts.tsv"))?;
+    let mut roundings = Vec::new();
+    for line in table.lines().skip(1) {
+        let ids = tokenizer.encode(line.rsplit('\t').next().unwrap_or_default())?.ids;
+        let text = int8.hidden(&ids)?.clone();
+        let features = PerModality { text: Some(&text[..]), image: Some(&image[..]) };
+        for class in 0..config.labels.len() {
+            roundings.push(int8.explain(features, class)?.rounding.abs());
+        }
+    }
+    roundings.sort_by(f32::total_cmp);
+    let at = |share: f64| roundings[((roundings.len() - 1) as f64 * share) as usize];
+    println!(
+        "of {} logits: median {:.4}, 95 % {:.4}, largest {:.4}",
+        roundings.len(),
+        at(0.5),
+        at(0.95),
+        at(1.0)
+    );
+    assert!(roundings.len() == 720 && at(0.5) < 0.03 && at(1.0) < 0.2);
     Ok(())
 }

@@ -53,7 +53,10 @@ pub enum ConfigError {
         /// What would be right.
         reason: &'static str,
     },
-    /// The bundle lacks it, or holds a wrong one.
+    /// The configuration of a bundle.
+    #[error("the bundle's config: {0}")]
+    OfBundle(Box<ConfigError>),
+    /// The bundle lacks it, or cannot hold it.
     #[error(transparent)]
     Bundle(#[from] BundleError),
 }
@@ -63,6 +66,7 @@ impl ConfigError {
     pub fn code(&self) -> &'static str {
         match self {
             ConfigError::Syntax { .. } | ConfigError::Value { .. } => "bad-config",
+            ConfigError::OfBundle(e) => e.code(),
             ConfigError::Bundle(e) => e.code(),
         }
     }

@@ -19,7 +19,8 @@ impl ModelConfig {
     /// # Errors
     /// [`ConfigError`] when an entry is missing, malformed, or makes no model.
     pub fn of_bundle(bundle: &Bundle) -> Result<Self, ConfigError> {
-        let mut config = ModelConfig::from_json(bundle.require(CONFIG)?)?;
+        let config = ModelConfig::from_json(bundle.require(CONFIG)?);
+        let mut config = config.map_err(|e| ConfigError::OfBundle(e.into()))?;
         let wrong = |reason: String| BundleError::Metadata { key: LABELS.into(), reason };
         let labels = Labels::from_json(bundle.require(LABELS)?).map_err(|e| wrong(e.to_string()))?;
         if !config.labels.is_sentiment() && config.labels != labels {
@@ -303,6 +304,8 @@ mod tests {
         ] {
             assert_eq!(code(key, Some(&value)), Err(expected), "{key} = {value}");
         }
+        let told = ModelConfig::of_bundle(&described(CONFIG, Some("{}"))).unwrap_err().to_string();
+        assert!(told.starts_with("the bundle's config: "), "{told}");
         let labels = r#"[{"name": "bad", "polarity": -1}, {"name": "good", "polarity": 1}]"#;
         assert_eq!(code(LABELS, Some(labels)).unwrap().labels.len(), 2);
     }
