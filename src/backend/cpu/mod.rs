@@ -3,9 +3,9 @@
 //! # The contract of every int8 kernel
 //! - Activations are unsigned 7-bit numbers (`u8` in `0..=127`), weights are `i8`, sums are `i32`:
 //!   `sum[m, n] = sum over k of a[m, k] * w[n, k]`.
-//! - `k` is at most [`MAX_DEPTH`], so that no sum, zero point taken off, leaves `i32`. Two neighboring products always
+//! - `k` is at most `MAX_DEPTH`, so that no sum, zero point taken off, leaves `i32`. Two neighboring products always
 //!   fit `i16`, which is what makes the byte-dot instructions of AVX2 and of relaxed SIMD exact here.
-//! - Zero points stay outside: `sum of (a - z) * w` is `sum of a * w` minus `z` times [`PackedMatrix::sums`].
+//! - Zero points stay outside: `sum of (a - z) * w` is `sum of a * w` minus `z` times `PackedMatrix::sums`.
 //! - Every instruction set gives the same integers, and the float steps around them use only IEEE basic operations in a
 //!   fixed order. So one bundle gives the same answer in every engine.
 //!
@@ -14,10 +14,10 @@
 //! the scalar one; a web page runs it before it trusts an engine.
 //!
 //! # Layout
-//! A [`gemm()`] walks over [`Lhs`] of levels (linear layers: one run a row; convolutions: windows where they lie in the
-//! grid) and over the panels of a [`PackedMatrix`], computes a tile of up to 8 rows by [`PANEL`] columns in registers, and
-//! hands it to a [`Epilogue`], which turns sums into floats or levels while they are still there. Floats are handled eight at
-//! a time ([`lanes`]).
+//! A `gemm()` walks over `Lhs` of levels (linear layers: one run a row; convolutions: windows where they lie in the
+//! grid) and over the panels of a `PackedMatrix`, computes a tile of up to 8 rows by `PANEL` columns in registers, and
+//! hands it to an `Epilogue`, which turns sums into floats or levels while they are still in registers. Floats are handled eight at
+//! a time (`lanes`).
 //!
 //! Lengths that do not fit are a bug of the caller, not an input of the user: these functions panic on them.
 

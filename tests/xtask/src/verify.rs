@@ -61,6 +61,7 @@ const STEPS: &[Step] = &[
     Step { name: "lints", about: "clippy on every crate and test", run: lints },
     Step { name: "lints-wasm", about: "clippy on the browser build", run: lints_wasm },
     Step { name: "lints-arm", about: "clippy on the library for 64-bit Arm", run: lints_arm },
+    Step { name: "docs", about: "the library's documentation, without a warning", run: docs },
     Step { name: "pack", about: "build the npm package", run: package },
     Step { name: "rust", about: "Rust tests", run: rust },
     Step { name: "suite-wasm", about: "every operation on wasm's instruction sets", run: suite_wasm },
@@ -150,6 +151,11 @@ fn lints_of(sh: &Shell, target: &str, flags: &str) -> Result<()> {
     let library = ["clippy", "--locked", "--package", "mixed-feelings", "--lib", "--no-default-features"];
     let clippy = cargo(sh).args(library).args(["--target", target, "--", "-D", "warnings"]);
     Ok(clippy.env("CARGO_ENCODED_RUSTFLAGS", flags).run()?)
+}
+
+fn docs(sh: &Shell) -> Result<()> {
+    let doc = cargo(sh).args(["doc", "--locked", "--package", "mixed-feelings", "--no-deps"]);
+    Ok(doc.env("RUSTDOCFLAGS", "-D warnings").run()?)
 }
 
 fn package(_: &Shell) -> Result<()> {
