@@ -5,7 +5,10 @@ use std::collections::HashMap;
 
 use candle_core::{Result, Tensor};
 
-use crate::{backend::Quantization, image::cnn::Cnn};
+use crate::{
+    backend::{LEVELS, Quantization},
+    image::cnn::Cnn,
+};
 
 /// Bins of a histogram, over both signs.
 const BINS: usize = 4096;
@@ -134,7 +137,7 @@ impl Histogram {
         for &(low, below) in lows.iter().rev() {
             for &(high, above) in highs.iter().rev() {
                 // Rounding to a step is off by its twelfth squared, on average.
-                let step = (high - low) / 127.0;
+                let step = (high - low) / f64::from(LEVELS);
                 let error = below + above + total as f64 * step * step / 12.0;
                 if error < best.0 {
                     best = (error, low, high);
