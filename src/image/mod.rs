@@ -12,7 +12,7 @@ mod preprocess;
 pub mod quantized;
 mod resize;
 
-pub use decode::{Limits, decode};
+pub use decode::{Decoded, Limits, decode, inspect};
 pub use error::ImageError;
 pub use picture::Picture;
 pub use resize::resize;

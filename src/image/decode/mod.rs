@@ -3,11 +3,22 @@
 
 use std::io::Cursor;
 
-use ::image::codecs::{
-    bmp::BmpDecoder, gif::GifDecoder, jpeg::JpegDecoder, png::PngDecoder, webp::WebPDecoder,
-};
+mod bmp;
+mod canvas;
+mod chunks;
+mod colour;
+mod format;
+mod gif;
+mod grid;
+mod png;
+mod webp;
+
+use format::Format;
+pub use format::inspect;
+
+use ::image::codecs::jpeg::JpegDecoder;
 use ::image::metadata::Orientation;
-use ::image::{ColorType, ImageDecoder, ImageFormat, ImageResult};
+use ::image::{ColorType, ImageDecoder, ImageResult};
 
 use super::{ImageError, Picture, container, orientation::orient, picture::over_white};
 
@@ -16,16 +27,14 @@ use super::{ImageError, Picture, container, orientation::orient, picture::over_w
 pub struct Limits {
     /// Most bytes of a file.
     pub max_bytes: usize,
-    /// Longest side, in pixels.
-    pub max_side: u32,
     /// Most pixels in all.
     pub max_pixels: u64,
 }
 
 impl Default for Limits {
-    /// 64 MB, 16,384 pixels a side, 64 million pixels: above any phone's photo, within a browser tab's memory.
+    /// 64 MB and 64 million pixels: above any phone's photo, within a browser tab's memory.
     fn default() -> Self {
-        Limits { max_bytes: 64_000_000, max_side: 16_384, max_pixels: 64_000_000 }
+        Limits { max_bytes: 64_000_000, max_pixels: 64_000_000 }
     }
 }
 
@@ -35,9 +44,9 @@ impl Limits {
     /// # Errors
     /// [`ImageError::TooLarge`].
     pub fn check(&self, width: u32, height: u32) -> Result<(), ImageError> {
-        let Limits { max_side, max_pixels, .. } = *self;
-        if width.max(height) > max_side || u64::from(width) * u64::from(height) > max_pixels {
-            return Err(ImageError::TooLarge { width, height, max_side, max_pixels });
+        let max_pixels = self.max_pixels;
+        if u64::from(width) * u64::from(height) > max_pixels {
+            return Err(ImageError::TooLarge { width, height, max_pixels });
         }
         Ok(())
     }
@@ -45,8 +54,6 @@ impl Limits {
     /// For the decoder's own buffers: 16-bit RGBA at most, and space for metadata.
     fn of_decoder(&self) -> ::image::Limits {
         let mut limits = ::image::Limits::default();
-        limits.max_image_width = Some(self.max_side);
-        limits.max_image_height = Some(self.max_side);
         limits.max_alloc = Some(self.max_pixels.saturating_mul(8).saturating_add(64 << 20));
         limits
     }
@@ -67,26 +74,33 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, ImageError> {
     if bytes.len() > limits.max_bytes {
         return Err(ImageError::TooManyBytes { bytes: bytes.len(), limit: limits.max_bytes });
     }
-    let file = Cursor::new(bytes);
-    match ::image::guess_format(bytes) {
-        Ok(ImageFormat::Jpeg) => {
-            let decoder = JpegDecoder::new(file);
-            read("JPEG", decoder, limits, |_| container::check_jpeg(bytes))
+    let decoded = match format::sniff(bytes)? {
+        Format::Jpeg => {
+            let decoder = JpegDecoder::new(Cursor::new(bytes));
+            return read("JPEG", decoder, limits, |_| container::check_jpeg(bytes));
         }
-        Ok(ImageFormat::Png) => {
-            if let Some((width, height)) = container::png_sides(bytes) {
-                limits.check(width, height)?;
-            }
-            read("PNG", PngDecoder::with_limits(file, limits.of_decoder()), limits, |_| Ok(()))
-        }
-        Ok(ImageFormat::WebP) => {
-            let decoder = WebPDecoder::new(file);
-            read("WebP", decoder, limits, |_| container::check_webp(bytes, limits))
-        }
-        Ok(ImageFormat::Gif) => read("GIF", GifDecoder::new(file), limits, |_| Ok(())),
-        Ok(ImageFormat::Bmp) => read("BMP", BmpDecoder::new(file), limits, |_| Ok(())),
-        other => Err(unknown(bytes, other.ok())),
-    }
+        Format::Png => png::decode(bytes, limits),
+        Format::WebP => webp::decode(bytes, limits),
+        Format::Gif => gif::decode(bytes, limits),
+        Format::Bmp => bmp::decode(bytes, limits),
+    };
+    Ok(decoded?.picture)
+}
+
+/// A picture, and whether parts of it were missing from its file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decoded {
+    /// What could be read, the rest as viewers fill it.
+    pub picture: Picture,
+    /// Whether there is such a rest.
+    pub incomplete: bool,
+}
+
+/// Damaged metadata is no reason to refuse a picture: it then stands as it is stored.
+fn exif_orientation(exif: &[u8]) -> Orientation {
+    // Some writers keep JPEG's prefix in other containers.
+    let exif = exif.strip_prefix(b"Exif\0\0").unwrap_or(exif);
+    Orientation::from_exif_chunk(exif).unwrap_or(Orientation::NoTransforms)
 }
 
 /// The rest is the same for every format. `check` looks at the file once its sides are known to be in bounds.
@@ -105,20 +119,12 @@ fn read<D: ImageDecoder>(
     }
     check(&decoder)?;
     decoder.set_limits(limits.of_decoder()).map_err(refuse)?;
-    let orientation = exif_orientation(&mut decoder);
+    let orientation = exif_orientation(&decoder.exif_metadata().ok().flatten().unwrap_or_default());
     let color = decoder.color_type();
     let mut pixels = zeros(decoder.total_bytes())?;
     decoder.read_image(&mut pixels).map_err(refuse)?;
     let pixels = to_rgb(format, color, pixels)?;
     Ok(orient(Picture::from_rgb(width, height, pixels)?, orientation))
-}
-
-/// Damaged metadata is no reason to refuse a picture: it then stands as it is stored.
-fn exif_orientation(decoder: &mut impl ImageDecoder) -> Orientation {
-    let exif = decoder.exif_metadata().ok().flatten().unwrap_or_default();
-    // Some writers keep JPEG's prefix in other containers.
-    let exif = exif.strip_prefix(b"Exif\0\0").unwrap_or(&exif);
-    Orientation::from_exif_chunk(exif).unwrap_or(Orientation::NoTransforms)
 }
 
 /// `bytes` zeros, or an error where there is no memory for them.
@@ -177,23 +183,4 @@ fn refused(format: &'static str, error: ::image::ImageError) -> ImageError {
         }
         error => ImageError::Corrupt { format, reason: error.to_string() },
     }
-}
-
-/// A format that is known but not read, or no image at all.
-fn unknown(bytes: &[u8], format: Option<ImageFormat>) -> ImageError {
-    let unsupported =
-        |format: String| ImageError::Unsupported { format, reason: "this format is not read".into() };
-    if let Some(format) = format {
-        return unsupported(format!("{format:?}").to_uppercase());
-    }
-    // What phones and drawing programs hand out; worth a better answer than "not an image".
-    if let Some(b"ftypheic" | b"ftypheix" | b"ftypmif1" | b"ftyphevc") = bytes.get(4..12) {
-        return unsupported("HEIC".into());
-    }
-    let text = bytes.trim_ascii_start();
-    if text.starts_with(b"<svg") || text.starts_with(b"<?xml") {
-        return unsupported("SVG".into());
-    }
-    let start = bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ");
-    ImageError::NotAnImage { start }
 }
