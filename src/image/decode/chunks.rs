@@ -208,6 +208,18 @@ impl<'a> Parts<'a> {
         self.header.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |&side| u32::from_be_bytes(side))
     }
 
+    /// Bytes of a stored row: its filter and `columns` pixels.
+    pub(super) fn row_bytes(&self, columns: u32) -> usize {
+        let samples = match self.header.get(9) {
+            Some(2) => 3,
+            Some(4) => 2,
+            Some(6) => 4,
+            _ => 1,
+        };
+        let bits = samples * self.header.get(8).map_or(0, |&depth| u64::from(depth));
+        1 + (u64::from(columns) * bits).div_ceil(8) as usize
+    }
+
     /// A file of one picture: `data` with the sides of `frame`. Its checksums are zero.
     pub(super) fn file(&self, frame: Frame, data: &[&[u8]]) -> Vec<u8> {
         let size: usize = data.iter().map(|part| part.len()).sum();

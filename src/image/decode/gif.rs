@@ -5,7 +5,10 @@
 
 use weezl::{BitOrder, LzwStatus, decode::Configuration};
 
-use super::{Decoded, canvas::Canvas};
+use super::{
+    Decoded,
+    canvas::{Canvas, filled},
+};
 use crate::image::{ImageError, Limits};
 
 /// The sides of the screen, as the header says; the first frame may need more.
@@ -133,37 +136,26 @@ fn unpack(data: &[u8], count: usize) -> Result<Vec<u8>, ImageError> {
     if bits > 8 {
         return Err(corrupt("its indices have more than 8 bits"));
     }
-    let mut decoder = Configuration::new(BitOrder::Lsb, bits.max(1)).with_yield_on_full_buffer(true).build();
-    let mut indices = Vec::new();
-    indices.try_reserve_exact(count).map_err(|_| ImageError::Memory { bytes: count as u64 })?;
-    indices.resize(count, 0);
-    let mut filled = 0;
-    while let Some((&length, rest)) = blocks.split_first() {
-        let length = usize::from(length).min(rest.len());
-        let (mut block, after) = rest.split_at(length);
-        if block.is_empty() {
-            break;
-        }
-        while !block.is_empty() && filled < count {
-            let result = decoder.decode_bytes(block, &mut indices[filled..]);
-            filled += result.consumed_out;
-            block = block.get(result.consumed_in..).unwrap_or_default();
-            match result.status {
-                Ok(LzwStatus::Ok) => {}
-                Ok(LzwStatus::NoProgress) if result.consumed_in > 0 || result.consumed_out > 0 => {}
-                // The end, or a code that cannot be: what came before it stays.
-                _ => {
-                    indices.truncate(filled);
-                    return Ok(indices);
-                }
-            }
-        }
-        if filled == count {
-            break;
-        }
+    let mut packed = Vec::new();
+    while let Some((&length @ 1.., rest)) = blocks.split_first() {
+        let (block, after) = rest.split_at(usize::from(length).min(rest.len()));
+        packed.extend_from_slice(block);
         blocks = after;
     }
-    indices.truncate(filled);
+    let mut indices = filled(count as u64, 0u8)?;
+    let mut decoder = Configuration::new(BitOrder::Lsb, bits.max(1)).with_yield_on_full_buffer(true).build();
+    let (mut read, mut written) = (0, 0);
+    while written < count {
+        let result = decoder.decode_bytes(packed.get(read..).unwrap_or_default(), &mut indices[written..]);
+        read += result.consumed_in;
+        written += result.consumed_out;
+        match result.status {
+            Ok(LzwStatus::Ok) => {}
+            // The end, too few bytes, or a code that cannot be: what came before it stays.
+            Ok(LzwStatus::Done | LzwStatus::NoProgress) | Err(_) => break,
+        }
+    }
+    indices.truncate(written);
     Ok(indices)
 }
 

@@ -5,11 +5,15 @@
 
 use std::io::Cursor;
 
+use miniz_oxide::inflate::core::{
+    DecompressorOxide, decompress,
+    inflate_flags::{TINFL_FLAG_PARSE_ZLIB_HEADER, TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF},
+};
 use png::{BitDepth, ColorType, DecodeOptions, Decoder, Transformations};
 
 use super::{
     Decoded,
-    canvas::{Canvas, blended},
+    canvas::{Canvas, blended, filled},
     chunks::{Frame, Parts},
     colour::{Colour, Curve, Source},
     exif_orientation,
@@ -18,8 +22,8 @@ use crate::image::{ImageError, Limits, orientation::orient};
 
 pub(super) use super::chunks::{check_kind, sides};
 
-/// The passes of an interlaced picture: the first pixel's place, the steps to the next, and the block that a pixel stands
-/// for until later passes come.
+/// The passes of an interlaced picture: the first pixel's place, the steps to the next, and the block that a pixel paints
+/// until later passes come.
 const PASSES: [[u32; 6]; 7] = [
     [0, 0, 8, 8, 8, 8],
     [4, 0, 8, 8, 4, 8],
@@ -60,81 +64,114 @@ fn paint(
     limits: &Limits,
     canvas: &mut Canvas,
 ) -> Result<bool, ImageError> {
+    let rows = stored_rows(parts, frame);
+    if paint_rows(parts.file(frame, data), parts, frame, &rows, limits, canvas)? == rows.len() {
+        return Ok(false);
+    }
+    // The decoder keeps back what it unpacked before a fault: unpacked here, all rows come that are in the file.
+    let size: usize = rows.iter().map(|row| parts.row_bytes(row.columns)).sum();
+    let mut unpacked = filled(size as u64, 0u8)?;
+    let flags = TINFL_FLAG_PARSE_ZLIB_HEADER | TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
+    let (_, _, written) = decompress(&mut DecompressorOxide::new(), &data.concat(), &mut unpacked, 0, flags);
+    let mut bytes = 0;
+    let whole = rows.iter().take_while(|row| {
+        bytes += parts.row_bytes(row.columns);
+        bytes <= written
+    });
+    let whole = whole.count();
+    let repacked = miniz_oxide::deflate::compress_to_vec_zlib(&unpacked, 0);
+    drop(unpacked);
+    let file = parts.file(frame, &[&repacked]);
+    let painted = paint_rows(file, parts, frame, rows.get(..whole).unwrap_or(&rows), limits, canvas)?;
+    if painted == 0 {
+        return Err(corrupt("nothing of its pixels can be read"));
+    }
+    Ok(painted < rows.len())
+}
+
+/// A row as it is stored: of a picture that is not interlaced, or of one of its passes.
+struct Row {
+    columns: u32,
+    /// Where its first pixel stands, how far the next ones, and the block that each paints.
+    at: (u32, u32),
+    step: u32,
+    block: (u32, u32),
+}
+
+fn stored_rows(parts: &Parts<'_>, frame: Frame) -> Vec<Row> {
+    let passes: &[[u32; 6]] = if parts.interlaced { &PASSES } else { &[[0, 0, 1, 1, 1, 1]] };
+    let mut rows = Vec::new();
+    for &[x, y, step, down, across, below] in passes {
+        let columns = frame.width.saturating_sub(x).div_ceil(step);
+        if columns > 0 {
+            let row = |y| Row { columns, at: (x, y), step, block: (across, below) };
+            rows.extend((y..frame.height).step_by(down as usize).map(row));
+        }
+    }
+    rows
+}
+
+/// Paints `rows` of `file`; how many of them there were.
+fn paint_rows(
+    file: Vec<u8>,
+    parts: &Parts<'_>,
+    frame: Frame,
+    rows: &[Row],
+    limits: &Limits,
+    canvas: &mut Canvas,
+) -> Result<usize, ImageError> {
     let mut options = DecodeOptions::default();
     options.set_ignore_checksums(true);
-    let file = Cursor::new(parts.file(frame, data));
-    let mut decoder = Decoder::new_with_options(file, options);
+    let mut decoder = Decoder::new_with_options(Cursor::new(file), options);
     let bytes = usize::try_from(limits.max_pixels.saturating_mul(8)).unwrap_or(usize::MAX);
     decoder.set_limits(png::Limits { bytes });
     decoder.set_transformations(Transformations::EXPAND | Transformations::STRIP_16);
-    let refuse = |error: png::DecodingError| corrupt(error.to_string());
-    let mut reader = decoder.read_info().map_err(refuse)?;
+    let mut reader = decoder.read_info().map_err(|error| corrupt(error.to_string()))?;
     let colour = colour(parts, reader.info());
     let (color_type, depth) = reader.output_color_type();
     if depth != BitDepth::Eight {
         return Err(corrupt("its samples are not of 8 bits"));
     }
     let channels = color_type.samples();
-    let mut line = Vec::new();
-    let mut row = vec![0; frame.width as usize * channels];
-    let mut missing = 0;
-    let mut found = 0;
-    let passes: &[[u32; 6]] = if parts.interlaced { &PASSES } else { &[[0, 0, 1, 1, 1, 1]] };
-    'passes: for &[x, y, dx, dy, across, down] in passes {
-        let columns = frame.width.saturating_sub(x).div_ceil(dx);
-        if columns == 0 {
-            continue;
+    let mut stored = vec![0; frame.width as usize * channels];
+    let mut pixels = Vec::new();
+    for (number, &Row { columns, at: (x, y), step, block: (across, down) }) in rows.iter().enumerate() {
+        if !matches!(reader.read_row(&mut stored), Ok(Some(_))) {
+            return Ok(number);
         }
-        for stored in (y..frame.height).step_by(dy as usize) {
-            if !matches!(reader.read_row(&mut row), Ok(Some(_))) {
-                missing += 1;
-                break 'passes;
-            }
-            found += 1;
-            let pixels = &row[..(columns as usize * channels).min(row.len())];
-            to_rgba(pixels, color_type, &colour, &mut line);
-            if across * down == 1 && dx == 1 {
-                let target = canvas.row(frame.top + stored, frame.left, frame.width);
-                for (pixel, &[red, green, blue, alpha]) in target.iter_mut().zip(&line) {
-                    *pixel = blended([red, green, blue], alpha);
-                }
+        let stored = stored.get(..columns as usize * channels).unwrap_or(&stored);
+        to_rgb(stored, color_type, &colour, &mut pixels);
+        for y in y..frame.height.min(y + down) {
+            let target = canvas.row(frame.top + y, frame.left, frame.width);
+            if step == 1 {
+                target.copy_from_slice(&pixels);
                 continue;
             }
-            for below in 0..down.min(frame.height - stored) {
-                let target = canvas.row(frame.top + stored + below, frame.left, frame.width);
-                for (block, &[red, green, blue, alpha]) in (x as usize..).step_by(dx as usize).zip(&line) {
-                    let end = (block + across as usize).min(target.len());
-                    target.get_mut(block..end).unwrap_or_default().fill(blended([red, green, blue], alpha));
-                }
+            for (start, &pixel) in (x as usize..).step_by(step as usize).zip(&pixels) {
+                let end = (start + across as usize).min(target.len());
+                target.get_mut(start..end).unwrap_or_default().fill(pixel);
             }
         }
     }
-    if found == 0 {
-        return Err(corrupt("nothing of its pixels can be read"));
-    }
-    Ok(missing > 0)
+    Ok(rows.len())
 }
 
-/// A row of the decoder's pixels in sRGB, with straight alpha.
-fn to_rgba(row: &[u8], color_type: ColorType, colour: &Colour, line: &mut Vec<[u8; 4]>) {
-    line.clear();
+/// A row of the decoder's pixels in sRGB, over white.
+fn to_rgb(row: &[u8], color_type: ColorType, colour: &Colour, pixels: &mut Vec<[u8; 3]>) {
+    pixels.clear();
     match color_type {
-        ColorType::Grayscale | ColorType::Indexed => {
-            line.extend(row.iter().map(|&gray| [gray, gray, gray, 255]))
+        ColorType::Grayscale | ColorType::Indexed => pixels.extend(row.iter().map(|&gray| [gray; 3])),
+        ColorType::GrayscaleAlpha => pixels.extend(row.as_chunks().0.iter().map(|&[gray, _]| [gray; 3])),
+        ColorType::Rgb => pixels.extend_from_slice(row.as_chunks().0),
+        ColorType::Rgba => {
+            pixels.extend(row.as_chunks().0.iter().map(|&[red, green, blue, _]| [red, green, blue]))
         }
-        ColorType::GrayscaleAlpha => {
-            line.extend(row.as_chunks().0.iter().map(|&[gray, alpha]| [gray, gray, gray, alpha]));
-        }
-        ColorType::Rgb => {
-            line.extend(row.as_chunks().0.iter().map(|&[red, green, blue]| [red, green, blue, 255]))
-        }
-        ColorType::Rgba => line.extend_from_slice(row.as_chunks().0),
     }
-    if !colour.is_same() {
-        for [red, green, blue, _] in line {
-            let mut pixel = [*red, *green, *blue];
-            colour.apply(&mut pixel);
-            [*red, *green, *blue] = pixel;
+    colour.apply(pixels.as_flattened_mut());
+    if let channels @ (2 | 4) = color_type.samples() {
+        let alphas = row.iter().skip(channels - 1).step_by(channels);
+        for (pixel, &alpha) in pixels.iter_mut().zip(alphas) {
+            *pixel = blended(*pixel, alpha);
         }
     }
 }
