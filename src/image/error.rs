@@ -30,16 +30,12 @@ pub enum ImageError {
         limit: usize,
     },
     /// More pixels than the [`Limits`](super::Limits) allow; found in the header, nothing was decoded.
-    #[error(
-        "image of {width}x{height} pixels is too large: at most {max_side} a side and {max_pixels} in all are read"
-    )]
+    #[error("image of {width}x{height} pixels is too large: at most {max_pixels} pixels are read")]
     TooLarge {
         /// Columns that the header claims.
         width: u32,
         /// Rows that the header claims.
         height: u32,
-        /// Longest side allowed.
-        max_side: u32,
         /// Most pixels allowed.
         max_pixels: u64,
     },

@@ -3,16 +3,17 @@
 
 #[cfg(feature = "float")]
 pub mod cnn;
-mod container;
 mod decode;
 mod error;
+mod limits;
 mod orientation;
 mod picture;
 mod preprocess;
 pub mod quantized;
 mod resize;
 
-pub use decode::{Limits, decode};
+pub use decode::{Decoded, decode};
 pub use error::ImageError;
+pub use limits::Limits;
 pub use picture::Picture;
 pub use resize::resize;
