@@ -155,7 +155,7 @@ impl<M: Inference> Analyzer<M> {
         let picture = match image {
             ImageInput::Picture(picture) => picture,
             ImageInput::Encoded(bytes) => {
-                decoded = decode(bytes, &self.limits)?;
+                decoded = decode(bytes, &self.limits)?.picture;
                 &decoded
             }
             ImageInput::Rgba { width, height, pixels } => {

@@ -30,7 +30,7 @@ pub enum ImageError {
         limit: usize,
     },
     /// More pixels than the [`Limits`](super::Limits) allow; found in the header, nothing was decoded.
-    #[error("image of {width}x{height} pixels is too large: at most {max_pixels} are read")]
+    #[error("image of {width}x{height} pixels is too large: at most {max_pixels} pixels are read")]
     TooLarge {
         /// Columns that the header claims.
         width: u32,

@@ -3,16 +3,17 @@
 
 #[cfg(feature = "float")]
 pub mod cnn;
-mod container;
 mod decode;
 mod error;
+mod limits;
 mod orientation;
 mod picture;
 mod preprocess;
 pub mod quantized;
 mod resize;
 
-pub use decode::{Decoded, Limits, decode, inspect};
+pub use decode::{Decoded, decode, inspect};
 pub use error::ImageError;
+pub use limits::Limits;
 pub use picture::Picture;
 pub use resize::resize;

@@ -4,8 +4,10 @@
 //! have one (of version 4 and 5) even when the compression has no masks, unless all alpha is zero; pixels that run lengths skip
 //! are transparent.
 
+use ::image::metadata::Orientation;
+
 use super::{
-    Decoded,
+    Stored,
     canvas::{Canvas, blended},
 };
 use crate::image::{ImageError, Limits};
@@ -137,7 +139,8 @@ fn read_palette(bytes: &[u8], start: usize, bits: u16, used: usize, short: bool)
     (palette, start + entry * count)
 }
 
-pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, ImageError> {
+/// Reads a BMP.
+pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Stored, ImageError> {
     let (header, data) = read_header(bytes, limits)?;
     if data.is_empty() {
         return Err(corrupt("it ends before its pixels"));
@@ -148,7 +151,7 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, ImageErro
         (Packing::Rows, ..=8) => header.paint_indices(data, &mut canvas),
         (Packing::Rows, _) => header.paint_colours(data, &mut canvas),
     };
-    Ok(Decoded { picture: canvas.into_picture(), incomplete })
+    Ok(Stored { picture: canvas.into_picture(), orientation: Orientation::NoTransforms, incomplete })
 }
 
 impl Header {
@@ -317,6 +320,7 @@ impl Channel {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::image::{Decoded, decode};
 
     /// A file with a header of `size` bytes, of which `fields` are the first behind the sides, then `data`.
     fn bmp(size: u32, (width, height): (i32, i32), fields: &[u8], rest: &[u8], data: &[u8]) -> Vec<u8> {

@@ -13,6 +13,7 @@ use moxcms::{ColorProfile, DataColorSpace, ToneReprCurve};
 use super::grid::Grid;
 
 /// What a file's own pixels are, which its profile has to fit.
+#[allow(dead_code, reason = "until JPEG calls it")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Source {
     Gray,
@@ -29,6 +30,13 @@ pub(super) enum Colour {
     Gray(Box<[u8; 256]>),
     Matrix(Box<Matrix>),
     Grid(Box<Grid>),
+}
+
+/// Brings RGB `pixels` of a `source` file from the colours of its ICC profile to sRGB. A profile that is damaged or of a kind
+/// that is not read leaves them as they are.
+#[allow(dead_code, reason = "until JPEG calls it")]
+pub(super) fn to_srgb(pixels: &mut [u8], profile: &[u8], source: Source) {
+    Colour::from_icc(profile, source).apply(pixels);
 }
 
 /// 1.0 as the whole numbers of [`Matrix`] write it.
@@ -362,10 +370,10 @@ mod tests {
     #[test]
     fn broken_profiles_are_ignored() {
         for length in [0, 3, 127, 128, 131, 132, 500] {
-            assert!(Colour::from_icc(&vec![0; length], Source::Rgb).is_same());
-            assert!(Colour::from_icc(&vec![255; length], Source::Rgb).is_same());
+            assert!(is_same(&Colour::from_icc(&vec![0; length], Source::Rgb)));
+            assert!(is_same(&Colour::from_icc(&vec![255; length], Source::Rgb)));
         }
-        assert!(Colour::from_primaries([[0.0; 2]; 4], &Curve::SRGB).is_same());
-        assert!(Colour::from_primaries([[f64::NAN; 2]; 4], &Curve::SRGB).is_same());
+        assert!(is_same(&Colour::from_primaries([[0.0; 2]; 4], &Curve::SRGB)));
+        assert!(is_same(&Colour::from_primaries([[f64::NAN; 2]; 4], &Curve::SRGB)));
     }
 }

@@ -12,13 +12,12 @@ use miniz_oxide::inflate::core::{
 use png::{BitDepth, ColorType, DecodeOptions, Decoder, Transformations};
 
 use super::{
-    Decoded,
+    Stored,
     canvas::{Canvas, blended, filled},
     chunks::{Frame, Parts},
     colour::{Colour, Curve, Source},
-    exif_orientation,
 };
-use crate::image::{ImageError, Limits, orientation::orient};
+use crate::image::{ImageError, Limits, orientation};
 
 pub(super) use super::chunks::{check_kind, sides};
 
@@ -38,7 +37,8 @@ fn corrupt(reason: impl Into<String>) -> ImageError {
     ImageError::Corrupt { format: "PNG", reason: reason.into() }
 }
 
-pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, ImageError> {
+/// Reads a PNG.
+pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Stored, ImageError> {
     check_kind(bytes)?;
     let (width, height) = sides(bytes).ok_or_else(|| corrupt("it ends inside its header"))?;
     limits.check(width, height)?;
@@ -52,8 +52,8 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, ImageErro
         Some(incomplete) => incomplete,
         None => paint(&parts, whole, &parts.data, limits, &mut canvas)?,
     };
-    let orientation = exif_orientation(parts.exif.unwrap_or_default());
-    Ok(Decoded { picture: orient(canvas.into_picture(), orientation), incomplete })
+    let orientation = orientation::of_exif(parts.exif.unwrap_or_default());
+    Ok(Stored { picture: canvas.into_picture(), orientation, incomplete })
 }
 
 /// Paints a frame; whether some of it is missing.
@@ -237,6 +237,7 @@ fn coding_points([primaries, transfer, matrix, range]: [u8; 4]) -> Colour {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::image::{Decoded, decode};
 
     use crate::image::decode::chunks;
 

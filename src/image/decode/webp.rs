@@ -8,12 +8,11 @@ use std::io::Cursor;
 use image_webp::WebPDecoder;
 
 use super::{
-    Decoded,
+    Stored,
     canvas::{Canvas, blended, filled},
     colour::{Colour, Source},
-    exif_orientation,
 };
-use crate::image::{ImageError, Limits, orientation::orient};
+use crate::image::{ImageError, Limits, orientation};
 
 fn corrupt(reason: impl Into<String>) -> ImageError {
     ImageError::Corrupt { format: "WebP", reason: reason.into() }
@@ -179,7 +178,8 @@ fn push(file: &mut Vec<u8>, name: &[u8; 4], body: &[u8]) {
     file.extend(vec![0; body.len() % 2]);
 }
 
-pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, ImageError> {
+/// Reads a WebP.
+pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Stored, ImageError> {
     if let Some((width, height)) = sides(bytes) {
         limits.check(width, height)?;
     }
@@ -227,13 +227,14 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, ImageErro
             }
         }
     }
-    let orientation = exif_orientation(parts.exif.unwrap_or_default());
-    Ok(Decoded { picture: orient(canvas.into_picture(), orientation), incomplete: false })
+    let orientation = orientation::of_exif(parts.exif.unwrap_or_default());
+    Ok(Stored { picture: canvas.into_picture(), orientation, incomplete: false })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::image::{Decoded, decode};
 
     fn fixture(name: &str) -> Vec<u8> {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/images");

@@ -1,12 +1,22 @@
-//! What the decoders leave unchecked: sizes written in a file that go beyond the file.
+//! JPEG.
 
-use super::ImageError;
+use std::io::Cursor;
+
+use ::image::codecs::jpeg::JpegDecoder;
+
+use super::{Stored, codec};
+use crate::image::{ImageError, Limits};
+
+/// Reads a JPEG.
+pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Stored, ImageError> {
+    codec::read("JPEG", JpegDecoder::new(Cursor::new(bytes)), limits, |_| check(bytes))
+}
 
 /// Refuses a JPEG without its end-of-image marker: the decoder would fill what is missing with gray.
 ///
 /// The marker cannot occur inside entropy-coded data, where 0xFF is always followed by 0 or a restart marker; a
 /// thumbnail's own marker stands in a segment before the scan and is not looked at.
-pub(super) fn check_jpeg(bytes: &[u8]) -> Result<(), ImageError> {
+fn check(bytes: &[u8]) -> Result<(), ImageError> {
     let cut_short = || ImageError::Corrupt { format: "JPEG", reason: "it ends before its end marker".into() };
     let mut rest = bytes.get(2..).ok_or_else(cut_short)?;
     loop {
@@ -34,10 +44,10 @@ mod tests {
     fn jpeg_end_marker() {
         let thumbnail =
             [0xFF, 0xD8, 0xFF, 0xE1, 0, 6, 0xFF, 0xD8, 0xFF, 0xD9, 0xFF, 0xDA, 0, 2, 7, 0xFF, 0, 7];
-        assert!(check_jpeg(&thumbnail).is_err(), "only the thumbnail in a segment has an end");
-        assert!(check_jpeg(&[&thumbnail[..], &[0xFF, 0xFF, 0xD9]].concat()).is_ok());
+        assert!(check(&thumbnail).is_err(), "only the thumbnail in a segment has an end");
+        assert!(check(&[&thumbnail[..], &[0xFF, 0xFF, 0xD9]].concat()).is_ok());
         for length in 0..thumbnail.len() {
-            assert!(check_jpeg(&thumbnail[..length]).is_err());
+            assert!(check(&thumbnail[..length]).is_err());
         }
     }
 }
