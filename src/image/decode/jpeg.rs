@@ -1,9 +1,7 @@
 //! JPEG, as libjpeg-turbo decodes it: leniently, and at a part of its size where no more is needed.
 
 use ::image::metadata::Orientation;
-use libjpeg_turbo_rs::{
-    DecodeLimits, DecodeWarning, Decoder, DefaultResyncStrategy, JpegError, PixelFormat, ScalingFactor,
-};
+use libjpeg_turbo_rs::{DecodeLimits, DecodeWarning, Decoder, JpegError, PixelFormat, ScalingFactor};
 
 use super::{
     Stored,
@@ -13,6 +11,7 @@ use crate::image::{ImageError, Limits, Picture};
 use header::Header;
 
 mod header;
+mod restarts;
 mod scans;
 
 /// The factor by which a reduced picture stays above what the resize needs; see [`reduction`].
@@ -26,7 +25,12 @@ const MOST_SCANS: u64 = 1_000;
 pub(super) fn read(bytes: &[u8], limits: &Limits, short_side: u32) -> Result<Stored, ImageError> {
     let header = Header::read(bytes)?;
     limits.check(header.sides.0, header.sides.1)?;
-    match decode(bytes, &header, short_side) {
+    // Only where something is wrong does this copy the file.
+    let mended = restarts::mended(bytes);
+    let bytes = mended.as_deref().unwrap_or(bytes);
+    let decoded = decode(bytes, &header, short_side)
+        .map(|stored| Stored { incomplete: stored.incomplete || mended.is_some(), ..stored });
+    match decoded {
         Err(error @ ImageError::Corrupt { .. }) => {
             let incomplete = |stored| Stored { incomplete: true, ..stored };
             scans::most(bytes, |part| decode(part, &header, short_side)).map(incomplete).ok_or(error)
@@ -41,9 +45,8 @@ fn decode(bytes: &[u8], header: &Header, short_side: u32) -> Result<Stored, Imag
     let most = DecodeLimits { max_scans, max_pixels: pixels, ..DecodeLimits::default() };
     let mut decoder = Decoder::new_with_limits(bytes, most).map_err(refused)?;
     decoder.set_lenient(true);
-    // What libjpeg does by itself: scans that have not come are smoothed over, restarts that were lost are found again.
+    // As libjpeg does by itself: what scans that have not come leave open is smoothed over.
     decoder.set_block_smoothing(true);
-    decoder.set_resync_strategy(DefaultResyncStrategy);
     let format = if header.components == 4 { PixelFormat::Cmyk } else { PixelFormat::Rgb };
     decoder.set_output_format(format);
     let divisor = reduction(header.sides, short_side);
