@@ -30,10 +30,10 @@ def photo(number, width, height):
     return ImageOps.fit(PHOTOS[number % len(PHOTOS)], (width, height))
 
 
-def add(kind, extension, data, pillow=True):
+def add(kind, extension, data, pillow=True, known=""):
     name = f"{kind}-{len(kinds):04}.{extension}"
     (folder / "files" / name).write_bytes(data)
-    kinds.append((name, kind))
+    kinds.append((name, kind, known))
     if pillow:
         try:
             shown = show(data)
@@ -119,16 +119,17 @@ def pngs():
                             number += 1
                             data = writers.png(photo(number, width, height), alpha(width, height), colour, depth, interlaced, transparent, filters)
                             trns = "-trns" if transparent else ""
-                            # Pillow's own rounding of 16 bits and its keys of them differ.
-                            add(f"png-{colour}{depth}{'-interlaced' if interlaced else ''}{trns}", "png", data, pillow=not (depth == 16 and transparent))
+                            # Pillow looks for a transparent gray of few bits, or of 16, after it has spread or cut them.
+                            add(f"png-{colour}{depth}{'-interlaced' if interlaced else ''}{trns}", "png", data, pillow=not (transparent and colour != "palette" and depth != 8))
 
 
 def png_colours():
     for number, (width, height) in enumerate(SIZES[2:]):
         image = photo(number, width, height)
         for kind, chunks in writers.png_colour_chunks().items():
-            add(f"png-{kind}", "png", writers.png_with(saved(image, "PNG"), chunks), pillow=False)
-            add(f"png-{kind}-gray", "png", writers.png_with(saved(image.convert("L"), "PNG"), chunks), pillow=False)
+            known = "HDR, which every machine maps to its own screen" if kind in ("cicp-pq", "cicp-hlg") else ""
+            for name, data in ((f"png-{kind}", image), (f"png-{kind}-gray", image.convert("L"))):
+                add(name, "png", writers.png_with(saved(data, "PNG"), chunks), pillow=False, known=known)
 
 
 def profiles():
@@ -253,7 +254,7 @@ def main():
     (folder / "pillow").mkdir()
     for write in (jpegs, pngs, png_colours, profiles, orientations, webps, gifs, bmps, damages, committed):
         write()
-    (folder / "kinds.tsv").write_text("".join(f"{name}\t{kind}\n" for name, kind in kinds))
+    (folder / "kinds.tsv").write_text("".join("\t".join(row) + "\n" for row in kinds))
     print(f"{len(kinds)} pictures")
 
 

@@ -68,7 +68,7 @@ def png(image, alpha, colour, depth, interlaced, transparent, filters):
         image = image.quantize(max(2, count))
         colours = (image.getpalette() or []) + [0] * 768
         # A palette may be shorter than its indices could reach.
-        used = max(image.getdata()) + 1
+        used = max(image.tobytes()) + 1
         extra.append((b"PLTE", bytes(colours[: 3 * used])))
         if transparent:
             extra.append((b"tRNS", bytes((i * 40) % 256 for i in range(max(1, used - 1)))))
@@ -253,7 +253,7 @@ def gif_oddities(photo):
     width, height = 40, 30
     image = photo(6, width, height).quantize(32)
     palette = bytes((image.getpalette() + [0] * 96)[:96])
-    indices = list(image.getdata())
+    indices = list(image.tobytes())
     frame = lambda left=0, top=0, flags=0, own=b"": (left, top, width, height, indices, flags, own)
     lace = [indices[y * width + x] for first, step in ((0, 8), (4, 8), (2, 4), (1, 2)) for y in range(first, height, step) for x in range(width)]
     control = lambda flags, index: b"!\xf9\x04" + bytes([flags, 0, 0, index]) + b"\0"
@@ -301,7 +301,7 @@ def bmps(image, alpha):
     """(kind, data, whether Pillow is a judge)."""
     width, height = image.size
     pixels = [image.getpixel((x, y)) for y in range(height) for x in range(width)]
-    alphas = list(alpha.getdata())
+    alphas = list(alpha.tobytes())
     rows = lambda values: [values[y * width : (y + 1) * width] for y in range(height)]
     padded = lambda row: row + bytes(-len(row) % 4)
 
@@ -347,8 +347,8 @@ def bmps(image, alpha):
         colours = (quantized.getpalette() + [0] * 768)[: 3 << bits]
         entries = b"".join(bytes(colours[i : i + 3][::-1]) + b"\0" for i in range(0, len(colours), 3))
         short = b"".join(bytes(colours[i : i + 3][::-1]) for i in range(0, len(colours), 3))
-        data = [padded(pack(row, bits)) for row in rows(list(quantized.getdata()))]
-        used = max(quantized.getdata()) + 1
+        data = [padded(pack(row, bits)) for row in rows(list(quantized.tobytes()))]
+        used = max(quantized.tobytes()) + 1
         for size in (40, 64, 108, 124):
             yield f"{bits}-header{size}", file(size, bits, data, palette=entries), bits != 2
         yield f"{bits}-core", file(12, bits, data, palette=short), bits != 2
@@ -357,7 +357,7 @@ def bmps(image, alpha):
         yield f"{bits}-top-down", file(40, bits, data, palette=entries, top_down=True), bits != 2
         if bits in (4, 8):
             compression = 2 if bits == 4 else 1
-            runs = run_lengths(rows(list(quantized.getdata())), bits)
+            runs = run_lengths(rows(list(quantized.tobytes())), bits)
             yield f"rle{bits}", file(40, bits, runs, compression, palette=entries), True
             yield f"rle{bits}-no-end", file(40, bits, runs[:-2], compression, palette=entries), False
             yield f"rle{bits}-top-down", file(40, bits, runs, compression, palette=entries, top_down=True), False
