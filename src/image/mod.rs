@@ -3,16 +3,19 @@
 
 #[cfg(feature = "float")]
 pub mod cnn;
+#[cfg(feature = "decoders")]
 mod decode;
 mod error;
 mod limits;
+#[cfg(feature = "decoders")]
 mod orientation;
 mod picture;
 mod preprocess;
 pub mod quantized;
 mod resize;
 
-pub use decode::{Decoded, decode, inspect};
+#[cfg(feature = "decoders")]
+pub use decode::{Decoded, decode, decode_for, inspect};
 pub use error::ImageError;
 pub use limits::Limits;
 pub use picture::Picture;

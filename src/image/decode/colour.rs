@@ -13,7 +13,7 @@ use moxcms::{ColorProfile, DataColorSpace, ToneReprCurve};
 use super::grid::Grid;
 
 /// What a file's own pixels are, which its profile has to fit.
-#[allow(dead_code, reason = "until JPEG calls it")]
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Source {
     Gray,
@@ -34,7 +34,7 @@ pub(super) enum Colour {
 
 /// Brings RGB `pixels` of a `source` file from the colours of its ICC profile to sRGB. A profile that is damaged or of a kind
 /// that is not read leaves them as they are.
-#[allow(dead_code, reason = "until JPEG calls it")]
+
 pub(super) fn to_srgb(pixels: &mut [u8], profile: &[u8], source: Source) {
     Colour::from_icc(profile, source).apply(pixels);
 }

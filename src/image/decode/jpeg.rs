@@ -1,53 +1,127 @@
-//! JPEG.
+//! JPEG, as libjpeg-turbo decodes it: leniently, and at a part of its size where no more is needed.
 
-use std::io::Cursor;
+use ::image::metadata::Orientation;
+use libjpeg_turbo_rs::{
+    DecodeLimits, DecodeWarning, Decoder, JpegError, MarkerSaveConfig, PixelFormat, ScalingFactor,
+};
 
-use ::image::codecs::jpeg::JpegDecoder;
+use super::{
+    Stored,
+    colour::{self, Source},
+};
+use crate::image::{ImageError, Limits, Picture};
+use header::Header;
 
-use super::{Stored, codec};
-use crate::image::{ImageError, Limits};
+mod header;
 
-/// Reads a JPEG.
-pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Stored, ImageError> {
-    codec::read("JPEG", JpegDecoder::new(Cursor::new(bytes)), limits, |_| check(bytes))
+/// The factor by which a reduced picture stays above what the resize needs; see [`reduction`].
+const MARGIN: u64 = 2;
+/// Pixels times scans: more than any encoder writes, and a bound to the time that a file of many empty scans takes.
+const MOST_WORK: u64 = 1 << 31;
+/// Most scans of a small picture.
+const MOST_SCANS: u64 = 1_000;
+
+/// Reads a JPEG. Its short side need not have more pixels than resizing to `short_side` asks for.
+pub(super) fn read(bytes: &[u8], limits: &Limits, short_side: u32) -> Result<Stored, ImageError> {
+    let header = Header::read(bytes)?;
+    let (width, height) = header.sides;
+    limits.check(width, height)?;
+    let pixels = u64::from(width) * u64::from(height);
+    let max_scans = (MOST_WORK / pixels.max(1)).min(MOST_SCANS) as usize;
+    let most = DecodeLimits { max_scans, max_pixels: limits.max_pixels, ..DecodeLimits::default() };
+    let mut decoder = Decoder::new_with_limits(bytes, most).map_err(refused)?;
+    decoder.set_lenient(true);
+    decoder.save_markers(MarkerSaveConfig::None);
+    let format = if header.components == 4 { PixelFormat::Cmyk } else { PixelFormat::Rgb };
+    decoder.set_output_format(format);
+    let divisor = reduction((width, height), short_side);
+    decoder.set_scale(ScalingFactor::try_new(1, divisor).map_err(refused)?);
+    let orientation = orientation(&decoder);
+    let profile = decoder.icc_profile().ok().flatten();
+    let image = decoder.decode_image().map_err(refused)?;
+    let incomplete = is_incomplete(&image.warnings)?;
+    let (width, height, mut pixels) = (image.width, image.height, image.data);
+    if header.components == 4 {
+        pixels = from_cmyk(pixels);
+    }
+    if let Some(profile) = profile {
+        let source = match header.components {
+            1 => Source::Gray,
+            4 => Source::Cmyk,
+            _ => Source::Rgb,
+        };
+        colour::to_srgb(&mut pixels, &profile, source);
+    }
+    let picture = Picture::from_rgb(width as u32, height as u32, pixels)?;
+    Ok(Stored { picture, orientation, incomplete })
 }
 
-/// Refuses a JPEG without its end-of-image marker: the decoder would fill what is missing with gray.
+/// By how much a picture of these sides is reduced while it is decoded: the largest `d` of 1, 2, 4 and 8 with
 ///
-/// The marker cannot occur inside entropy-coded data, where 0xFF is always followed by 0 or a restart marker; a
-/// thumbnail's own marker stands in a segment before the scan and is not looked at.
-fn check(bytes: &[u8]) -> Result<(), ImageError> {
-    let cut_short = || ImageError::Corrupt { format: "JPEG", reason: "it ends before its end marker".into() };
-    let mut rest = bytes.get(2..).ok_or_else(cut_short)?;
-    loop {
-        let from_marker = rest.iter().position(|&byte| byte == 0xFF).ok_or_else(cut_short)?;
-        rest = rest.get(from_marker + 1..).ok_or_else(cut_short)?;
-        let Some((marker, tail)) = rest.split_first() else { return Err(cut_short()) };
-        match marker {
-            0xD9 => return Ok(()),
-            // Fill bytes, stuffed zeros, restart markers and a nested start have no length.
-            0xFF => {}
-            0x00 | 0x01 | 0xD0..=0xD8 => rest = tail,
-            _ => {
-                let length = tail.first_chunk().map(|&length| usize::from(u16::from_be_bytes(length)));
-                rest = length.and_then(|length| tail.get(length..)).ok_or_else(cut_short)?;
-            }
+/// `ceil(min(width, height) / d) >= MARGIN * short_side`
+///
+/// where `short_side` is what the picture's short side is resized to. The inverse DCT of 8 / d x 8 / d points then makes
+/// only the pixels that are kept, and the resize, which is at least `MARGIN`-fold, does the rest.
+fn reduction((width, height): (u32, u32), short_side: u32) -> u32 {
+    let needed = MARGIN * u64::from(short_side);
+    let side = width.min(height);
+    [8, 4, 2].into_iter().find(|&divisor| u64::from(side.div_ceil(divisor)) >= needed).unwrap_or(1)
+}
+
+/// Damaged metadata is no reason to refuse a picture: it then stands as it is stored.
+fn orientation(decoder: &Decoder<'_>) -> Orientation {
+    let exif = decoder.exif_data().unwrap_or_default();
+    Orientation::from_exif_chunk(exif).unwrap_or(Orientation::NoTransforms)
+}
+
+/// Printers' inks to RGB, in place. As browsers do, all files are taken for inverted, as Adobe's are: 255 is no ink.
+fn from_cmyk(mut pixels: Vec<u8>) -> Vec<u8> {
+    let count = pixels.len() / 4;
+    for i in 0..count {
+        let Some(&[cyan, magenta, yellow, black]) = pixels.get(4 * i..).and_then(|rest| rest.first_chunk())
+        else {
+            break;
+        };
+        let rgb = [cyan, magenta, yellow].map(|ink| ((u32::from(ink) * u32::from(black) + 127) / 255) as u8);
+        if let Some(place) = pixels.get_mut(3 * i..3 * i + 3) {
+            place.copy_from_slice(&rgb);
         }
     }
+    pixels.truncate(3 * count);
+    pixels
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn jpeg_end_marker() {
-        let thumbnail =
-            [0xFF, 0xD8, 0xFF, 0xE1, 0, 6, 0xFF, 0xD8, 0xFF, 0xD9, 0xFF, 0xDA, 0, 2, 7, 0xFF, 0, 7];
-        assert!(check(&thumbnail).is_err(), "only the thumbnail in a segment has an end");
-        assert!(check(&[&thumbnail[..], &[0xFF, 0xFF, 0xD9]].concat()).is_ok());
-        for length in 0..thumbnail.len() {
-            assert!(check(&thumbnail[..length]).is_err());
+/// Whether the decoder had to fill something in.
+fn is_incomplete(warnings: &[DecodeWarning]) -> Result<bool, ImageError> {
+    let mut incomplete = false;
+    for warning in warnings {
+        match warning {
+            DecodeWarning::TruncatedData { decoded_mcus: 0, .. } => {
+                return Err(corrupt("it ends before its first row".into()));
+            }
+            DecodeWarning::UnsupportedRecovered { detail } => return Err(unsupported(detail.clone())),
+            DecodeWarning::ExtraneousData { .. } => {}
+            _ => incomplete = true,
         }
+    }
+    Ok(incomplete)
+}
+
+fn corrupt(reason: String) -> ImageError {
+    ImageError::Corrupt { format: "JPEG", reason }
+}
+
+fn unsupported(reason: String) -> ImageError {
+    ImageError::Unsupported { format: "JPEG".into(), reason }
+}
+
+/// What the decoder said, in this crate's terms.
+fn refused(error: JpegError) -> ImageError {
+    match error {
+        JpegError::Unsupported(reason) => unsupported(reason),
+        error @ JpegError::LimitExceeded { .. } => unsupported(error.to_string()),
+        JpegError::AllocationFailed { bytes, .. } => ImageError::Memory { bytes },
+        JpegError::UnexpectedEof => corrupt("it ends too early".into()),
+        error => corrupt(error.to_string()),
     }
 }
