@@ -99,9 +99,6 @@ fn read_header<'a>(bytes: &'a [u8], limits: &Limits) -> Result<(Header, &'a [u8]
         (0, 64) => return Err(unsupported("it has 16 bits a channel")),
         _ => return Err(corrupt(format!("{bits} bits a pixel do not go with compression {compression}"))),
     };
-    if top_down && packing == Packing::Runs {
-        return Err(corrupt("its rows run downwards, which run lengths cannot"));
-    }
     // Masks stand at the same place whether the header counts them or not.
     let mask = |number: usize| u32_at(bytes, 54 + 4 * number).unwrap_or(0);
     let alpha = if size >= 108 || (masked && (size >= 56 || compression == 6)) { mask(3) } else { 0 };
@@ -169,12 +166,13 @@ impl Header {
         self.palette.get(usize::from(index)).copied().unwrap_or_default()
     }
 
-    /// Each stored row and its place, and whether rows are missing; the last may be cut.
+    /// Each stored row and its place, and whether rows are missing; one that is cut is not shown.
     fn stored_rows<'a>(&self, data: &'a [u8]) -> (impl Iterator<Item = (u32, &'a [u8])>, bool) {
         let used = (self.width as usize * usize::from(self.bits)).div_ceil(8);
         let needed = self.stride() as u64 * u64::from(self.height - 1) + used as u64;
         let places: Vec<u32> = (0..self.height).map(|stored| self.row(stored)).collect();
-        (places.into_iter().zip(data.chunks(self.stride())), (data.len() as u64) < needed)
+        let rows = data.chunks(self.stride()).filter(move |stored| stored.len() >= used);
+        (places.into_iter().zip(rows), (data.len() as u64) < needed)
     }
 
     fn paint_indices(&self, data: &[u8], canvas: &mut Canvas) -> bool {

@@ -120,10 +120,13 @@ impl<'a> Parts<'a> {
                         data.push(chunk.body.get(4..).unwrap_or_default());
                     }
                 }
-                b"eXIf" => parts.exif = Some(chunk.body),
                 _ if !before_data => {}
+                b"eXIf" => parts.exif = Some(chunk.body),
                 b"PLTE" => parts.palette = Some(chunk.body),
-                b"tRNS" => parts.transparency = Some(chunk.body),
+                // Of a palette that is not there yet it is none.
+                b"tRNS" if parts.palette.is_some() || header.get(9) != Some(&3) => {
+                    parts.transparency = Some(chunk.body);
+                }
                 b"acTL" => parts.animated = chunk.body.len() == 8 && chunk.body[..4] != [0; 4],
                 b"iCCP" => parts.profile = Some(chunk.body),
                 b"sRGB" => parts.srgb = true,

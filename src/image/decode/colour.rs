@@ -50,6 +50,10 @@ const SRGB: [[f64; 3]; 3] = [
 /// The white of the colour space that profiles meet in.
 pub(super) const D50: [f64; 3] = [0.9642, 1.0, 0.8249];
 
+/// Candelas a square metre that HDR's curves show as white: twice the white of paper, about as Chromium does for a screen that
+/// has no HDR.
+const SCREEN: f64 = 406.0;
+
 /// Curves to linear light, a matrix there, and sRGB's curve.
 #[derive(Debug)]
 pub(super) struct Matrix {
@@ -73,6 +77,25 @@ impl Curve {
 
     pub(super) fn gamma(g: f64) -> Curve {
         Curve::Power { g, a: 1.0, b: 0.0, c: 0.0, d: 0.0, e: 0.0, f: 0.0 }
+    }
+
+    /// Of HDR (SMPTE ST 2084), for a screen of [`SCREEN`]: what is brighter is cut.
+    pub(super) fn pq() -> Curve {
+        let (m1, m2) = (2610.0 / 16384.0, 2523.0 / 32.0);
+        let (c1, c2, c3) = (3424.0 / 4096.0, 2413.0 / 128.0, 2392.0 / 128.0);
+        let nits = |x: f64| {
+            let root = libm::pow(x, 1.0 / m2);
+            10_000.0 * libm::pow((root - c1).max(0.0) / (c2 - c3 * root), 1.0 / m1)
+        };
+        Curve::Points((0..256).map(|i| (nits(f64::from(i) / 255.0) / SCREEN).min(1.0)).collect())
+    }
+
+    /// Of HDR (ARIB STD-B67), likewise.
+    pub(super) fn hlg() -> Curve {
+        let (a, b, c) = (0.17883277, 0.28466892, 0.55991073);
+        let scene = |x: f64| if x <= 0.5 { x * x / 3.0 } else { (libm::exp((x - c) / a) + b) / 12.0 };
+        let nits = |x: f64| 1000.0 * libm::pow(scene(x), 1.2);
+        Curve::Points((0..256).map(|i| (nits(f64::from(i) / 255.0) / SCREEN).min(1.0)).collect())
     }
 
     pub(super) fn of(curve: &ToneReprCurve) -> Option<Curve> {

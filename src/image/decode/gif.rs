@@ -53,20 +53,26 @@ pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Stored, ImageError> 
     let incomplete = indices.len() < frame.width as usize * frame.height as usize;
     let mut canvas = Canvas::white(width, height)?;
     let rows = rows(frame.height, frame.interlaced);
-    for (row, indices) in rows.zip(indices.chunks(frame.width as usize)) {
-        let pixels = canvas.row(frame.top + row, frame.left, frame.width);
-        for (pixel, &index) in pixels.iter_mut().zip(indices) {
-            if Some(index) != frame.transparent {
-                // An index beyond the palette shows nothing, or black where there is no palette at all.
-                match frame.palette.get(usize::from(index)) {
-                    Some(&colour) => *pixel = colour,
-                    None if frame.palette.is_empty() => *pixel = [0; 3],
-                    None => {}
+    for ((row, copies), indices) in rows.zip(indices.chunks(frame.width as usize)) {
+        // A row of an early pass stands for those that later ones bring, which shows where they are missing.
+        for row in row..frame.height.min(row + if incomplete { copies } else { 1 }) {
+            let pixels = canvas.row(frame.top + row, frame.left, frame.width);
+            for (pixel, &index) in pixels.iter_mut().zip(indices) {
+                if Some(index) != frame.transparent {
+                    *pixel = frame.colour(index).unwrap_or(*pixel);
                 }
             }
         }
     }
     Ok(Stored { picture: canvas.into_picture(), orientation: Orientation::NoTransforms, incomplete })
+}
+
+impl Frame<'_> {
+    /// An index beyond the palette shows nothing, or black where there is no palette at all.
+    fn colour(&self, index: u8) -> Option<[u8; 3]> {
+        let black = self.palette.is_empty().then_some([0; 3]);
+        self.palette.get(usize::from(index)).copied().or(black)
+    }
 }
 
 fn first_frame(bytes: &[u8]) -> Result<Frame<'_>, ImageError> {
@@ -161,13 +167,14 @@ fn unpack(data: &[u8], count: usize) -> Result<Vec<u8>, ImageError> {
     Ok(indices)
 }
 
-/// Where each stored row belongs.
-fn rows(height: u32, interlaced: bool) -> Box<dyn Iterator<Item = u32>> {
+/// Where each stored row belongs, and how many rows it stands for until later passes come.
+fn rows(height: u32, interlaced: bool) -> Box<dyn Iterator<Item = (u32, u32)>> {
     if !interlaced {
-        return Box::new(0..height);
+        return Box::new((0..height).map(|row| (row, 1)));
     }
-    let passes = [(0, 8), (4, 8), (2, 4), (1, 2)];
-    Box::new(passes.into_iter().flat_map(move |(first, step)| (first..height).step_by(step)))
+    let passes = [(0, 8, 8), (4, 8, 4), (2, 4, 2), (1, 2, 1)];
+    let pass = move |(first, step, copies)| (first..height).step_by(step).map(move |row| (row, copies));
+    Box::new(passes.into_iter().flat_map(pass))
 }
 
 #[cfg(test)]
@@ -231,6 +238,7 @@ mod tests {
 
     #[test]
     fn interlaced_rows_find_their_places() {
-        assert_eq!(rows(10, true).collect::<Vec<_>>(), [0, 8, 4, 2, 6, 1, 3, 5, 7, 9]);
+        let places: Vec<u32> = rows(10, true).map(|(row, _)| row).collect();
+        assert_eq!(places, [0, 8, 4, 2, 6, 1, 3, 5, 7, 9]);
     }
 }

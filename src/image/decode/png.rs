@@ -21,17 +21,9 @@ use crate::image::{ImageError, Limits, orientation};
 
 pub(super) use super::chunks::{check_kind, sides};
 
-/// The passes of an interlaced picture: the first pixel's place, the steps to the next, and the block that a pixel paints
-/// until later passes come.
-const PASSES: [[u32; 6]; 7] = [
-    [0, 0, 8, 8, 8, 8],
-    [4, 0, 8, 8, 4, 8],
-    [0, 4, 4, 8, 4, 4],
-    [2, 0, 4, 4, 2, 4],
-    [0, 2, 2, 4, 2, 2],
-    [1, 0, 2, 2, 1, 2],
-    [0, 1, 1, 2, 1, 1],
-];
+/// The passes of an interlaced picture: the first pixel's place and the steps to the next, across and down.
+const PASSES: [[u32; 4]; 7] =
+    [[0, 0, 8, 8], [4, 0, 8, 8], [0, 4, 4, 8], [2, 0, 4, 4], [0, 2, 2, 4], [1, 0, 2, 2], [0, 1, 1, 2]];
 
 fn corrupt(reason: impl Into<String>) -> ImageError {
     ImageError::Corrupt { format: "PNG", reason: reason.into() }
@@ -92,19 +84,18 @@ fn paint(
 /// A row as it is stored: of a picture that is not interlaced, or of one of its passes.
 struct Row {
     columns: u32,
-    /// Where its first pixel stands, how far the next ones, and the block that each paints.
+    /// Where its first pixel stands, and how far apart they are.
     at: (u32, u32),
     step: u32,
-    block: (u32, u32),
 }
 
 fn stored_rows(parts: &Parts<'_>, frame: Frame) -> Vec<Row> {
-    let passes: &[[u32; 6]] = if parts.interlaced { &PASSES } else { &[[0, 0, 1, 1, 1, 1]] };
+    let passes: &[[u32; 4]] = if parts.interlaced { &PASSES } else { &[[0, 0, 1, 1]] };
     let mut rows = Vec::new();
-    for &[x, y, step, down, across, below] in passes {
+    for &[x, y, step, down] in passes {
         let columns = frame.width.saturating_sub(x).div_ceil(step);
         if columns > 0 {
-            let row = |y| Row { columns, at: (x, y), step, block: (across, below) };
+            let row = |y| Row { columns, at: (x, y), step };
             rows.extend((y..frame.height).step_by(down as usize).map(row));
         }
     }
@@ -135,22 +126,16 @@ fn paint_rows(
     let channels = color_type.samples();
     let mut stored = vec![0; frame.width as usize * channels];
     let mut pixels = Vec::new();
-    for (number, &Row { columns, at: (x, y), step, block: (across, down) }) in rows.iter().enumerate() {
+    for (number, &Row { columns, at: (x, y), step }) in rows.iter().enumerate() {
         if !matches!(reader.read_row(&mut stored), Ok(Some(_))) {
             return Ok(number);
         }
         let stored = stored.get(..columns as usize * channels).unwrap_or(&stored);
         to_rgb(stored, color_type, &colour, &mut pixels);
-        for y in y..frame.height.min(y + down) {
-            let target = canvas.row(frame.top + y, frame.left, frame.width);
-            if step == 1 {
-                target.copy_from_slice(&pixels);
-                continue;
-            }
-            for (start, &pixel) in (x as usize..).step_by(step as usize).zip(&pixels) {
-                let end = (start + across as usize).min(target.len());
-                target.get_mut(start..end).unwrap_or_default().fill(pixel);
-            }
+        let target = canvas.row(frame.top + y, frame.left, frame.width);
+        // What is missing of an interlaced picture stays white, as in Chromium.
+        for (target, &pixel) in target.iter_mut().skip(x as usize).step_by(step as usize).zip(&pixels) {
+            *target = pixel;
         }
     }
     Ok(rows.len())
@@ -190,13 +175,13 @@ fn colour(parts: &Parts<'_>, info: &png::Info<'_>) -> Colour {
         return Colour::Same;
     }
     let number = |number: u32| f64::from(number) / 100_000.0;
-    let curve = parts.gamma.filter(|&gamma| gamma > 0).map(|gamma| Curve::gamma(1.0 / number(gamma)));
-    match (curve, parts.chromaticities) {
-        (curve, Some(places)) => {
-            Colour::from_primaries(places.map(|place| place.map(number)), &curve.unwrap_or(Curve::SRGB))
+    match (parts.gamma.filter(|&gamma| gamma > 0), parts.chromaticities) {
+        // What writers mean who write this is sRGB. Chromaticities alone are not looked at.
+        (Some(45_455) | None, None) | (None, Some(_)) => Colour::Same,
+        (Some(gamma), places) => {
+            let places = places.map_or(SRGB, |places| places.map(|place| place.map(number)));
+            Colour::from_primaries(places, &Curve::gamma(1.0 / number(gamma)))
         }
-        (Some(curve), None) => Colour::from_primaries(SRGB, &curve),
-        (None, None) => Colour::Same,
     }
 }
 
@@ -213,19 +198,14 @@ fn coding_points([primaries, transfer, matrix, range]: [u8; 4]) -> Colour {
         _ => return Colour::Same,
     };
     let curve = match transfer {
-        1 | 6 | 14 | 15 => Curve::Power {
-            g: 1.0 / 0.45,
-            a: 1.0 / 1.099,
-            b: 0.099 / 1.099,
-            c: 1.0 / 4.5,
-            d: 0.081,
-            e: 0.0,
-            f: 0.0,
-        },
+        // Of television: shown as its screens show it.
+        1 | 6 | 14 | 15 => Curve::gamma(2.4),
         4 => Curve::gamma(2.2),
         5 => Curve::gamma(2.8),
         8 => Curve::gamma(1.0),
         13 => Curve::SRGB,
+        16 => Curve::pq(),
+        18 => Curve::hlg(),
         _ => return Colour::Same,
     };
     if (matrix, range) != (0, 1) {
@@ -272,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn interlaced_and_cut_is_seen_in_blocks() {
+    fn interlaced_and_cut() {
         let header = [&9u32.to_be_bytes()[..], &9u32.to_be_bytes(), &[8, 0, 0, 0, 1]].concat();
         // The first pass: two rows of two pixels.
         let rows = miniz_oxide::deflate::compress_to_vec_zlib(&[0, 10, 20, 0, 30, 40], 6);
@@ -280,7 +260,7 @@ mod tests {
         let Decoded { picture, incomplete } = decoded(&file).unwrap();
         assert!(incomplete);
         let at = |x: usize, y: usize| picture.pixels()[3 * (9 * y + x)];
-        assert_eq!([at(0, 0), at(7, 7), at(8, 0), at(8, 7), at(7, 8), at(8, 8)], [10, 10, 20, 20, 30, 40]);
+        assert_eq!([at(0, 0), at(8, 0), at(0, 8), at(8, 8), at(1, 0), at(4, 4)], [10, 20, 30, 40, 255, 255]);
     }
 
     #[test]

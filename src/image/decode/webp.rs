@@ -5,6 +5,7 @@
 
 use std::io::Cursor;
 
+use ::image::metadata::Orientation;
 use image_webp::WebPDecoder;
 
 use super::{
@@ -12,7 +13,7 @@ use super::{
     canvas::{Canvas, blended, filled},
     colour::{Colour, Source},
 };
-use crate::image::{ImageError, Limits, orientation};
+use crate::image::{ImageError, Limits};
 
 fn corrupt(reason: impl Into<String>) -> ImageError {
     ImageError::Corrupt { format: "WebP", reason: reason.into() }
@@ -86,7 +87,6 @@ struct Parts<'a> {
     canvas: Option<(u32, u32)>,
     animated: bool,
     profile: Option<&'a [u8]>,
-    exif: Option<&'a [u8]>,
     picture: Option<Still<'a>>,
     /// Where on the canvas the first frame stands.
     place: (u32, u32),
@@ -110,7 +110,6 @@ impl<'a> Parts<'a> {
                     parts.animated = chunk.body.first().is_some_and(|flags| flags & 2 != 0);
                 }
                 b"ICCP" if parts.picture.is_none() => parts.profile = Some(chunk.body),
-                b"EXIF" => parts.exif = Some(chunk.body),
                 b"ALPH" if !parts.animated && parts.canvas.is_some() => alpha = Some(chunk.body),
                 b"VP8 " | b"VP8L" if !parts.animated && parts.picture.is_none() => {
                     parts.picture = Some(Still::new(chunk, alpha)?);
@@ -227,8 +226,8 @@ pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Stored, ImageError> 
             }
         }
     }
-    let orientation = orientation::of_exif(parts.exif.unwrap_or_default());
-    Ok(Stored { picture: canvas.into_picture(), orientation, incomplete: false })
+    // As it is stored: Chromium does not look at the orientation in a WebP.
+    Ok(Stored { picture: canvas.into_picture(), orientation: Orientation::NoTransforms, incomplete: false })
 }
 
 #[cfg(test)]
