@@ -13,9 +13,10 @@ const MORE: &str = "grinning face\t^_^ ^-^ ^.^ ^o^ ^^ xD XD ;D\n\
     crying face\tT_T ;_; ;-; ;( ;-( ;[ Q_Q Y_Y :c :-c :C\n\
     person shrugging\t¯\\_(ツ)_/¯ ¯\\(ツ)/¯\n\
     annoyed face\t-_- -.- -__- =_= ¬_¬ ._. e_e\n\
-    persevering face\t>_< >.< >:/ >:\\ >:|\n\
+    frustrated suffering face\t>_< >.< >:/ >:\\ >:|\n\
     weary face\tu_u U_U\n\
-    surprised face\to_O O_o o.O O.o O_O o_o 0_0 D: D:<\n\
+    surprised face\to_O O_o o.O O.o O_O o_o 0_0\n\
+    upset shocked face\tD: D:<\n\
     dizzy face\tx_x X_X\n\
     unamused face\tಠ_ಠ\n\
     smiling face\t(: (-: (= [: [= :^) =^) c: uwu UwU owo OwO\n\
@@ -23,11 +24,11 @@ const MORE: &str = "grinning face\t^_^ ^-^ ^.^ ^o^ ^^ xD XD ;D\n\
     frowning face\t): )-: )= :^( D=\n\
     crying face\t)': D':\n\
     cat face\t:3 :-3 =3\n\
-    face blowing a kiss\t:x :X\n\
-    red heart\t<33\n";
+    kissing face love\t:x :X\n\
+    love heart\t<33\n";
 
 /// Words of the package's list that a text says in another way, and what it has that stands in lists and sums.
-const OTHER_WORDS: [(&str, &str); 16] = [
+const OTHER_WORDS: &[(&str, &str)] = &[
     ("man", "cat face"),
     ("smiling face with smiling eyes", "happy smiling face"),
     ("grinning face with smiling eyes", "grinning face"),
@@ -41,16 +42,19 @@ const OTHER_WORDS: [(&str, &str); 16] = [
     ("face with open mouth", "surprised face"),
     ("face without mouth", ""),
     ("angry face with horns", "angry face"),
-    ("kissing face", "face blowing a kiss"),
-    ("squinting face with tongue", "face with tongue"),
-    ("winking face with tongue", "winking face with tongue"),
+    ("kissing face", "kissing face love"),
+    ("red heart", "love heart"),
+    ("squinting face with tongue", "playful face with tongue"),
+    ("face with tongue", "playful face with tongue"),
+    ("winking face with tongue", "playful face with tongue"),
 ];
 
 /// What ends lists (`8)`, `B)`, `x)`), sums and ranges more often than it smiles.
 const NEVER: &[&str] = &[
     "8)", "8]", "8D", "B)", "B]", "B-D", "8-D", "x)", "x]", "X)", "X]", ":0", "=0", ":-0", "=-0", "0:)",
-    "0:]", "0:D", "0=)", "0=]", "0=D", "0:-D", "0=-D", "=d", "=3", "=p", "x3", "X3", "=s", "=S", "=z", "=Z",
-    "=$", "=*", "=|", ":-", "Xp", "Xd", "X-d", "x-d", "=o", "=O", "=P",
+    "0:]", "0:D", "0=)", "0=]", "0=D", "0:-D", "0=-D", "=d", "=3", "=p", "x3", "X3", "x-3", "X-3", "x-p",
+    "x-P", "X-p", "X-P", "x-)", "X-)", "x-]", "X-]", "=s", "=S", "=z", "=Z", "=$", "=*", "=|", ":-", "Xp",
+    "Xd", "X-d", "x-d", "=o", "=O", "=P",
 ];
 
 /// Emoticons that need a space or an end on both sides: mirrored ones, and those that are a letter long or a sign of code.

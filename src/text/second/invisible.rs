@@ -60,7 +60,8 @@ pub(super) fn settle(units: Vec<Unit>, rank: &Rank<'_>) -> Vec<Unit> {
             continue;
         }
         marks = if is_mark(c) { marks + 1 } else { 0 };
-        if marks > MARKS || matches!(c, '\u{335}'..='\u{338}' | '\u{489}' | '\u{488}') && after_letter {
+        let through = matches!(c, '\u{334}'..='\u{338}' | '\u{489}' | '\u{488}');
+        if marks > MARKS || through && (after_letter || out.last().is_some_and(|u| u.c.is_whitespace())) {
             continue;
         }
         out.push(Unit { c, ..*unit });

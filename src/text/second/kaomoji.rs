@@ -78,7 +78,13 @@ fn bracketed(chars: &[char], armed: bool) -> Option<(&'static str, usize)> {
 /// `^_^`, `T_T`, `>_<`, `-_-`, `o_o`, `;_;`: two eyes alike around a mouth.
 fn plain_face(inner: &[char]) -> bool {
     let mut inner: Vec<char> = inner.iter().copied().filter(|c| !c.is_whitespace()).collect();
-    // Sweat and blush after the face.
+    // Sweat and blush beside the face.
+    if inner.len() > 3 && inner.first() == Some(&'*') && inner.last() == Some(&'*') {
+        inner = inner[1..inner.len() - 1].to_vec();
+    }
+    if matches!(inner[..], ['^', '^'] | ['＾', '＾']) {
+        return true;
+    }
     while inner.len() > 3 && matches!(inner.last(), Some(';' | '*' | '"' | '\'' | '#' | '・')) {
         inner.pop();
     }
@@ -141,17 +147,19 @@ fn feeling(face: &[char]) -> &'static str {
     if eyes(CRYING) || has("╥ಥ") || eyes(WEEPING) {
         "crying face"
     } else if eyes(LOVE) {
-        "smiling face in love"
+        "in love smiling face"
     } else if has("益皿╬") || eyes(ANGRY) || has("ಠ") {
         "angry face"
     } else if has(SAD) {
         "sad face"
     } else if face.contains(&'>') && face.contains(&'<') && !mouth {
-        "persevering face"
+        "frustrated suffering face"
     } else if (eyes(TIRED) || eyes("-─~")) && !mouth {
         "annoyed face"
     } else if eyes(DIZZY) && !mouth {
         "dizzy face"
+    } else if has("Дд") && has(";；´｀") {
+        "weary face"
     } else if has("Дд□⊙") || eyes(SURPRISED) {
         "surprised face"
     } else if has(HAPPY) || mouth {

@@ -70,7 +70,9 @@ pub(super) fn unmask(units: &mut [Unit]) {
     let foreign = units.iter().any(|u| own(u.c));
     let latins = units.iter().filter(|u| latin(u.c)).count();
     let looks = units.iter().filter(|u| look(u.c).is_some()).count();
-    let everywhere = !foreign && latins > looks;
+    let mixes = |word: &[Unit]| word.iter().any(|u| latin(u.c)) && word.iter().any(|u| look(u.c).is_some());
+    let masked = units.chunk_by(|a, b| in_word(a.c) == in_word(b.c)).any(mixes);
+    let everywhere = !foreign && (latins > looks || masked);
     for word in units.chunk_by_mut(|a, b| in_word(a.c) == in_word(b.c)) {
         let mixed = word.iter().any(|u| latin(u.c)) && !word.iter().any(|u| own(u.c));
         if everywhere || mixed {

@@ -1,9 +1,13 @@
 //! Links, mentions and leading retweet marks.
 
+use std::{collections::HashSet, sync::LazyLock};
+
 use super::{Unit, starts_with};
 
 /// Top-level domains, as IANA lists them: those in ASCII of the npm package `tlds` 1.261.0 (MIT).
 const TOP_LEVEL: &str = include_str!("data/tlds.txt");
+
+static DOMAINS: LazyLock<HashSet<&str>> = LazyLock::new(|| TOP_LEVEL.split_ascii_whitespace().collect());
 
 /// Those that a bare name with no path may end in, beside the countries': nobody ends a sentence in them.
 const GENERIC: [&str; 14] = [
@@ -19,6 +23,9 @@ const WORDS: [&str; 36] = [
 
 /// The longest host name that is looked at.
 const LONGEST_HOST: usize = 253;
+
+/// The longest name before an address's `@`.
+const LONGEST_NAME: usize = 64;
 
 /// Length of the link that `units` start with, also of one that was cut off (`htt…`, `http://t.c…`) or has no scheme
 /// (`example.com/a`).
@@ -60,7 +67,7 @@ fn bare(units: &[Unit]) -> Option<usize> {
     let cased = |s: &str| s.bytes().all(|b| !b.is_ascii_uppercase());
     let shouted = host.bytes().all(|b| !b.is_ascii_lowercase());
     let domain = last.to_ascii_lowercase();
-    if !labels || !(cased(last) || shouted) || !TOP_LEVEL.split_ascii_whitespace().any(|tld| tld == domain) {
+    if !labels || !(cased(last) || shouted) || !DOMAINS.contains(domain.as_str()) {
         return None;
     }
     let next = units.get(host.len()).map(|u| u.c);
@@ -84,16 +91,36 @@ fn bare(units: &[Unit]) -> Option<usize> {
     (ended && (GENERIC.contains(&domain.as_str()) || country) && name.len() > 1).then_some(host.len())
 }
 
-/// Length of the mention that `units` start with: `@name`, or `<user>` as some data sets write it.
+/// Length of the mention that `units` start with: `@name`, an address (`name@example.org`), or `<user>` as some data sets
+/// write it.
 pub(super) fn mention(units: &[Unit]) -> Option<usize> {
     if starts_with(units, "<user>") {
         return Some(6);
     }
     if !matches!(units.first()?.c, '@' | '\u{ff20}') {
-        return None;
+        return address(units);
     }
     let name = units[1..].iter().take_while(|u| u.c.is_ascii_alphanumeric() || u.c == '_').count();
     (name > 0).then_some(name + 1)
+}
+
+/// Length of the mail address that `units` start with.
+fn address(units: &[Unit]) -> Option<usize> {
+    let in_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '+' | '-');
+    let name = units.iter().take(LONGEST_NAME).take_while(|u| in_name(u.c)).count();
+    if !units.first()?.c.is_ascii_alphanumeric() || units.get(name)?.c != '@' {
+        return None;
+    }
+    let host = units.get(name + 1..)?;
+    let letter = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    let label = host.iter().take(LONGEST_NAME).take_while(|u| letter(u.c)).count();
+    let after = host.get(label + 1).is_some_and(|u| u.c.is_ascii_alphabetic());
+    if label == 0 || host.get(label)?.c != '.' || !after {
+        return None;
+    }
+    let len = host.iter().take(LONGEST_HOST).take_while(|u| letter(u.c) || u.c == '.').count();
+    let dots = host[..len].iter().rev().take_while(|u| u.c == '.').count();
+    Some(name + 1 + len - dots)
 }
 
 /// Where a post begins after any leading `RT @name:`; at 0 when there is none or nothing follows.

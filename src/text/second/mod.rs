@@ -87,7 +87,9 @@ impl Cleaner<'_> {
             if let Some(len) = hashtags::read(rest) {
                 return self.hashtag(len);
             }
-            if let Some((len, meaning)) = ratings::number(&self.units[..self.at], rest) {
+            let rating = ratings::number(&self.units[..self.at], rest)
+                .or_else(|| ratings::counted_stars(&self.units[..self.at], rest));
+            if let Some((len, meaning)) = rating {
                 return self.rating(len, meaning);
             }
         }
@@ -128,7 +130,7 @@ impl Cleaner<'_> {
     /// Whether a letter in a square or circle is one, and no emoji: it stands beside others.
     fn is_letter(&self, before: Option<char>, rest: &[Unit]) -> bool {
         let Some(unit) = rest.first() else { return false };
-        if letters::plain(unit.c).is_none() {
+        if letters::plain(unit.c).is_none() || matches!(unit.c, '\u{1f1e6}'..='\u{1f1ff}') {
             return false;
         }
         let beside =

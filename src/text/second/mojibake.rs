@@ -116,9 +116,12 @@ fn read(units: &[Unit], at: usize, encoding: usize, in_run: bool, bytes: &Bytes)
         utf8::read(unit).filter(|(_, len)| *len > 1)
     };
     let (c, len) = decoded(at)?;
+    // A sign of Windows-1252 beside others may have been misread itself.
+    let nested = |c: char| bytes.of(c, WINDOWS_1252).is_some();
+    let beside = || nested(c) && (in_run || decoded(at + len).is_some_and(|(next, _)| nested(next)));
     let next = || in_run || decoded(at + len).is_some_and(|(next, _)| same_block(c, next));
     let meant = match len {
-        2 => two(units, at, c, encoding) || foreign(c) && next(),
+        2 => two(units, at, c, encoding) || encoding == WINDOWS_1252 && beside() || foreign(c) && next(),
         3 => common(c) || encoding == WINDOWS_1252 && next(),
         _ => true,
     };

@@ -56,6 +56,48 @@ pub(super) fn number(before: &[Unit], units: &[Unit]) -> Option<(usize, &'static
     Some((end, meaning(value / most)))
 }
 
+/// Numbers of stars as words.
+const NUMBERS: [&str; 6] = ["zero", "one", "two", "three", "four", "five"];
+
+/// What stands before `n stars` that rate.
+const GIVING: [&str; 22] = [
+    "gave", "give", "giving", "given", "rate", "rated", "rating", "deserve", "deserves", "deserved", "solid",
+    "easy", "get", "gets", "got", "only", "just", "a", "an", "another", "review", "be",
+];
+
+/// What goes on after `n stars` that rate, wherever they stand and where they are given.
+const RATED: [&str; 9] =
+    ["review", "reviews", "rating", "service", "experience", "from", "because", "would", "easily"];
+const GIVEN: [&str; 10] = ["for", "and", "but", "all", "is", "out", "i", "great", "this", "if"];
+
+/// `5 stars`, `one star`, `4.5-star` that `units` start with, when nothing says that stars are counted (`5 stars in the sky`).
+pub(super) fn counted_stars(before: &[Unit], units: &[Unit]) -> Option<(usize, &'static str)> {
+    if before.last().is_some_and(|u| {
+        !u.c.is_whitespace() && !matches!(u.c, '(' | '"' | '\'' | '*' | ':' | '.' | ',' | '!')
+    }) {
+        return None;
+    }
+    let word =
+        |(value, word): (usize, &&str)| super::starts_with(units, word).then(|| (value as f32, word.len()));
+    let (value, len) = NUMBERS.iter().enumerate().find_map(word).or_else(|| decimal(units))?;
+    let gap = units.get(len).filter(|u| matches!(u.c, ' ' | '-'))?;
+    let mut end = len + 1;
+    if !super::starts_with(&units[end..], "star") || value > 5.0 || value * 2.0 % 1.0 != 0.0 {
+        return None;
+    }
+    end += if units.get(end + 4).is_some_and(|u| matches!(u.c, 's' | 'S')) { 5 } else { 4 };
+    if units.get(end).is_some_and(|u| u.c.is_alphanumeric() || u.c == '-') {
+        return None;
+    }
+    let next = next_word(&units[end..]);
+    let stops = units.get(end).is_none_or(|u| !u.c.is_whitespace()) || next.is_empty();
+    let starts = before.iter().rev().find(|u| u.c != ' ').is_none_or(|u| matches!(u.c, '\n' | ':'))
+        || GIVING.contains(&last_word(before).as_str());
+    let rates =
+        stops || RATED.contains(&next.as_str()) || starts && gap.c == ' ' && GIVEN.contains(&next.as_str());
+    rates.then(|| (end, meaning(value / 5.0)))
+}
+
 /// A row of stars that `units` start with: `★★★☆☆`, `⭐⭐⭐⭐⭐`, `★★★½`. Fewer than five full ones alone rate only where
 /// nothing else stands on the line before them.
 pub(super) fn stars(before: &[Unit], units: &[Unit]) -> Option<(usize, String)> {
