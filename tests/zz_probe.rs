@@ -31,9 +31,11 @@ fn probe() {
         }
         let mut row = vec![line.replace('\n', "␤")];
         for (t, m) in toks.iter().zip(&mut models) {
-            let a = m.analyze(Post { text: Some(&line), image: None }).unwrap();
             row.push(t.clean(&line).text.clone());
-            row.push(format!("{} {:+.2}", a.label, a.valence));
+            row.push(match m.analyze(Post { text: Some(&line), image: None }) {
+                Ok(a) => format!("{} {:+.2}", a.label, a.valence),
+                Err(e) => e.code().to_owned(),
+            });
         }
         writeln!(out, "{}", row.join("\t")).unwrap();
     }

@@ -107,26 +107,32 @@ impl Surroundings {
     }
 }
 
-/// Marks the brackets of a line that belong together; one with eyes before it (`:)`) closes nothing.
+/// Marks the brackets of a line that belong together. The mouth of `:)` closes only a bracket that is no mouth itself: in `sad:( but
+/// happy:)` nothing belongs together, in `(see notes:)` it does.
 fn pair(line: &[Unit], start: usize, paired: &mut [bool]) {
-    let mut open = Vec::new();
+    let mut open: Vec<(usize, bool)> = Vec::new();
+    let mut mouth = false;
     for (i, unit) in line.iter().enumerate() {
         let before = i.checked_sub(1).map_or(' ', |i| line[i].c);
+        let behind = i.checked_sub(2).map_or(' ', |i| line[i].c);
+        let eyes = matches!(before, ':' | ';' | '=' | '\'' | '^')
+            || before == '-' && matches!(behind, ':' | ';' | '=');
+        mouth = eyes || mouth && before == unit.c;
         match unit.c {
-            '(' | '[' => open.push(i),
-            ')' | ']'
-                if !matches!(before, ':' | ';' | '=' | '-' | '\'' | '^' | ')')
-                    || i < 2
-                    || line[i - 2].c.is_alphanumeric() =>
-            {
+            '(' | '[' => open.push((i, mouth)),
+            ')' | ']' => {
                 let partner = if unit.c == ')' { '(' } else { '[' };
-                if let Some(at) = open.iter().rposition(|at| line[*at].c == partner) {
-                    paired[start + open[at]] = true;
+                let free = eyes && behind.is_whitespace();
+                let found = open.iter().rposition(|(at, mouth_there)| {
+                    line[*at].c == partner && !(mouth && *mouth_there) && !free
+                });
+                if let Some((at, _)) = found.and_then(|found| open.get(found).copied()) {
+                    paired[start + at] = true;
                     paired[start + i] = true;
-                    open.truncate(at);
+                    open.truncate(found.unwrap_or_default());
                 }
             }
-            _ => {}
+            _ => mouth = false,
         }
     }
 }
@@ -225,7 +231,9 @@ fn behind_word(units: &[Unit], at: usize, name: &str, after: Option<char>) -> bo
         units[..at].iter().rev().take(24).map(|u| u.c).take_while(|c| c.is_alphanumeric()).collect();
     let long = word.len() >= 2;
     let ends = after.is_none_or(|c| {
-        c.is_whitespace() || matches!(c, '.' | ',' | '!' | '?' | '…' | '"' | ')') || c > '\u{2000}'
+        c.is_whitespace()
+            || matches!(c, '.' | ',' | '!' | '?' | '…' | '"' | ')' | '#' | '@')
+            || c > '\u{2000}'
     });
     let lower = word.iter().all(|c| c.is_lowercase())
         || word.iter().all(|c| c.is_uppercase()) && word.len() > 2
@@ -236,7 +244,9 @@ fn behind_word(units: &[Unit], at: usize, name: &str, after: Option<char>) -> bo
     match name {
         "<3" | "</3" | "<\\3" => long || matches!(word.first(), Some('u' | 'i' | 'I' | 'U')),
         ":D" | ":P" | ":p" | ":-D" | ":-P" | ";D" | ";P" => {
-            word.len() >= 3 && word.iter().all(|c| c.is_lowercase()) || word.len() >= 2 && name.len() > 2
+            let small = word.iter().rev().skip(1).all(|c| c.is_lowercase());
+            let first = word.last().is_some_and(|c| c.is_lowercase());
+            small && (word.len() >= 3 && first || word.len() >= 5) || word.len() >= 2 && name.len() > 2
         }
         ":/" | ":\\" | ":-/" => long && after.is_none_or(char::is_whitespace),
         ":(" | ":)" | ";)" | ":-(" | ":-)" | ";-)" | ":'(" | ":')" | "=)" | ":*" | ":-*" => long && lower,

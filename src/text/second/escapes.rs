@@ -147,7 +147,7 @@ fn percent(units: &[Unit]) -> Vec<Unit> {
     while at < units.len() {
         let rest = &units[at..];
         let fresh = at == 0 || units[at - 1].c.is_whitespace();
-        let len = match links::read(rest).filter(|_| fresh) {
+        let len = match links::read(None, rest).filter(|_| fresh) {
             Some(len) => {
                 out.extend_from_slice(&rest[..len]);
                 len

@@ -66,7 +66,13 @@ pub(super) fn split(units: &[Unit], rank: &Rank<'_>) -> Vec<Part> {
         let next = units.get(i + 1).map(|u| u.c);
         if units.get(i).is_none_or(|u| starts_word(units[i - 1].c, u.c, next)) {
             let word: String = units[start..i].iter().map(|u| u.c).filter(|c| *c != '_').collect();
-            parts.extend(words(&word, i - start, rank));
+            // A word that a capital marks is whole, except for its apostrophe.
+            let whole = word.starts_with(char::is_uppercase) && i - start < units.len();
+            if whole {
+                parts.push(Part { text: spelled(&word), units: i - start });
+            } else {
+                parts.extend(words(&word, i - start, rank));
+            }
             start = i;
         }
     }
@@ -87,7 +93,7 @@ fn words(word: &str, taken: usize, rank: &Rank<'_>) -> Vec<Part> {
     let whole = || vec![Part { text: word.to_owned(), units: taken }];
     let lower = word.to_ascii_lowercase();
     let letters = lower.len() == taken && lower.bytes().all(|b| b.is_ascii_lowercase());
-    if !letters || !(3..=LONGEST).contains(&taken) {
+    if !letters || !(4..=LONGEST).contains(&taken) {
         return whole();
     }
     // The cheapest way to each place, and where its last word began.
@@ -116,7 +122,12 @@ fn words(word: &str, taken: usize, rank: &Rank<'_>) -> Vec<Part> {
 fn spelled(word: &str) -> String {
     let lower = word.to_ascii_lowercase();
     let found = CONTRACTIONS.iter().find(|(plain, _)| *plain == lower);
-    found.map_or(word.to_owned(), |(_, spelled)| (*spelled).to_owned())
+    let Some((_, spelled)) = found else { return word.to_owned() };
+    if word.len() > 1 && word.chars().all(char::is_uppercase) {
+        spelled.to_uppercase()
+    } else {
+        (*spelled).to_owned()
+    }
 }
 
 /// How unlikely a word is; `None` when it is none.

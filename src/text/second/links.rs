@@ -29,13 +29,21 @@ const LONGEST_NAME: usize = 64;
 
 /// Length of the link that `units` start with, also of one that was cut off (`htt…`, `http://t.c…`) or has no scheme
 /// (`example.com/a`).
-pub(super) fn read(units: &[Unit]) -> Option<usize> {
+pub(super) fn read(before: Option<char>, units: &[Unit]) -> Option<usize> {
     const STARTS: [&str; 7] = ["http://", "https://", "ftp://", "www.", "t.co/", "pic.twitter.com/", "<url>"];
     const CUT_OFF: [&str; 8] = ["ht…", "htt…", "http…", "http:…", "http:/…", "https…", "https:…", "https:/…"];
     if let Some(cut) = CUT_OFF.iter().find(|cut| starts_with(units, cut)) {
         return Some(cut.chars().count());
     }
-    let Some(start) = STARTS.iter().find(|start| starts_with(units, start)) else { return bare(units) };
+    if let Some(cut) =
+        ["http:/...", "https:/...", "http:...", "https:..."].iter().find(|cut| starts_with(units, cut))
+    {
+        return Some(cut.len());
+    }
+    let Some(start) = STARTS.iter().find(|start| starts_with(units, start)) else {
+        // The end of an address or of a longer name is no host.
+        return bare(units).filter(|_| !matches!(before, Some('@' | '.')));
+    };
     Some(whole(units, start.len()))
 }
 
@@ -148,7 +156,7 @@ mod tests {
     use super::{super::units, *};
 
     fn link(text: &str) -> Option<&str> {
-        read(&units(text)).map(|len| &text[..len])
+        read(None, &units(text)).map(|len| &text[..len])
     }
 
     #[test]

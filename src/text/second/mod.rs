@@ -78,7 +78,7 @@ impl Cleaner<'_> {
         let before = self.at.checked_sub(1).and_then(|i| self.units.get(i)).map(|u| u.c);
         let inside_word = before.is_some_and(|c| c.is_alphanumeric() || c == '_');
         if !inside_word {
-            if let Some(len) = links::read(rest).filter(|_| !matches!(before, Some('@' | '.'))) {
+            if let Some(len) = links::read(before, rest) {
                 return self.replace("http", len);
             }
             if let Some(len) = links::mention(rest) {

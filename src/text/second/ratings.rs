@@ -14,11 +14,71 @@ const NOT_COUNTED: [&str; 16] = [
 ];
 
 /// What a number before a slash is when one of these stands before it: a date, a page, a part.
-const NUMBERED: [&str; 44] = [
-    "on", "by", "until", "till", "since", "due", "date", "dated", "between", "before", "after", "page",
-    "part", "step", "chapter", "round", "day", "week", "episode", "slide", "level", "lesson", "tweet",
-    "thread", "version", "batch", "item", "photo", "track", "task", "test", "file", "line", "question",
-    "stage", "size", "about", "only", "to", "and", "build", "module", "unit", "version",
+const NUMBERED: &[&str] = &[
+    "monday",
+    "tuesday",
+    "wednesday",
+    "thursday",
+    "friday",
+    "saturday",
+    "sunday",
+    "mon",
+    "tue",
+    "wed",
+    "thu",
+    "fri",
+    "sat",
+    "sun",
+    "tonight",
+    "today",
+    "tomorrow",
+    "starting",
+    "starts",
+    "opens",
+    "on",
+    "by",
+    "until",
+    "till",
+    "since",
+    "due",
+    "date",
+    "dated",
+    "between",
+    "before",
+    "after",
+    "page",
+    "part",
+    "step",
+    "chapter",
+    "round",
+    "day",
+    "week",
+    "episode",
+    "slide",
+    "level",
+    "lesson",
+    "tweet",
+    "thread",
+    "version",
+    "batch",
+    "item",
+    "photo",
+    "track",
+    "task",
+    "test",
+    "file",
+    "line",
+    "question",
+    "stage",
+    "size",
+    "about",
+    "only",
+    "to",
+    "and",
+    "build",
+    "module",
+    "unit",
+    "version",
 ];
 
 /// A rating that `units` start with: how many units it takes and what it means. `before` is the text before it.
@@ -90,7 +150,7 @@ pub(super) fn counted_stars(before: &[Unit], units: &[Unit]) -> Option<(usize, &
         return None;
     }
     let next = next_word(&units[end..]);
-    let stops = units.get(end).is_none_or(|u| !u.c.is_whitespace()) || next.is_empty();
+    let stops = units[end..].iter().find(|u| u.c != ' ').is_none_or(|u| ".,!?;:)…\"'\n-–—*".contains(u.c));
     let starts = before.iter().rev().find(|u| u.c != ' ').is_none_or(|u| matches!(u.c, '\n' | ':'))
         || GIVING.contains(&last_word(before).as_str());
     let rates =
