@@ -37,7 +37,7 @@ const CONTRACTIONS: [(&str, &str); 24] = [
 ];
 
 /// Words of one or two letters; the vocabulary has many more that are only parts of words.
-const SHORT: &str =
+pub(super) const SHORT: &str =
     " a i u am an as at be by do go he hi if in is it me my no of oh ok on or so to tv uk up us we ";
 
 /// Endings that a word of the vocabulary may take.

@@ -1,6 +1,6 @@
 //! Characters that nobody sees: those that stand for a space become one, the others vanish.
 
-use super::{Rank, Unit, letters};
+use super::{Rank, Unit, hashtags, letters};
 
 /// Combining marks that one letter may keep; more are scribbling over it.
 const MARKS: usize = 2;
@@ -50,13 +50,13 @@ pub(super) fn settle(units: Vec<Unit>, rank: &Rank<'_>) -> Vec<Unit> {
     for (i, unit) in units.iter().enumerate() {
         let c = match unit.c {
             c if is_blank(c) => ' ',
-            '\u{200b}' | '\u{2063}' | '\u{feff}' | '\u{200c}' | '\u{2060}' if separate => ' ',
+            '\u{200b}' if separate => ' ',
             c => c,
         };
         let after_letter = out.last().is_some_and(|u| letters::in_word(u.c) || is_mark(u.c));
         let before_letter = units.get(i + 1).is_some_and(|u| letters::in_word(u.c) && !is_emoji_part(u.c));
         let joins = matches!(c, '\u{200d}') && !(after_letter && before_letter);
-        if is_nothing(c) && !joins {
+        if is_nothing(c) && !joins && c != '\u{fffd}' {
             continue;
         }
         marks = if is_mark(c) { marks + 1 } else { 0 };
@@ -76,7 +76,7 @@ fn is_emoji_part(c: char) -> bool {
 /// Whether a text's zero-width spaces stand between words: every part of a run of letters that they split is a word of the
 /// vocabulary, and the runs have no other spaces.
 fn separates(units: &[Unit], rank: &Rank<'_>) -> bool {
-    let zero = |c: char| matches!(c, '\u{200b}' | '\u{2063}' | '\u{feff}' | '\u{200c}' | '\u{2060}');
+    let zero = |c: char| c == '\u{200b}';
     if !units.iter().any(|u| zero(u.c)) {
         return false;
     }
@@ -92,8 +92,8 @@ fn separates(units: &[Unit], rank: &Rank<'_>) -> bool {
                 part.iter().map(|u| letters::plain(u.c).map_or(u.c.to_string(), str::to_owned)).collect();
             let word = word.to_lowercase();
             let whole = match word.chars().count() {
-                1 => matches!(word.as_str(), "a" | "i"),
-                2.. => word.contains(letters::is_apostrophe) || rank(&word).is_some(),
+                1 | 2 => hashtags::SHORT.split(' ').any(|short| short == word),
+                3.. => word.contains(letters::is_apostrophe) || rank(&word).is_some(),
                 0 => true,
             };
             if !whole {

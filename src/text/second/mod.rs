@@ -136,7 +136,7 @@ impl Cleaner<'_> {
         let beside =
             before.is_some_and(letters::in_word) || rest.get(1).is_some_and(|u| letters::in_word(u.c));
         let styled = rest.get(1).is_some_and(|u| u.c == '\u{fe0f}');
-        !styled && (beside || !matches!(unit.c, '\u{1f170}'..='\u{1f189}' | 'Ⓜ' | 'ℹ' | '™'))
+        !styled && (beside || !matches!(unit.c, '🅰' | '🅱' | '🅾' | '🅿' | 'Ⓜ' | 'ℹ'))
     }
 
     /// `len` units become `words`, with a space before and after.
