@@ -2,9 +2,13 @@
 //! changes an answer here gives the preparation a new version (`model::TEXT_PREPARATION`) and keeps the old one for the
 //! bundles that name it. `UPDATE_PREPARED=1 cargo test --test text_preparation` writes the answers of a new version.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, sync::LazyLock};
 
-use mixed_feelings::{model::TEXT_PREPARATION, text::clean};
+use mixed_feelings::{
+    Analyzer, Bundle, Post,
+    model::{ModelConfig, TEXT_PREPARATION, tokenizer_json},
+    text::{MAX_TEXT_BYTES, Tokenizer},
+};
 
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -36,20 +40,291 @@ const MORE: [&str; 24] = [
     " \u{200b} ",
 ];
 
+/// The shipped bundle, and its copy that says that its model reads texts in the newest preparation.
+static BUNDLES: LazyLock<[Vec<u8>; 2]> = LazyLock::new(|| {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/pkg/mixed-feelings-small.safetensors");
+    let shipped = fs::read(path).expect("the shipped bundle");
+    let newest = prepared_anew(&shipped).expect("a bundle");
+    [shipped, newest]
+});
+
+fn prepared_anew(bundle: &[u8]) -> Result<Vec<u8>> {
+    let (length, rest) = bundle.split_first_chunk::<8>().ok_or("a header")?;
+    let (header, tensors) = rest.split_at(usize::try_from(u64::from_le_bytes(*length))?);
+    let mut header: serde_json::Value = serde_json::from_slice(header)?;
+    let config = &mut header["__metadata__"]["config"];
+    let mut changed: serde_json::Value = serde_json::from_str(config.as_str().ok_or("a config")?)?;
+    changed["text_preparation"] = TEXT_PREPARATION.into();
+    *config = changed.to_string().into();
+    let mut header = header.to_string().into_bytes();
+    header.resize(header.len().next_multiple_of(8), b' ');
+    Ok([&(header.len() as u64).to_le_bytes(), header.as_slice(), tensors].concat())
+}
+
+/// The shipped bundle's tokenizer, for texts in a preparation.
+fn tokenizer(preparation: u32) -> Result<Tokenizer> {
+    let bundle = Bundle::parse(BUNDLES[0].clone())?;
+    Ok(Tokenizer::from_json(tokenizer_json(&bundle)?, 128, preparation)?)
+}
+
+#[test]
+fn the_shipped_bundle_reads_the_first_preparation() -> Result {
+    let preparation = |bundle: &[u8]| {
+        Ok::<_, Box<dyn std::error::Error>>(
+            ModelConfig::of_bundle(&Bundle::parse(bundle.to_vec())?)?.text_preparation,
+        )
+    };
+    assert_eq!((preparation(&BUNDLES[0])?, preparation(&BUNDLES[1])?), (1, TEXT_PREPARATION));
+    assert!(tokenizer(0).is_err() && tokenizer(TEXT_PREPARATION + 1).is_err());
+    Ok(())
+}
+
 #[test]
 fn the_answers_of_a_version_stay() -> Result {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/digest");
     let mut texts: Vec<String> = serde_json::from_str(&fs::read_to_string(folder.join("texts.json"))?)?;
     texts.extend(MORE.map(str::to_owned));
-    let prepared: Vec<String> = texts.iter().map(|text| clean(text).text).collect();
-    let file = folder.join(format!("prepared-{TEXT_PREPARATION}.json"));
-    if std::env::var_os("UPDATE_PREPARED").is_some() {
-        fs::write(&file, serde_json::to_string_pretty(&prepared)? + "\n")?;
+    for version in 1..=TEXT_PREPARATION {
+        let tokenizer = tokenizer(version)?;
+        let prepared: Vec<String> = texts.iter().map(|text| tokenizer.clean(text).text).collect();
+        let file = folder.join(format!("prepared-{version}.json"));
+        // The shipped models read the first: it is never written anew.
+        if version == TEXT_PREPARATION && std::env::var_os("UPDATE_PREPARED").is_some() {
+            fs::write(&file, serde_json::to_string_pretty(&prepared)? + "\n")?;
+        }
+        let expected: Vec<String> = serde_json::from_str(&fs::read_to_string(&file)?)?;
+        assert_eq!(expected.len(), prepared.len());
+        for ((text, expected), prepared) in texts.iter().zip(expected).zip(prepared) {
+            assert_eq!(prepared, expected, "of {text:?}: a changed preparation needs a new version");
+        }
     }
-    let expected: Vec<String> = serde_json::from_str(&fs::read_to_string(&file)?)?;
-    assert_eq!(expected.len(), prepared.len());
-    for ((text, expected), prepared) in texts.iter().zip(expected).zip(prepared) {
-        assert_eq!(prepared, expected, "of {text:?}: a changed preparation needs a new version");
+    Ok(())
+}
+
+/// A row of `tests/digest/text-cases.tsv`.
+struct Case {
+    kind: String,
+    label: String,
+    /// Whether the model, not the preparation, gets it wrong.
+    of_the_model: bool,
+    prepared: String,
+    text: String,
+}
+
+fn cases() -> Result<Vec<Case>> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/digest/text-cases.tsv");
+    let table = fs::read_to_string(file)?;
+    let rows = table.lines().skip(1).map(|line| {
+        let [kind, label, prepared, text] =
+            line.split('\t').map(str::to_owned).collect::<Vec<_>>().try_into().map_err(|_| "four columns")?;
+        let text = ["200b", "ad", "2060", "feff", "3164", "2800", "115f"].iter().fold(text, |text, code| {
+            let c = u32::from_str_radix(code, 16).ok().and_then(char::from_u32).unwrap_or_default();
+            text.replace(&format!("\\u{{{code}}}"), &c.to_string())
+        });
+        let of_the_model = label.starts_with('~');
+        Ok(Case { kind, label: label.trim_start_matches('~').into(), of_the_model, prepared, text })
+    });
+    rows.collect()
+}
+
+/// What people write is prepared so that the model can read it. What it should say is the label; sarcasm, slang and idioms
+/// are the model's own matter.
+#[test]
+fn every_case_is_read() -> Result {
+    let tokenizer = tokenizer(TEXT_PREPARATION)?;
+    let mut analyzer = Analyzer::from_bundle(BUNDLES[1].clone())?;
+    let mut wrong = Vec::new();
+    let cases = cases()?;
+    assert!(cases.len() > 120);
+    for Case { kind, label, of_the_model, prepared, text } in cases {
+        let cleaned = tokenizer.clean(&text).text;
+        let told = analyzer.analyze(Post { text: Some(&text), image: None })?.label.to_string();
+        if cleaned != prepared || !of_the_model && told != label {
+            wrong.push(format!("{kind}: {text:?} is {cleaned:?}, {told}; should be {prepared:?}, {label}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
+
+/// What the property tests make texts of: every construct that is rewritten, whole and torn.
+const PARTS: &[&str] = &[
+    "a",
+    "I",
+    "don",
+    "t",
+    " ",
+    "'",
+    "’",
+    "é",
+    "e\u{301}",
+    "😂",
+    "👩🏽‍🚀",
+    "\u{200d}",
+    "\u{200b}",
+    "\u{fe0f}",
+    "&amp;",
+    "&rsquo;",
+    "&#39",
+    "&",
+    ";",
+    "#",
+    "#ihatemondays",
+    "@",
+    "@bob",
+    "a@b.org",
+    "http://é",
+    "example.com/",
+    "www.",
+    "…",
+    ":)",
+    ":(",
+    "(",
+    ")",
+    "<3",
+    "^_^",
+    "(ಥ﹏ಥ)",
+    "┻━┻",
+    "ヽ",
+    ":+1:",
+    ":",
+    "10/10",
+    "4/5",
+    "3.5 out of 5",
+    " stars",
+    "★",
+    "☆",
+    "½",
+    "⭐",
+    "%27",
+    "%",
+    "%E2%80%99",
+    "\\u2019",
+    "\\ud83d",
+    "\\xe2",
+    "\\n",
+    "\\",
+    "=E2=80=99",
+    "â€™",
+    "Ã¢â‚¬â„¢",
+    "â",
+    "Ã",
+    "€",
+    "‚Äô",
+    "ΓÇÖ",
+    "𝓪",
+    "Ⓐ",
+    "🅰",
+    "🅷",
+    "🇫🇷",
+    "🇭",
+    "ʜ",
+    "а",
+    "о",
+    "я",
+    "漢",
+    "ㅤ",
+    "\u{336}",
+    "\n",
+    "\0",
+    "\u{fffd}",
+    "\u{85}",
+    "RT @a:",
+    "T_T",
+    "xD",
+    "...",
+    "!!!!",
+    "ooooo",
+    "١",
+    "ﬁ",
+    "ﷺ",
+    "\u{e000}",
+    "\u{10ffff}",
+    "3️⃣",
+    "{",
+    "==",
+    "¯\\_(ツ)_/¯",
+];
+
+/// A text of `parts` parts, by a linear congruential generator.
+fn made_of_parts(state: &mut u64, parts: usize) -> String {
+    let mut next = || {
+        *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        PARTS[(*state >> 33) as usize % PARTS.len()]
+    };
+    (0..parts).map(|_| next()).collect()
+}
+
+/// Every token of every text maps to whole characters of the original, in their order.
+#[test]
+fn every_span_lies_in_the_original() -> Result {
+    for version in 1..=TEXT_PREPARATION {
+        let tokenizer = tokenizer(version)?;
+        let mut state = 7;
+        for round in 0..3000 {
+            let text = made_of_parts(&mut state, 1 + round % 12);
+            let encoding = tokenizer.encode(&text)?;
+            let (mut start, mut end) = (0, 0);
+            for span in encoding.words.iter().flatten() {
+                assert!(text.get(span.clone()).is_some(), "{text:?}: {span:?} is no part of the text");
+                assert!(span.start >= start && span.end >= end, "{text:?}: {span:?} after {start}..{end}");
+                (start, end) = (span.start, span.end);
+            }
+            let mut last = 0;
+            for word in encoding.words_of(&text) {
+                assert!(word.start >= last && word.start < word.end, "{text:?}: {word:?}");
+                assert!(text.get(word.bytes.clone()).is_some(), "{text:?}: {word:?}");
+                last = word.end;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A prepared text has nothing left that is put right before anything else: preparing it again leaves its letters.
+#[test]
+fn preparing_twice_changes_little() -> Result {
+    let tokenizer = tokenizer(TEXT_PREPARATION)?;
+    for case in cases()?.iter().filter(|case| !case.prepared.contains(" out of ") && case.kind != "ratings") {
+        assert_eq!(tokenizer.clean(&case.prepared).text, case.prepared, "{:?}", case.text);
+    }
+    Ok(())
+}
+
+/// The longest text that is read, of any construct, takes the time of its length, not of its square.
+#[test]
+fn the_longest_text_of_anything_is_prepared() -> Result {
+    let tokenizer = tokenizer(TEXT_PREPARATION)?;
+    let pairs = PARTS.iter().zip(PARTS.iter().cycle().skip(31)).map(|(a, b)| format!("{a}{b}"));
+    let long = [
+        "(((((",
+        ":((((",
+        "a.",
+        "a@",
+        "a.a@",
+        "1/",
+        "1/5 ",
+        "★ ",
+        "&#",
+        "&a",
+        "%25",
+        "Ã",
+        "#a",
+        "ʕ",
+        "(^",
+        "x<3",
+        "\\x",
+        "a\u{200b}",
+        "日",
+        "i",
+    ];
+    let start = std::time::Instant::now();
+    for part in PARTS.iter().map(|p| (*p).to_owned()).chain(pairs).chain(long.map(str::to_owned)) {
+        let text = part.repeat(MAX_TEXT_BYTES / part.len());
+        let t = std::time::Instant::now();
+        assert!(tokenizer.clean(&text).original(0..1).end <= text.len(), "{part}");
+        if t.elapsed().as_millis() > 150 { eprintln!("SLOW {part:?} {:?}", t.elapsed()); }
+        assert!(start.elapsed().as_secs() < 600, "{part} takes too long");
     }
     Ok(())
 }
