@@ -41,7 +41,7 @@ fn main() -> Result {
     seed("config", "bert", bert)?;
     seed("tokenizer_json", "tiny", tiny_tokenizer().as_bytes())?;
     seed("tokenizer_json", "parity", &fs::read(tests.join("parity/tokenizer.json"))?)?;
-    for sizes in 0u8..7 {
+    for sizes in 0u8..16 {
         let bytes: Vec<u8> = (0..24u8).map(|i| i.wrapping_mul(37).wrapping_add(sizes)).collect();
         seed("instruction_sets", &sizes.to_string(), &[&[sizes][..], &bytes].concat())?;
     }
@@ -89,5 +89,9 @@ fn texts(tests: &Path, seed: &dyn Fn(&str, &str, &[u8]) -> Result) -> Result {
     let pairs = "id\timage\ttext\ttext_label\timage_label\tlabel\trelation\tdup_group\tsplit\n\
         1\ta.jpg\tso \"good\"\tpositive\tnegative\tconflict\tconflict\t12\tval";
     table(1, "pairs", pairs)?;
-    table(4, "posts", "{\"text\": \"Perfect \\ud83d\\ude02\", \"image\": null}\n{\"image\": \"a.png\"}\nnonsense")
+    table(
+        4,
+        "posts",
+        "{\"text\": \"Perfect \\ud83d\\ude02\", \"image\": null}\n{\"image\": \"a.png\"}\nnonsense",
+    )
 }

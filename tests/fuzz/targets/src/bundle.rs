@@ -55,9 +55,9 @@ pub fn filled(bytes: &[u8]) -> Option<Vec<u8>> {
         }
         let is_float = tensor.get("dtype").and_then(Value::as_str) == Some("F32");
         let number: f32 = if name.ends_with(".scale") { 1.0 / 256.0 } else { 1.0 };
-        for at in from..to {
-            let place = at - 8 - length - start;
-            filled[at] = match is_float {
+        let missing = filled.get_mut(from..to).unwrap_or_default().iter_mut();
+        for (byte, place) in missing.zip(from - 8 - length - start..) {
+            *byte = match is_float {
                 true => number.to_le_bytes()[place % 4],
                 false => (place * 37 % 251) as u8,
             };

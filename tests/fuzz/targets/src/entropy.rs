@@ -1,4 +1,4 @@
-//! An input read as a list of choices, and numbers that follow from it.
+//! An input read as a list of choices.
 
 /// The rest of an input. Where it has ended every byte is 0.
 pub struct Choices<'a>(&'a [u8]);
@@ -32,19 +32,6 @@ impl<'a> Choices<'a> {
     /// What has not been read.
     pub fn rest(self) -> &'a [u8] {
         self.0
-    }
-}
-
-/// Numbers that follow from a seed (SplitMix64, Steele et al. 2014).
-pub struct Random(pub u64);
-
-impl Random {
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
     }
 }
 
