@@ -179,7 +179,8 @@ fn grid(choices: &mut Choices<'_>, seed: u64) -> Result<(Operation, Bundle), Bun
             let probe = probe(&mut maker, channels)?;
             Box::new(move |mut cpu, bundle| {
                 let (grid, range) = before(&mut cpu, bundle)?;
-                let gate = cpu.make_gate(bundle, &GateStep { name: "gate", side, channels, range: &range })?;
+                let gate =
+                    cpu.make_gate(bundle, &GateStep { name: "gate", side, channels, range: &range })?;
                 let (mut means, mut out) = Default::default();
                 cpu.squeeze(&gate, &grid, &mut means);
                 cpu.excite(&gate, &grid, &means, &mut out);
@@ -205,7 +206,8 @@ fn grid(choices: &mut Choices<'_>, seed: u64) -> Result<(Operation, Bundle), Bun
                 ..pointwise(channels, if depthwise { channels } else { choices.between(1, 40) })
             };
             // A sum needs two grids of the same side and channels.
-            let added = choices.byte() % 2 == 1 && spec.out_channels == channels && spec.output_size(side) == side;
+            let added =
+                choices.byte() % 2 == 1 && spec.out_channels == channels && spec.output_size(side) == side;
             let activations = [Activation::None, Activation::Relu, Activation::Relu6, Activation::HardSwish];
             let activation = choices.of(&activations);
             let step = conv(choices, &mut maker, &spec, activation)?;
@@ -298,7 +300,9 @@ fn model(mut choices: Choices<'_>, seed: u64) {
     let picture = Picture::from_rgb(width, height, pixels).expect("as many bytes");
     let bytes = random_bundle(&config, &tiny_tokenizer(), seed).expect("a config within bounds");
     let text = String::from_utf8_lossy(choices.rest());
-    hold(|cpu| answer(cpu, &bytes, &config, Post { text: Some(&text), image: Some(ImageInput::Picture(&picture)) }));
+    hold(|cpu| {
+        answer(cpu, &bytes, &config, Post { text: Some(&text), image: Some(ImageInput::Picture(&picture)) })
+    });
 }
 
 fn answer(cpu: Cpu, bytes: &[u8], config: &ModelConfig, post: Post<'_>) -> Vec<f32> {

@@ -4,8 +4,12 @@ use mixed_feelings::text::Tokenizer;
 
 use crate::TEXT;
 
-const TEXTS: [&str; 4] =
-    [TEXT, "", "Don’t [SEP] @Bob #SoGood &amp; 😂😂 ＦＵＬＬ 中文 é e\u{301}", "[CLS] a\u{0}b \u{200d} ##b [MASK]"];
+const TEXTS: [&str; 4] = [
+    TEXT,
+    "",
+    "Don’t [SEP] @Bob #SoGood &amp; 😂😂 ＦＵＬＬ 中文 é e\u{301}",
+    "[CLS] a\u{0}b \u{200d} ##b [MASK]",
+];
 
 /// Reads the bytes as a tokenizer.
 pub fn run(bytes: &[u8]) {
