@@ -97,7 +97,8 @@ fn rounding_adds_little_to_the_shipped_logits() -> Result {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut bundle = Bundle::parse(fs::read(root.join("pkg/mixed-feelings-small.safetensors"))?)?;
     let config = ModelConfig::of_bundle(&bundle)?;
-    let tokenizer = Tokenizer::from_json(tokenizer_json(&bundle)?, config.max_tokens)?;
+    let tokenizer =
+        Tokenizer::from_json(tokenizer_json(&bundle)?, config.max_tokens, config.text_preparation)?;
     let mut int8 = QuantizedModel::load(Cpu::default(), &mut bundle, &config)?;
     let photo = decode(&fs::read(root.join("www/photos/summer-palace.jpg"))?, &Limits::default())?.picture;
     let image = int8.grid(&photo).clone();

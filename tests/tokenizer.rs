@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use mixed_feelings::text::{MAX_TEXT_BYTES, Tokenizer, clean};
+use mixed_feelings::text::{MAX_TEXT_BYTES, Tokenizer};
 use mixed_feelings::{Bundle, model::tokenizer_json};
 
 const EXPECTED: &str = include_str!("parity/tokenizer.json");
@@ -13,7 +13,8 @@ fn shipped(max_tokens: usize) -> Tokenizer {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/pkg/mixed-feelings-small.safetensors");
         Bundle::parse(std::fs::read(path).expect("the shipped bundle")).expect("a bundle")
     });
-    Tokenizer::from_json(tokenizer_json(&BUNDLE).expect("a tokenizer"), max_tokens).expect("a BERT tokenizer")
+    Tokenizer::from_json(tokenizer_json(&BUNDLE).expect("a tokenizer"), max_tokens, 1)
+        .expect("a BERT tokenizer")
 }
 
 #[test]
@@ -77,5 +78,5 @@ fn the_longest_text_is_read_and_a_longer_one_refused() {
     }
     let error = tokenizer.encode(&"a".repeat(10 << 20)).expect_err("10 MB are refused");
     assert_eq!(error.code(), "text-too-long");
-    assert_eq!(clean("still fine").text, "still fine");
+    assert_eq!(tokenizer.clean("still fine").text, "still fine");
 }

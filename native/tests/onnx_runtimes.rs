@@ -126,7 +126,11 @@ fn export(folder: &Path, name: &str, bundle: &Path, more: &[&OsStr]) -> PathBuf 
 fn real_posts(bundle: &Path) -> Vec<Batch> {
     let parsed = parse(bundle);
     let config = ModelConfig::of_bundle(&parsed).expect("a config");
-    let tokenizer = Tokenizer::from_json(tokenizer_json(&parsed).expect("one"), config.max_tokens);
+    let tokenizer = Tokenizer::from_json(
+        tokenizer_json(&parsed).expect("one"),
+        config.max_tokens,
+        config.text_preparation,
+    );
     let tokenizer = tokenizer.expect("a tokenizer");
     let [long, short] = ["Perfect solitude, not another soul on this beach today!", "so sad"]
         .map(|text| tokenizer.encode(text).expect("short enough").ids);

@@ -90,7 +90,7 @@ impl<M: Inference> Analyzer<M> {
     /// # Errors
     /// [`Error::Text`] when the tokenizer is not sound or has tokens that the text encoder has no embedding for.
     pub fn new(model: M, config: &ModelConfig, tokenizer_json: &str) -> Result<Self> {
-        let tokenizer = Tokenizer::from_json(tokenizer_json, config.max_tokens)?;
+        let tokenizer = Tokenizer::from_json(tokenizer_json, config.max_tokens, config.text_preparation)?;
         tokenizer.check_vocab(config.text.vocab_size)?;
         Ok(Analyzer { model, tokenizer, limits: Limits::default(), last_text: None, last_image: None })
     }

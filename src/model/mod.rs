@@ -72,9 +72,9 @@ impl ConfigError {
     }
 }
 
-/// The newest version of the text preparation ([`crate::text::clean`]). A model needs texts that are prepared as they were
+/// The newest version of the text preparation ([`crate::text::Preparation`]). A model needs texts that are prepared as they were
 /// for its training, so every change of the preparation gets a new number.
-pub const TEXT_PREPARATION: u32 = 1;
+pub const TEXT_PREPARATION: u32 = 2;
 
 /// A whole model: both encoders, how they are fused, how inputs are prepared, and its labels.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

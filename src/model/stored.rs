@@ -296,7 +296,7 @@ mod tests {
             (CONFIG, with("\"max_tokens\": 8", "\"max_tokens\": 99"), "bad-config"),
             (CONFIG, with("\"hidden_size\": 4", "\"hidden_size\": 99999999999"), "bad-config"),
             (CONFIG, with("\"fusion\": {}", "\"fusion\": {\"colour\": 1}"), "bad-config"),
-            (CONFIG, with("\"fusion\"", "\"text_preparation\": 2, \"fusion\""), "bad-config"),
+            (CONFIG, with("\"fusion\"", "\"text_preparation\": 99, \"fusion\""), "bad-config"),
             (LABELS, r#"["joy"]"#.into(), "bundle-metadata"),
             (LABELS, r#"["joy", "sadness"]"#.into(), "bundle-metadata"),
             (LABELS, "7".into(), "bundle-metadata"),

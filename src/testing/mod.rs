@@ -225,8 +225,12 @@ mod tests {
             config.fusion.kind = kind;
             let bytes = random_bundle(&config, &tiny_tokenizer(), 1).unwrap();
             let mut bundle = Bundle::parse(bytes).unwrap();
-            let tokenizer =
-                Tokenizer::from_json(tokenizer_json(&bundle).unwrap(), config.max_tokens).unwrap();
+            let tokenizer = Tokenizer::from_json(
+                tokenizer_json(&bundle).unwrap(),
+                config.max_tokens,
+                config.text_preparation,
+            )
+            .unwrap();
             tokenizer.check_vocab(config.text.vocab_size).unwrap();
             let mut model = QuantizedModel::load(Cpu::default(), &mut bundle, &config).unwrap();
 

@@ -3,13 +3,14 @@
 mod aligned;
 #[cfg(feature = "float")]
 pub mod bert;
-mod clean;
-mod emoji;
+mod first;
+mod preparation;
 pub mod quantized;
+mod second;
 mod tokenizer;
 
 pub use aligned::Cleaned;
-pub use clean::clean;
+pub use preparation::Preparation;
 pub use tokenizer::{Encoding, MAX_TEXT_BYTES, Tokenizer, Word};
 
 /// Why a text was refused.
@@ -30,6 +31,12 @@ pub enum TextError {
         /// Which, and what would fit.
         reason: String,
     },
+    /// A version of the text preparation that this release does not know.
+    #[error("text preparation {version} is not known to this release: use a newer one")]
+    Preparation {
+        /// The version.
+        version: u32,
+    },
     /// `tokenizer.json` is not a tokenizer that this crate can use.
     #[error("tokenizer.json: {0}")]
     Tokenizer(String),
@@ -41,6 +48,7 @@ impl TextError {
         match self {
             TextError::TooLong { .. } => "text-too-long",
             TextError::TokenIds { .. } => "token-ids",
+            TextError::Preparation { .. } => "bad-config",
             TextError::Tokenizer(_) => "bad-tokenizer",
         }
     }

@@ -10,7 +10,7 @@ use tokenizers::{
     processors::bert::BertProcessing,
 };
 
-use super::{TextError, clean};
+use super::{Cleaned, Preparation, TextError};
 
 /// The longest text that is read, in bytes. No post is longer; what is beyond `max_tokens` would not be read anyway.
 pub const MAX_TEXT_BYTES: usize = 100_000;
@@ -29,16 +29,19 @@ pub struct Tokenizer {
     sep: u32,
     largest: u32,
     max_tokens: usize,
+    preparation: Preparation,
 }
 
 impl Tokenizer {
-    /// Reads a Hugging Face `tokenizer.json`. Its own truncation and padding are ignored: a text is read up to
+    /// Reads a Hugging Face `tokenizer.json`, for texts that are prepared as the version `preparation` of the text
+    /// preparation says. The file's own truncation and padding are ignored: a text is read up to
     /// `max_tokens` tokens, `[CLS]` and `[SEP]` included, and never padded.
     ///
     /// # Errors
     /// [`TextError::Tokenizer`] when it is malformed or is not BERT's kind: BERT normalizer and pre-tokenizer,
-    /// WordPiece, `[CLS]` in front and `[SEP]` at the end.
-    pub fn from_json(json: impl AsRef<[u8]>, max_tokens: usize) -> Result<Self, TextError> {
+    /// WordPiece, `[CLS]` in front and `[SEP]` at the end. [`TextError::Preparation`] when the version is unknown.
+    pub fn from_json(json: impl AsRef<[u8]>, max_tokens: usize, preparation: u32) -> Result<Self, TextError> {
+        let preparation = Preparation::of(preparation)?;
         let refuse = |reason: &str| Err(TextError::Tokenizer(reason.into()));
         if max_tokens < 3 {
             return refuse("max_tokens must leave room for a token between [CLS] and [SEP]");
@@ -72,7 +75,7 @@ impl Tokenizer {
         inner.set_encode_special_tokens(true);
         let added = inner.get_added_tokens_decoder();
         let largest = inner.get_vocab(false).into_values().chain(added.into_keys()).max().unwrap_or(0);
-        Ok(Tokenizer { inner, cls, sep, largest, max_tokens })
+        Ok(Tokenizer { inner, cls, sep, largest, max_tokens, preparation })
     }
 
     /// Checks that an encoder with `vocab_size` embeddings has one for each token.
@@ -94,6 +97,11 @@ impl Tokenizer {
         self.max_tokens
     }
 
+    /// Prepares a text, as [`encode`](Self::encode) does first.
+    pub fn clean(&self, text: &str) -> Cleaned {
+        self.preparation.clean(text, &|word| self.inner.token_to_id(word))
+    }
+
     /// Cleans a text, splits it into WordPieces and cuts it off at `max_tokens`.
     ///
     /// # Errors
@@ -102,7 +110,7 @@ impl Tokenizer {
         if text.len() > MAX_TEXT_BYTES {
             return Err(TextError::TooLong { bytes: text.len(), limit: MAX_TEXT_BYTES });
         }
-        let cleaned = clean(text);
+        let cleaned = self.clean(text);
         let encoded = self.run(&cleaned.text)?;
         let read = encoded.len().min(self.max_tokens - 2);
         let original =
@@ -242,7 +250,7 @@ mod tests {
 
     /// A BERT's `tokenizer.json` with a handful of words.
     fn small(max_tokens: usize) -> Tokenizer {
-        Tokenizer::from_json(small_json().to_string(), max_tokens).unwrap()
+        Tokenizer::from_json(small_json().to_string(), max_tokens, 1).unwrap()
     }
 
     fn small_json() -> serde_json::Value {
@@ -328,7 +336,7 @@ mod tests {
         let refused = |path: &str, value: serde_json::Value| {
             let mut json = small_json();
             *json.pointer_mut(path).unwrap() = value;
-            let error = Tokenizer::from_json(json.to_string(), 8).unwrap_err();
+            let error = Tokenizer::from_json(json.to_string(), 8, 1).unwrap_err();
             assert_eq!(error.code(), "bad-tokenizer", "{path}");
         };
         refused("/normalizer", serde_json::Value::Null);
@@ -351,11 +359,11 @@ mod tests {
         let mut json = small_json();
         json["decoder"] = serde_json::json!({"type": "WordPiece", "prefix": 7});
         json["truncation"] = serde_json::json!({"direction": "Up"});
-        assert!(Tokenizer::from_json(json.to_string(), 8).is_ok());
+        assert!(Tokenizer::from_json(json.to_string(), 8, 1).is_ok());
         for json in ["", "{}", "[1]", "\u{0}"] {
-            assert!(Tokenizer::from_json(json, 8).is_err(), "{json:?}");
+            assert!(Tokenizer::from_json(json, 8, 1).is_err(), "{json:?}");
         }
-        assert!(Tokenizer::from_json(small_json().to_string(), 2).is_err());
+        assert!(Tokenizer::from_json(small_json().to_string(), 2, 1).is_err());
     }
 
     #[test]

@@ -103,7 +103,7 @@ impl BaseEncoders {
             labels,
         };
         config.check()?;
-        Tokenizer::from_json(&tokenizer, config.max_tokens)
+        Tokenizer::from_json(&tokenizer, config.max_tokens, config.text_preparation)
             .and_then(|tokenizer| tokenizer.check_vocab(config.text.vocab_size))
             .context("the text encoder's")?;
         Ok(BaseEncoders { config, tokenizer, text, image, heads })

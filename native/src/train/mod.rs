@@ -162,7 +162,7 @@ impl Training {
     fn text_stage(&mut self, parameters: &Parameters, resume: bool) -> Result<()> {
         let Some(section) = self.config.text.clone() else { return Ok(()) };
         let max_tokens = section.max_tokens.unwrap_or(self.model.max_tokens);
-        let tokenizer = Tokenizer::from_json(&self.tokenizer, max_tokens)?;
+        let tokenizer = Tokenizer::from_json(&self.tokenizer, max_tokens, self.model.text_preparation)?;
         let parameters = parameters
             .with_frozen(Frozen::new(section.learning.freeze.iter().cloned().chain(["image.*".into()])));
         let task = TextStage::new(&section, &self.model, &tokenizer, &parameters, &self.device)?;
@@ -309,7 +309,8 @@ impl Training {
     /// What the encoders say of the rows.
     fn encoded(&self, rows: &[PairRow], parameters: &Parameters) -> Result<Encoded> {
         let section = &self.config.fusion;
-        let tokenizer = Tokenizer::from_json(&self.tokenizer, self.model.max_tokens)?;
+        let tokenizer =
+            Tokenizer::from_json(&self.tokenizer, self.model.max_tokens, self.model.text_preparation)?;
         let maker = FeatureMaker {
             config: &self.model,
             parameters,

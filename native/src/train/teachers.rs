@@ -64,7 +64,7 @@ fn ask(dir: &Path, rows: &[PairRow], folder: &Path, device: &Device) -> Result<[
     let parameters = Parameters::new(0, Frozen::new(["*".to_owned()]));
     parameters.insert_all("", checkpoint.tensors, device)?;
     let config = &checkpoint.config;
-    let tokenizer = Tokenizer::from_json(&checkpoint.tokenizer, config.max_tokens)?;
+    let tokenizer = Tokenizer::from_json(&checkpoint.tokenizer, config.max_tokens, config.text_preparation)?;
     let maker = FeatureMaker { config, parameters: &parameters, tokenizer: &tokenizer, device, folder };
     let (text, image) = (maker.text(rows, false)?, maker.kept_image(rows, 1)?);
     let fusion = Fusion::load(parameters.builder(device), &config.fusion, &model::Parameters::new(config))?;

@@ -34,7 +34,11 @@ pub struct Text {
 /// # Errors
 /// When the bundle's tokenizer splits one of the words.
 pub fn texts(prepared: &Prepared, tokens: usize) -> Result<Vec<Text>> {
-    let tokenizer = Tokenizer::from_json(&prepared.tokenizer, prepared.config.max_tokens)?;
+    let tokenizer = Tokenizer::from_json(
+        &prepared.tokenizer,
+        prepared.config.max_tokens,
+        prepared.config.text_preparation,
+    )?;
     (0..TEXTS)
         .map(|number| {
             let words = WORDS.iter().cycle().skip(number * 7).take(tokens - 2);

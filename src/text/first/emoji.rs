@@ -1,6 +1,6 @@
 //! Emoji and emoticons as words. BERT's vocabulary has nearly no emoji: unnamed, each would be the same `[UNK]`.
 
-use super::aligned::Unit;
+use super::super::aligned::Unit;
 
 /// The longest emoji in characters: four people, their skin tones and joiners; a flag of a region has 7.
 const LONGEST: usize = 12;
@@ -207,7 +207,7 @@ fn without_gender(emoji: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::aligned::decode;
+    use super::super::decode::decode;
     use super::*;
 
     fn named(text: &str) -> Option<String> {

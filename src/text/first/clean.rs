@@ -10,8 +10,11 @@
 //! - Curly quotes, and accents in the place of apostrophes, become straight ones; white space and control characters become
 //!   one space; zero-width characters are dropped.
 
-use super::aligned::{Cleaned, Unit, decode};
-use super::emoji::{self, Pictograph};
+use super::super::aligned::{Cleaned, Unit};
+use super::{
+    decode::decode,
+    emoji::{self, Pictograph},
+};
 
 /// Prepares a text for the tokenizer. Linear in the length of the text.
 pub fn clean(text: &str) -> Cleaned {

@@ -1,0 +1,8 @@
+//! The first text preparation, which the models of release 0.1 were trained with. Nothing in it may change: when no
+//! supported bundle names it any more, this folder goes.
+
+mod clean;
+mod decode;
+mod emoji;
+
+pub(super) use clean::clean;
