@@ -13,8 +13,8 @@ const TEXTS: [&str; 4] = [
 
 /// Reads the bytes as a tokenizer.
 pub fn run(bytes: &[u8]) {
-    for max_tokens in [2, 3, 16] {
-        let tokenizer = match Tokenizer::from_json(bytes, max_tokens) {
+    for (max_tokens, preparation) in [(2, 1), (3, 1), (16, 2), (16, 3)] {
+        let tokenizer = match Tokenizer::from_json(bytes, max_tokens, preparation) {
             Ok(tokenizer) => tokenizer,
             Err(error) => {
                 assert!(!error.to_string().is_empty());
