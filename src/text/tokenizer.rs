@@ -1,4 +1,14 @@
 //! From a text to WordPiece ids: limit, clean-up, tokenization, truncation, and the way back to the text's words.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
 
 use std::ops::Range;
 
@@ -112,11 +122,11 @@ impl Tokenizer {
         }
         let cleaned = self.clean(text);
         let encoded = self.run(&cleaned.text)?;
-        let read = encoded.len().min(self.max_tokens - 2);
-        let original =
-            encoded.get_offsets()[..read].iter().map(|&(start, end)| Some(cleaned.original(start..end)));
+        let read = encoded.len().min(self.max_tokens.saturating_sub(2));
+        let offsets = encoded.get_offsets().iter().take(read);
+        let original = offsets.map(|&(start, end)| Some(cleaned.original(start..end)));
         Ok(Encoding {
-            ids: self.framed(&encoded.get_ids()[..read]),
+            ids: self.framed(encoded.get_ids().get(..read).unwrap_or_default()),
             words: std::iter::once(None).chain(original).chain([None]).collect(),
             truncated: read < encoded.len(),
         })
