@@ -1,4 +1,14 @@
 //! Reading the two modalities of a post from files, never more of them than the model is willing to look at.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
 
 use std::{
     fs::File,

@@ -1,6 +1,6 @@
 //! `mixed-feelings predict`: reads one post, or a file of posts.
 
-mod posts;
+pub mod posts;
 mod show;
 
 use std::{

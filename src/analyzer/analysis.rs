@@ -40,8 +40,8 @@ impl Scores {
 
     /// The most probable class; the earlier one on a tie.
     pub fn class(&self) -> usize {
-        let p = &self.probabilities;
-        (1..p.len()).fold(0, |best, class| if p[class] > p[best] { class } else { best })
+        let p = self.probabilities.iter().enumerate();
+        p.reduce(|best, next| if next.1 > best.1 { next } else { best }).map_or(0, |(class, _)| class)
     }
 
     /// The name of the most probable class.

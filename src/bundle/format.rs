@@ -61,7 +61,7 @@ impl Header {
         let end = self.announced_bytes();
         Metadata::new(None, in_file_order).map_err(|e| BundleError::Header(e.to_string()))?;
         if end < data_bytes {
-            let spare = data_bytes - end;
+            let spare = data_bytes.saturating_sub(end);
             return Err(BundleError::Header(format!("{spare} bytes at the end belong to no tensor")));
         }
         Ok(())

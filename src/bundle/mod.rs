@@ -15,6 +15,17 @@
 //! [`Bundle::check_all_read`] refuses tensors that nobody asked for. Whoever fetches
 //! a file checks its SHA-256; this reader does not rely on that. [`crate::model`] knows what the tensors mean, and
 //! [`crate::guides::bundle_format`] walks through a file byte by byte.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
 
 mod format;
 mod read;

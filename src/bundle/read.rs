@@ -38,7 +38,7 @@ impl Bundle {
     /// number.
     pub fn parse(bytes: Vec<u8>) -> Result<Self, BundleError> {
         let (header, data_start) = read_header(&bytes)?;
-        let data_bytes = bytes.len() - data_start;
+        let data_bytes = bytes.len().saturating_sub(data_start);
         let announced = header.announced_bytes();
         if data_bytes < announced {
             return Err(BundleError::Truncated {
@@ -50,7 +50,9 @@ impl Bundle {
         let place = |(name, info): (String, TensorInfo)| {
             let (start, end) = info.data_offsets;
             let read = AtomicBool::new(false);
-            (name, Tensor { start: start + data_start, end: end + data_start, info, read })
+            // Within the file, as was checked.
+            let (start, end) = (start.saturating_add(data_start), end.saturating_add(data_start));
+            (name, Tensor { start, end, info, read })
         };
         let Header { metadata, tensors } = header;
         let tensors = tensors.into_iter().map(place).collect();
@@ -94,8 +96,8 @@ impl Bundle {
     pub fn f32(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, BundleError> {
         let (chunks, _) = self.slice(name, DType::F32, shape)?.as_chunks::<4>();
         let values: Vec<f32> = chunks.iter().map(|b| f32::from_le_bytes(b.map(|byte| byte as u8))).collect();
-        match values.iter().position(|value| !value.is_finite()) {
-            Some(index) => Err(BundleError::NotFinite { name: name.into(), index, value: values[index] }),
+        match values.iter().enumerate().find(|(_, value)| !value.is_finite()) {
+            Some((index, &value)) => Err(BundleError::NotFinite { name: name.into(), index, value }),
             None => Ok(values),
         }
     }
@@ -159,7 +161,7 @@ fn read_header(bytes: &[u8]) -> Result<(Header, usize), BundleError> {
     }
     let length = length as usize;
     let Some(json) = rest.get(..length) else {
-        let expected = (LENGTH_BYTES + length) as u64;
+        let expected = LENGTH_BYTES.saturating_add(length) as u64;
         return Err(match rest.first() {
             Some(b'{') | None => BundleError::Truncated { expected, found: bytes.len() as u64 },
             Some(_) => BundleError::NotABundle("it does not start with a safetensors header".into()),
@@ -178,7 +180,7 @@ fn read_header(bytes: &[u8]) -> Result<(Header, usize), BundleError> {
     if version != VERSION {
         return Err(BundleError::Version { found: version.into() });
     }
-    Ok((header, LENGTH_BYTES + length))
+    Ok((header, LENGTH_BYTES.saturating_add(length)))
 }
 
 fn require<'a>(metadata: &'a BTreeMap<String, String>, key: &str) -> Result<&'a str, BundleError> {

@@ -103,10 +103,10 @@ impl BundleWriter {
         tensors.sort_by_key(|(_, tensor)| std::cmp::Reverse(tensor.dtype));
 
         let mut header = BTreeMap::from([(METADATA, Entry::Metadata(&self.metadata))]);
-        let mut end = 0;
+        let mut end = 0_usize;
         for (name, tensor) in &tensors {
             let start = end;
-            end += tensor.bytes.len();
+            end = start.saturating_add(tensor.bytes.len());
             let shape = tensor.shape.clone();
             let entry = TensorInfo { dtype: tensor.dtype, shape, data_offsets: (start, end) };
             header.insert(name, Entry::Tensor(entry));
@@ -121,7 +121,7 @@ impl BundleWriter {
             )));
         }
 
-        let mut file = Vec::with_capacity(LENGTH_BYTES + header.len() + end);
+        let mut file = Vec::with_capacity(LENGTH_BYTES.saturating_add(header.len()).saturating_add(end));
         file.extend((header.len() as u64).to_le_bytes());
         file.append(&mut header);
         for (_, mut tensor) in tensors {

@@ -1,4 +1,14 @@
 //! A BERT's `config.json`, as Hugging Face writes it.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,14 @@
 //! How text and image are fused.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,14 @@
 //! Which image encoder, and what it expects to see.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,14 @@
 //! The classes of a model, as its bundle lists them.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
 
 use std::sync::{Arc, LazyLock};
 
@@ -58,7 +68,7 @@ impl Labels {
         require((2..=MOST).contains(&count), "labels", count, "must be 2 to 1000 of them")?;
         for (i, Label { name, polarity }) in labels.iter().enumerate() {
             require(!name.trim().is_empty(), "labels", i, "has no name")?;
-            let new = labels[..i].iter().all(|label| label.name != *name);
+            let new = labels.iter().take(i).all(|label| label.name != *name);
             require(new, "labels", name, "is there twice")?;
             let sound = (-1.0..=1.0).contains(polarity);
             require(sound, "labels", format!("{name} {polarity}"), "the polarity must be within -1..=1")?;
@@ -108,8 +118,8 @@ impl Labels {
 
     /// The class whose polarity is nearest to `polarity`, the first of several.
     pub fn nearest(&self, polarity: f32) -> usize {
-        let apart = |class: usize| (self.0[class].polarity - polarity).abs();
-        (1..self.len()).fold(0, |best, class| if apart(class) < apart(best) { class } else { best })
+        let apart = self.0.iter().map(|label| (label.polarity - polarity).abs()).enumerate();
+        apart.reduce(|best, next| if next.1 < best.1 { next } else { best }).map_or(0, |(class, _)| class)
     }
 
     /// How pleasant, from -1 to 1: `sum of polarity x probability`. For the default set, positive minus negative.
@@ -121,14 +131,15 @@ impl Labels {
     /// How probable it is that two readings point opposite ways: the sum of `a_i b_j |p_i p_j|` over the pairs of labels
     /// whose polarities `p` have opposite signs. For the default set `a(negative) b(positive) + a(positive) b(negative)`.
     pub fn opposition(&self, a: &[f32], b: &[f32]) -> f32 {
-        self.opposed().fold(0.0, |sum, (i, j, weight)| sum + a[i] * b[j] * weight)
+        let of = |scores: &[f32], class: usize| scores.get(class).copied().unwrap_or(0.0);
+        self.opposed().fold(0.0, |sum, (i, j, weight)| sum + of(a, i) * of(b, j) * weight)
     }
 
     /// The pairs of classes with polarities of opposite signs, and the product of their magnitudes.
     pub fn opposed(&self) -> impl Iterator<Item = (usize, usize, f32)> + '_ {
-        let pairs = (0..self.len()).flat_map(|i| (0..self.len()).map(move |j| (i, j)));
+        let pairs = self.0.iter().enumerate();
         pairs
-            .map(|(i, j)| (i, j, -self.0[i].polarity * self.0[j].polarity))
+            .flat_map(|(i, a)| self.0.iter().enumerate().map(move |(j, b)| (i, j, -a.polarity * b.polarity)))
             .filter(|&(.., weight)| weight > 0.0)
     }
 }

@@ -1,4 +1,14 @@
 //! A model in a bundle: how its configuration and its parameters are stored, read back and checked.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
 
 use std::borrow::Cow;
 
@@ -174,7 +184,9 @@ impl RangeParameter {
     /// [`BundleError::WrongValue`] when they are not, else as [`LinearParameter::read`].
     pub fn read(&self, bundle: &Bundle) -> Result<(f32, u8), BundleError> {
         let values = bundle.f32(&self.name, &[2])?;
-        let (scale, zero_point) = (values[0], values[1]);
+        let &[scale, zero_point] = values.as_slice() else {
+            return Err(BundleError::MissingTensor(self.name.clone()));
+        };
         let sound =
             scale >= f32::MIN_POSITIVE && (0.0..=127.0).contains(&zero_point) && zero_point.fract() == 0.0;
         if !sound {
@@ -211,7 +223,7 @@ impl Temperatures {
     /// # Errors
     /// As [`of_bundle`](Self::of_bundle).
     pub fn read(bundle: &Bundle, name: &str) -> Result<f32, BundleError> {
-        let value = bundle.f32(name, &[1])?[0];
+        let value = bundle.f32(name, &[1])?.first().copied().unwrap_or(f32::NAN);
         if Self::is_sound(value) {
             return Ok(value);
         }
@@ -222,7 +234,7 @@ impl Temperatures {
 
 fn table<'a>(bundle: &'a Bundle, name: &str, shape: &[usize]) -> Result<Table<'a>, BundleError> {
     let levels = bundle.i8(&format!("{name}.weight"), shape)?;
-    Ok(Table { levels, scale: bundle.f32(&format!("{name}.scale"), &shape[..1])? })
+    Ok(Table { levels, scale: bundle.f32(&format!("{name}.scale"), shape.get(..1).unwrap_or_default())? })
 }
 
 #[cfg(test)]

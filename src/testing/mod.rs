@@ -158,14 +158,17 @@ pub fn random_bundle(config: &ModelConfig, tokenizer_json: &str, seed: u64) -> R
 
 /// SplitMix64 (Steele et al. 2014).
 #[derive(Clone, Debug)]
-pub(crate) struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
-    pub(crate) fn new(seed: u64) -> Self {
+    /// The numbers that follow from `seed`.
+    pub fn new(seed: u64) -> Self {
         Random(seed)
     }
 
-    pub(crate) fn next(&mut self) -> u64 {
+    /// The next number.
+    #[allow(clippy::should_implement_trait, reason = "it never ends")]
+    pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -174,12 +177,12 @@ impl Random {
     }
 
     /// `len` values within a tenth of `centre`.
-    pub(crate) fn around(&mut self, len: usize, centre: f32) -> Vec<f32> {
+    pub fn around(&mut self, len: usize, centre: f32) -> Vec<f32> {
         (0..len).map(|_| centre + ((self.next() >> 40) as f32 / (1u64 << 24) as f32 - 0.5) * 0.2).collect()
     }
 
     /// A level as trained weights have them: bell-shaped, of standard deviation [`LEVEL_DEVIATION`].
-    pub(crate) fn level(&mut self) -> i8 {
+    pub fn level(&mut self) -> i8 {
         // Four numbers of 0..64, centered.
         let sum: u64 = self.next().to_le_bytes()[..4].iter().map(|&byte| u64::from(byte % 64)).sum();
         (sum as i32 - 126).clamp(-127, 127) as i8

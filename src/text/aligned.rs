@@ -1,4 +1,14 @@
 //! A rewritten text that remembers where each of its parts came from.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
 
 use std::ops::Range;
 

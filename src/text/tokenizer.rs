@@ -1,10 +1,24 @@
 //! From a text to WordPiece ids: limit, clean-up, tokenization, truncation, and the way back to the text's words.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
 
 use std::ops::Range;
 
 use serde::Deserialize;
 use serde_json::Value;
-use tokenizers::{ModelWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper};
+use tokenizers::{
+    AddedToken, Model as _, TokenizerImpl, decoders::wordpiece::WordPiece as WordPieceDecoder,
+    models::wordpiece::WordPiece, normalizers::BertNormalizer, pre_tokenizers::bert::BertPreTokenizer,
+    processors::bert::BertProcessing,
+};
 
 use super::{Cleaned, Preparation, TextError};
 
@@ -14,10 +28,13 @@ pub const MAX_TEXT_BYTES: usize = 100_000;
 /// Longer words are one unknown token; BERT's own limit is 100. WordPiece takes quadratic time below it.
 const MAX_WORD: usize = 1000;
 
+/// A BERT's parts; those behind the model are never set.
+type Inner = TokenizerImpl<WordPiece, BertNormalizer, BertPreTokenizer, BertProcessing, WordPieceDecoder>;
+
 /// A BERT's tokenizer, as its `tokenizer.json` describes it.
 #[derive(Clone, Debug)]
 pub struct Tokenizer {
-    inner: tokenizers::Tokenizer,
+    inner: Inner,
     cls: u32,
     sep: u32,
     largest: u32,
@@ -36,40 +53,38 @@ impl Tokenizer {
     pub fn from_json(json: impl AsRef<[u8]>, max_tokens: usize, preparation: u32) -> Result<Self, TextError> {
         let preparation = Preparation::of(preparation)?;
         let refuse = |reason: &str| Err(TextError::Tokenizer(reason.into()));
-        let mut inner =
-            tokenizers::Tokenizer::from_bytes(&json).map_err(|e| TextError::Tokenizer(e.to_string()))?;
         if max_tokens < 3 {
             return refuse("max_tokens must leave room for a token between [CLS] and [SEP]");
         }
-        let ModelWrapper::WordPiece(model) = inner.get_model() else {
-            return refuse("the model must be WordPiece, as a BERT's is");
-        };
+        let wrong = |error: &dyn std::fmt::Display| TextError::Tokenizer(error.to_string());
+        let document: Document = serde_json::from_slice(json.as_ref()).map_err(|e| wrong(&e))?;
+        let is = |part: &Value, kind: &str| part.get("type").and_then(Value::as_str) == Some(kind);
+        let Document { model, .. } = &document;
         if model.max_input_chars_per_word > MAX_WORD {
             return refuse("max_input_chars_per_word is above 1000");
         }
-        let vocab = inner.get_vocab(false);
-        if !vocab.contains_key(&model.unk_token) {
+        if model.token_to_id(&model.unk_token).is_none() {
             return refuse("the vocabulary has no token for unknown words");
         }
-        let (Some(&cls), Some(&sep)) = (vocab.get("[CLS]"), vocab.get("[SEP]")) else {
+        let (Some(cls), Some(sep)) = (model.token_to_id("[CLS]"), model.token_to_id("[SEP]")) else {
             return refuse("[CLS] or [SEP] is missing from the vocabulary");
         };
-        if !matches!(inner.get_normalizer(), Some(NormalizerWrapper::BertNormalizer(_)))
-            || !matches!(inner.get_pre_tokenizer(), Some(PreTokenizerWrapper::BertPreTokenizer(_)))
-        {
+        if !is(&document.normalizer, "BertNormalizer") || !is(&document.pre_tokenizer, "BertPreTokenizer") {
             return refuse("the normalizer and pre-tokenizer must be BERT's");
         }
-        let added = inner.get_added_tokens_decoder();
-        let largest = vocab.into_values().chain(added.into_keys()).max().unwrap_or(0);
-        if !Document::read(json.as_ref()).is_some_and(|document| document.is_framed()) {
+        if !document.is_framed() {
             return refuse("the post-processor must put [CLS] in front and [SEP] at the end");
         }
-        // The frame is put around by `run`: the crate's post-processor panics on a malformed template.
-        inner.with_post_processor(None::<PostProcessorWrapper>);
-        inner.with_padding(None);
-        inner.with_truncation(None).map_err(|e| TextError::Tokenizer(e.to_string()))?;
+        let Document { added_tokens, normalizer, model, .. } = document;
+        let normalizer: BertNormalizer = serde_json::from_value(normalizer).map_err(|e| wrong(&e))?;
+        let mut inner = Inner::new(model);
+        inner.with_normalizer(Some(normalizer)).map_err(|e| wrong(&e))?;
+        inner.with_pre_tokenizer(Some(BertPreTokenizer));
+        inner.add_tokens(added_tokens).map_err(|e| wrong(&e))?;
         // A post that says "[SEP]" means these five characters, not the token.
         inner.set_encode_special_tokens(true);
+        let added = inner.get_added_tokens_decoder();
+        let largest = inner.get_vocab(false).into_values().chain(added.into_keys()).max().unwrap_or(0);
         Ok(Tokenizer { inner, cls, sep, largest, max_tokens, preparation })
     }
 
@@ -107,11 +122,11 @@ impl Tokenizer {
         }
         let cleaned = self.clean(text);
         let encoded = self.run(&cleaned.text)?;
-        let read = encoded.len().min(self.max_tokens - 2);
-        let original =
-            encoded.get_offsets()[..read].iter().map(|&(start, end)| Some(cleaned.original(start..end)));
+        let read = encoded.len().min(self.max_tokens.saturating_sub(2));
+        let offsets = encoded.get_offsets().iter().take(read);
+        let original = offsets.map(|&(start, end)| Some(cleaned.original(start..end)));
         Ok(Encoding {
-            ids: self.framed(&encoded.get_ids()[..read]),
+            ids: self.framed(encoded.get_ids().get(..read).unwrap_or_default()),
             words: std::iter::once(None).chain(original).chain([None]).collect(),
             truncated: read < encoded.len(),
         })
@@ -135,17 +150,22 @@ impl Tokenizer {
     }
 }
 
-/// The part of a `tokenizer.json` that the tokenizers crate does not show.
+/// The parts of a `tokenizer.json` that a BERT has. They are read here, and the tokenizer is put together from them: the
+/// tokenizers crate's own reader panics on malformed parts, also on those that no BERT needs.
 #[derive(Deserialize)]
 struct Document {
+    #[serde(default)]
+    added_tokens: Vec<AddedToken>,
+    #[serde(default)]
+    normalizer: Value,
+    #[serde(default)]
+    pre_tokenizer: Value,
+    #[serde(default)]
     post_processor: Value,
+    model: WordPiece,
 }
 
 impl Document {
-    fn read(json: &[u8]) -> Option<Self> {
-        serde_json::from_slice(json).ok()
-    }
-
     /// Whether `[CLS]`, the text and `[SEP]` is what becomes of a text.
     fn is_framed(&self) -> bool {
         let at = |path: &str| self.post_processor.pointer(path).and_then(Value::as_str);
@@ -345,6 +365,11 @@ mod tests {
         refused("/model/max_input_chars_per_word", 100_000.into());
         refused("/model/unk_token", "[NONE]".into());
         refused("/model/vocab", serde_json::json!({"so": 0}));
+        // What no BERT needs is not looked at: the tokenizers crate panics on these.
+        let mut json = small_json();
+        json["decoder"] = serde_json::json!({"type": "WordPiece", "prefix": 7});
+        json["truncation"] = serde_json::json!({"direction": "Up"});
+        assert!(Tokenizer::from_json(json.to_string(), 8, 1).is_ok());
         for json in ["", "{}", "[1]", "\u{0}"] {
             assert!(Tokenizer::from_json(json, 8, 1).is_err(), "{json:?}");
         }

@@ -1,4 +1,14 @@
 //! Posts with a picture: the rows of a `pairs.tsv`.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
 
 use std::path::{Path, PathBuf};
 
@@ -27,7 +37,11 @@ impl Relation {
 
     /// As it is written in a table: `agree`, `one_neutral`, `conflict`.
     pub fn name(self) -> &'static str {
-        ["agree", "one_neutral", "conflict"][self as usize]
+        match self {
+            Relation::Agree => "agree",
+            Relation::OneNeutral => "one_neutral",
+            Relation::Conflict => "conflict",
+        }
     }
 
     /// The relation with this [`name`](Self::name), if there is one.

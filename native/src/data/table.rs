@@ -1,4 +1,14 @@
 //! Tab-separated tables: UTF-8, one header line, no quoting.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
 
 use std::path::{Path, PathBuf};
 
@@ -40,8 +50,10 @@ impl Table {
         let (number, header) =
             lines.next().with_context(|| format!("{}: empty, not even a header", path.display()))?;
         let header = cells(path, number, header)?;
-        if let Some(name) =
-            header.iter().enumerate().find_map(|(i, name)| header[..i].contains(name).then_some(name))
+        if let Some(name) = header
+            .iter()
+            .enumerate()
+            .find_map(|(i, name)| header.iter().take(i).any(|other| other == name).then_some(name))
         {
             bail!("{}: two columns are called `{name}`", path.display());
         }
@@ -107,7 +119,7 @@ pub struct TableRow<'a> {
 impl<'a> TableRow<'a> {
     /// The cell of a column that [`Table::column`] gave.
     pub fn get(&self, column: usize) -> &'a str {
-        &self.cells[column]
+        self.cells.get(column).map_or("", String::as_str)
     }
 
     /// Its line in the file, from 1.

@@ -1,4 +1,14 @@
 //! Texts with a label: the rows of a `--texts` table.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
 
 use std::path::Path;
 

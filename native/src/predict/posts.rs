@@ -1,4 +1,14 @@
 //! A file of posts in, a line of JSON each out.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
 
 use std::{
     io::{BufRead, BufReader, Write},

@@ -10,7 +10,7 @@
 
 mod definitions;
 mod grids;
-mod weights;
+pub mod weights;
 mod words;
 
 use std::{future::Future, pin::pin, task};

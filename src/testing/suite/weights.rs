@@ -1,4 +1,5 @@
-//! The weights of a case: random ones from a seed, written to a bundle and kept for the definition.
+//! The weights of a case: random ones from a seed, written to a bundle and kept for the definition. Public for those who
+//! make cases of their own.
 
 use crate::{
     bundle::{Bundle, BundleError, BundleWriter},
@@ -21,33 +22,44 @@ pub enum Size {
 /// Int8 weights with a scale and a bias for each row.
 #[derive(Clone, Debug)]
 pub struct Weights {
+    /// `[rows, depth]`.
     pub levels: Vec<i8>,
+    /// `[rows]`.
     pub scale: Vec<f32>,
+    /// `[rows]`.
     pub bias: Vec<f32>,
 }
 
 /// A range with its numbers.
 #[derive(Clone, Debug)]
 pub struct Range {
+    /// What it is called.
     pub parameter: RangeParameter,
+    /// What one level is.
     pub scale: f32,
+    /// The level of 0.
     pub zero_point: u8,
 }
 
 /// Collects the weights of a case.
 #[derive(Debug)]
 pub struct Maker {
+    /// Where the numbers come from.
     pub random: Random,
     writer: BundleWriter,
     count: usize,
 }
 
 impl Maker {
+    /// All that it makes follows from `seed`.
     pub fn new(seed: u64) -> Self {
         Maker { random: Random::new(seed), writer: BundleWriter::new(), count: 0 }
     }
 
     /// The bundle of all that was made.
+    ///
+    /// # Errors
+    /// [`BundleError`] when it is none, which is a mistake of the maker.
     pub fn finish(self) -> Result<Bundle, BundleError> {
         Bundle::parse(self.writer.finish()?)
     }
@@ -75,6 +87,10 @@ impl Maker {
         Weights { levels, scale, bias }
     }
 
+    /// A table of embeddings, a row for each of `scale`.
+    ///
+    /// # Errors
+    /// [`BundleError`] when the numbers do not fit the shape.
     pub fn table(
         &mut self,
         width: usize,
@@ -87,6 +103,10 @@ impl Maker {
         Ok(parameter)
     }
 
+    /// A LayerNorm.
+    ///
+    /// # Errors
+    /// [`BundleError`] when the numbers do not fit the shape.
     pub fn norm(
         &mut self,
         weight: &[f32],
@@ -100,6 +120,10 @@ impl Maker {
         Ok(parameter)
     }
 
+    /// A linear layer.
+    ///
+    /// # Errors
+    /// [`BundleError`] when the numbers do not fit the shape.
     pub fn linear(&mut self, inputs: usize, weights: &Weights) -> Result<LinearParameter, BundleError> {
         let outputs = weights.scale.len();
         let parameter =
@@ -108,7 +132,10 @@ impl Maker {
         Ok(parameter)
     }
 
-    /// `spec.name` and `spec.norm` are chosen here.
+    /// A convolution; `spec.name` and `spec.norm` are chosen here.
+    ///
+    /// # Errors
+    /// [`BundleError`] when the numbers do not fit the shape.
     pub fn conv(&mut self, spec: &ConvSpec, weights: &Weights) -> Result<ConvParameter, BundleError> {
         let name = self.name("conv");
         let spec = ConvSpec { name: name.clone(), norm: format!("{name}.norm"), ..spec.clone() };
@@ -118,6 +145,9 @@ impl Maker {
     }
 
     /// The range of a grid, or of pixels.
+    ///
+    /// # Errors
+    /// [`BundleError`] when the numbers do not fit the shape.
     pub fn range(&mut self, scale: f32, zero_point: u8, of_pixels: bool) -> Result<Range, BundleError> {
         let name = self.name("range");
         self.writer.f32(&name, &[2], &[scale, f32::from(zero_point)])?;

@@ -62,8 +62,10 @@ const STEPS: &[Step] = &[
     Step { name: "lints-wasm", about: "clippy on the browser build", run: lints_wasm },
     Step { name: "lints-arm", about: "clippy on the library for 64-bit Arm", run: lints_arm },
     Step { name: "docs", about: "the library's documentation, without a warning", run: docs },
+    Step { name: "deny", about: "licences, sources and doubles of what is depended on", run: deny },
     Step { name: "pack", about: "build the npm package", run: package },
     Step { name: "rust", about: "Rust tests", run: rust },
+    Step { name: "miri", about: "the bundle reader and the kernels' unsafe code in Miri", run: miri },
     Step { name: "suite-wasm", about: "every operation on wasm's instruction sets", run: suite_wasm },
     Step { name: "suite-arm", about: "every operation on 64-bit Arm's, emulated", run: suite_arm },
     Step { name: "onnx", about: "the ONNX files in onnxruntime and onnxruntime-web", run: onnx },
@@ -158,6 +160,27 @@ fn docs(sh: &Shell) -> Result<()> {
     Ok(doc.env("RUSTDOCFLAGS", "-D warnings").run()?)
 }
 
+/// Left out where cargo-deny is not installed; known weaknesses are asked for where their list can be fetched.
+fn deny(sh: &Shell) -> Result<()> {
+    if cmd!(sh, "cargo deny --version").quiet().ignore_stdout().ignore_stderr().run().is_err() {
+        println!("left out: cargo-deny is not installed (cargo install --locked cargo-deny)");
+        return Ok(());
+    }
+    for manifest in ["Cargo.toml", "tests/fuzz/Cargo.toml", "tests/bench/wasm/Cargo.toml"] {
+        let check = |what: &[&str]| {
+            let options = ["--manifest-path", manifest, "--locked", "check", "--config", ".cargo/deny.toml"];
+            cargo(sh).arg("deny").args(options).args(what)
+        };
+        check(&["bans", "licenses", "sources"]).run()?;
+        let fetched = cargo(sh).args(["deny", "--manifest-path", manifest, "fetch", "db"]);
+        match fetched.quiet().ignore_stderr().run() {
+            Ok(()) => check(&["advisories"]).run()?,
+            Err(_) => println!("left out: the list of known weaknesses cannot be fetched"),
+        }
+    }
+    Ok(())
+}
+
 fn package(_: &Shell) -> Result<()> {
     // The browser tests hold the int8 path to the float model, which the package does not ship.
     pack::build(&pack::Args { reference: true, force: false })?;
@@ -166,6 +189,25 @@ fn package(_: &Shell) -> Result<()> {
 
 fn rust(sh: &Shell) -> Result<()> {
     Ok(cargo(sh).args(["test", "--locked", "--workspace"]).run()?)
+}
+
+/// Left out where there is no nightly toolchain with Miri. AVX2 is compiled in, because Miri is asked for no processor's features.
+fn miri(sh: &Shell) -> Result<()> {
+    if cmd!(sh, "cargo +nightly miri --version").quiet().ignore_stdout().ignore_stderr().run().is_err() {
+        println!("left out: Miri is not installed (rustup component add --toolchain nightly miri rust-src)");
+        return Ok(());
+    }
+    let test = ["+nightly", "miri", "test", "--locked", "--package", "mixed-feelings", "--lib"];
+    let features = ["--no-default-features", "--features", "testing", "--"];
+    let folder = tools::target_folder()?.join("miri");
+    for flags in ["", "-Ctarget-feature=+avx2"] {
+        if !flags.is_empty() && !cfg!(target_arch = "x86_64") {
+            continue;
+        }
+        let test = cargo(sh).args(test).args(features).args(MIRI_TESTS).env("CARGO_TARGET_DIR", &folder);
+        test.env("RUSTFLAGS", flags).env("MIRIFLAGS", "-Zmiri-disable-isolation").run()?;
+    }
+    Ok(())
 }
 
 /// The library's own tests run the suite on the instruction sets of this machine.

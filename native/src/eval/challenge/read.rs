@@ -1,4 +1,14 @@
 //! Reading a challenge's folder. Everything in it is checked before a model is asked.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
 
 use std::{collections::HashSet, path::Path};
 

@@ -1,0 +1,67 @@
+//! A file of weights from anyone: read, made a model of, and asked.
+
+use mixed_feelings::{Analyzer, Bundle, Post, analyzer::ImageInput, image::Picture};
+use serde_json::Value;
+
+use crate::{TEXT, check};
+
+/// The largest bundle that [`filled`] makes.
+const MOST_BYTES: usize = 8 << 20;
+
+/// The bytes as they are, and with the weights that their header announces put behind it: an input of a few kilobytes
+/// then reaches everything that comes after the weights are read.
+pub fn run(bytes: &[u8]) {
+    ask(bytes.to_vec());
+    if let Some(bytes) = filled(bytes) {
+        ask(bytes);
+    }
+}
+
+fn ask(bytes: Vec<u8>) {
+    if let Ok(bundle) = Bundle::parse(bytes.clone()) {
+        for (name, _, shape) in bundle.tensors() {
+            let _ = (bundle.i8(name, shape), bundle.f32(name, shape));
+        }
+        assert!(bundle.check_all_read().is_ok(), "every tensor is either I8 or F32");
+    }
+    match Analyzer::from_bundle(bytes) {
+        Ok(mut analyzer) => {
+            let picture = Picture::from_rgb(5, 4, (0..60).map(|i| i * 4).collect()).expect("60 bytes");
+            let image = Some(ImageInput::Picture(&picture));
+            check(analyzer.analyze(Post { text: Some(TEXT), image }));
+            check(analyzer.analyze(Post { text: Some(TEXT), image: None }));
+            check(analyzer.analyze(Post { text: None, image }));
+        }
+        Err(error) => assert!(!error.code().is_empty() && !error.to_string().is_empty()),
+    }
+}
+
+/// The bundle with all the bytes that its header asks for: what is missing of them are usual weights.
+pub fn filled(bytes: &[u8]) -> Option<Vec<u8>> {
+    let (length, rest) = bytes.split_first_chunk::<8>()?;
+    let length = usize::try_from(u64::from_le_bytes(*length)).ok()?;
+    let header: Value = serde_json::from_slice(rest.get(..length)?).ok()?;
+    let mut filled = bytes.to_vec();
+    for (name, tensor) in header.as_object()? {
+        let offset = |i: usize| Some(tensor.get("data_offsets")?.get(i)?.as_u64()? as usize);
+        let (Some(start), Some(end)) = (offset(0), offset(1)) else { continue };
+        if start > end || end > MOST_BYTES {
+            return None;
+        }
+        let from = (8 + length + start).max(bytes.len());
+        let to = 8 + length + end;
+        if filled.len() < to {
+            filled.resize(to, 0);
+        }
+        let is_float = tensor.get("dtype").and_then(Value::as_str) == Some("F32");
+        let number: f32 = if name.ends_with(".scale") { 1.0 / 256.0 } else { 1.0 };
+        let missing = filled.get_mut(from..to).unwrap_or_default().iter_mut();
+        for (byte, place) in missing.zip(from - 8 - length - start..) {
+            *byte = match is_float {
+                true => number.to_le_bytes()[place % 4],
+                false => (place * 37 % 251) as u8,
+            };
+        }
+    }
+    Some(filled)
+}
