@@ -9,7 +9,9 @@ import { snapshot, type Bitmap, type Pixels } from './snapshot.js';
 /** Some browsers look at the type and not at the bytes; the bytes say what the type should be. */
 const TYPES: Readonly<Record<string, string>> = {
   AVIF: 'image/avif',
+  CUR: 'image/x-icon',
   HEIC: 'image/heic',
+  HEIF: 'image/heif',
   ICO: 'image/x-icon',
   'JPEG 2000': 'image/jp2',
   'JPEG XL': 'image/jxl',
