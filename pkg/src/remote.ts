@@ -100,27 +100,33 @@ class Thread {
   }
 }
 
-function open(
+async function open(
   thread: Thread,
   options: EngineOptions,
   onProgress: (progress: Progress) => void,
   signal: AbortSignal | undefined,
 ): Promise<Opened> {
-  const silent = new NoWorkerError(`it did not say anything for ${options.patience} ms`);
-  return new Promise<Opened>((resolve, reject) => {
-    const stops = [onAbort(signal, () => reject(signal?.reason)), after(options.patience, () => reject(silent))];
-    thread.died = reject;
-    thread.heard = (response) => {
-      if (response.type === 'hello') {
-        stops[1]?.();
-        // Only now, so that nothing is sent to a worker that never comes up.
-        thread.post({ type: 'open', options });
-      } else if (response.type === 'progress') onProgress(response.progress);
-      else if (response.type === 'opened') resolve(response.opened);
-      else if (response.type === 'not-opened') reject(fromMessage(response.error));
-      if (response.type === 'opened') stops.forEach((stop) => stop());
-    };
-  });
+  let forget = () => {};
+  let said = () => {};
+  try {
+    return await new Promise<Opened>((resolve, reject) => {
+      forget = onAbort(signal, () => reject(signal?.reason));
+      said = after(options.patience, () => reject(new NoWorkerError(`it did not say anything for ${options.patience} ms`)));
+      thread.died = reject;
+      thread.heard = (response) => {
+        if (response.type === 'hello') {
+          said();
+          // Only now, so that nothing is sent to a worker that never comes up.
+          thread.post({ type: 'open', options });
+        } else if (response.type === 'progress') onProgress(response.progress);
+        else if (response.type === 'opened') resolve(response.opened);
+        else if (response.type === 'not-opened') reject(fromMessage(response.error));
+      };
+    });
+  } finally {
+    forget();
+    said();
+  }
 }
 
 interface Pending {
