@@ -7,7 +7,6 @@ import { createReading } from './reading.js';
 import { kindly, megabytes } from './sentences.js';
 
 const TYPING_PAUSE = 140; // ms without a key before a half-written post is read
-const GONE = ['crashed', 'disposed', 'worker-failed']; // codes after which the model must be loaded anew
 const EMPTY = 'Waiting for a post.';
 
 const $ = (id) => document.getElementById(id);
@@ -46,9 +45,7 @@ async function read() {
   } catch (error) {
     composer.unmark();
     reading.wait('Nothing could be read here.');
-    const gone = GONE.includes(error?.code);
-    if (gone) ask = null;
-    showTrouble(error, gone ? start : undefined);
+    showTrouble(error, error?.retriable ? read : undefined);
   } finally {
     reading.busy(false);
   }

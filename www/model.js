@@ -9,6 +9,8 @@ import { createAnalyzer } from './pkg/dist/index.js';
  */
 export async function loadModel(onProgress) {
   const analyzer = await createAnalyzer({ onProgress });
+  // The decoder comes with the first picture: this one, so that the page works offline from here on.
+  await analyzer.analyze({ image: new ImageData(8, 8) }).catch(() => {});
   let waiting = null;
   let running = false;
 

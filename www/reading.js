@@ -86,7 +86,7 @@ export function createReading() {
       showScores(analysis);
       showContradiction(analysis.contradiction);
       showWords(analysis);
-      $('timing').textContent = timing(analysis.timings);
+      $('timing').textContent = timing(analysis.timings) + (analysis.incomplete ? ' Parts of the picture are missing.' : '');
       $('details').hidden = false;
     },
 

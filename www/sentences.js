@@ -68,14 +68,15 @@ const KIND = {
   'image-corrupt': 'That picture is damaged and cannot be opened. Try another copy of it.',
   'image-shape': 'That picture has no pixels that could be read. Try another copy of it.',
   'image-fetch': 'The photo could not be fetched. Check the connection and try again.',
+  'image-timeout': 'The photo took too long to arrive. Check the connection and try again.',
   'bundle-fetch': 'The model could not be fetched. Check the connection and try again.',
   'bundle-checksum': `The model did not arrive whole. ${REBUILD}`,
   'bundle-truncated': `The model did not arrive whole. ${REBUILD}`,
   'bundle-memory': 'The model does not fit into the memory at hand. Close other pages and try again.',
   'wasm-fetch': 'The program could not be fetched. Check the connection and try again.',
   unsupported: 'This browser lacks WebAssembly SIMD, which the model needs. A current version of it will do.',
-  crashed: 'The model stopped. It can be started again.',
-  'worker-failed': 'The model could not be started. Try again.',
+  crashed: 'The model stopped at this post, and was started again.',
+  'worker-failed': 'The model stopped, or could not be started. Try again.',
 };
 
 /** An error as a sentence for people; unknown codes fall back to the error's own message. */

@@ -46,6 +46,13 @@ test('both programs give the same answer', { skip: cannotRun }, async () => {
   assert.deepEqual(relaxed.scores, plain.scores);
 });
 
+// Before any runs in this thread: from then on it need not be fetched.
+test('a program that does not arrive is an error that names it', { skip: cannotRun }, async () => {
+  globalThis.fetch = async (url) => new Response('gone', { status: 404, headers: { 'x-url': String(url) } });
+  const opening = createAnalyzer({ bundle: await readBundle(), worker: false, cache: false });
+  await assert.rejects(opening, { code: 'wasm-fetch', message: /engine_bg\.wasm cannot be fetched: the server answers 404/ });
+});
+
 test('a program that cannot be compiled gives way to the next', { skip: cannotRun }, async () => {
   WebAssembly.validate = () => true;
   const compiled = [];
@@ -63,12 +70,6 @@ test('an engine without SIMD is told what is missing', { skip: cannotRun }, asyn
   WebAssembly.validate = () => false;
   const opening = createAnalyzer({ bundle: await readBundle(), worker: false });
   await assert.rejects(opening, { code: 'unsupported', message: /no WebAssembly SIMD/ });
-});
-
-test('a program that does not arrive is an error that names it', { skip: cannotRun }, async () => {
-  globalThis.fetch = async (url) => new Response('gone', { status: 404, headers: { 'x-url': String(url) } });
-  const opening = createAnalyzer({ bundle: await readBundle(), worker: false, cache: false });
-  await assert.rejects(opening, { code: 'wasm-fetch', message: /engine_bg\.wasm cannot be fetched: the server answers 404/ });
 });
 
 /** A GIF of one black pixel. */

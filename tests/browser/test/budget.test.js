@@ -14,7 +14,9 @@ const BUNDLE = `${ROOT}pkg/mixed-feelings-small.safetensors`;
 /** The programs that are shipped; the float model beside them is for tests. */
 const BUILDS = ['simd128', 'relaxed-simd'];
 
-const MOST_JS = 15_000; // bytes of gzip: all of it, the worker's and the bindings of both programs included, of which a page loads one
+// Bytes of gzip: all of it, the worker's and the bindings of both programs included, of which a page loads one. It was
+// 15,000 before pictures had a decoder of their own, limits, timeouts and a browser's help, and engines came up again.
+const MOST_JS = 27_000;
 const MOST_WASM = 1_000_000; // bytes of brotli, each
 const MOST_MEMORY = 1.5 * statSync(BUNDLE).size + 64e6; // bytes of wasm memory, which never shrinks
 
@@ -42,14 +44,14 @@ describe('on the wire', () => {
     );
   });
 
-  for (const build of BUILDS) {
-    it(`the ${build} program is at most ${MOST_WASM} bytes of brotli`, (t) => {
-      const bytes = readFileSync(`${DIST}${build}/engine_bg.wasm`);
+  for (const file of [...BUILDS.map((build) => `${build}/engine_bg.wasm`), 'decoder.wasm']) {
+    it(`${file} is at most ${MOST_WASM} bytes of brotli`, (t) => {
+      const bytes = readFileSync(`${DIST}${file}`);
       const size = brotliCompressSync(bytes).length;
       t.diagnostic(`${size} bytes of brotli, ${bytes.length} raw`);
       assert.ok(
         size <= MOST_WASM,
-        `pkg/dist/${build}/engine_bg.wasm: ${size} bytes of brotli, ${size - MOST_WASM} too many. The profile "wasm" in ` +
+        `pkg/dist/${file}: ${size} bytes of brotli, ${size - MOST_WASM} too many. The profile "wasm" in ` +
           'Cargo.toml and the dependencies\' features there decide; a build without `strip`, in twiggy, shows which function grew',
       );
     });

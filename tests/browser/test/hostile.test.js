@@ -65,7 +65,7 @@ describe('bad input in the browser', () => {
   const bundles = [
     ['missing', { status: 404, body: 'not here' }, 'bundle-fetch', /mixed-feelings-small\.safetensors cannot be fetched.*404/],
     ['empty', bytes(Buffer.alloc(0)), 'not-a-bundle', /bundle: it has 0 bytes/],
-    ['a web page', bytes('<!doctype html><title>Not found</title>'), 'not-a-bundle', /bundle: it does not start with/],
+    ['a web page', bytes('<!doctype html><title>Not found</title>'), 'bundle-fetch', /safetensors: a web page came in place of the file/],
     ['cut in the header', bytes(bundle.subarray(0, 1000)), 'bundle-truncated', /bundle is cut off: \d+ bytes announced, 1000 there/],
     [
       'cut in the weights',
@@ -139,7 +139,7 @@ describe('bad input in the browser', () => {
       ['nothing at all', {}, 'empty-post', /post is empty/],
       ['an empty text', { text: '' }, 'empty-post', /post is empty/],
       ['only white space', { text: ' \n\t\u00a0\u3000' }, 'empty-post', /post is empty/],
-      ['10 MB of text', { text: 'word '.repeat(2_000_000) }, 'text-too-long', /text has 10000000 bytes/],
+      ['10 MB of text', { text: 'word '.repeat(2_000_000) }, 'text-too-long', /text has 10000000 characters/],
       ['no image', { image: Buffer.from('this is no image at all') }, 'not-an-image', /not an image: it begins with 74/],
       ['an empty file', { empty: true }, 'image-empty', /image is empty/],
       ['an image bomb', { image: imageBomb() }, 'image-too-large', /image of 60000x60000 pixels/],

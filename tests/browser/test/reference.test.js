@@ -27,9 +27,14 @@ describe('int8 against float', { skip: !BUILT && 'needs `cargo pack --reference`
       const buffer = new reference.BundleBuffer(bundle.length);
       buffer.append(bundle);
       const engine = new reference.ReferenceEngine(buffer);
+      const { Decoder } = await import('/pkg/dist/decoder.js');
+      const decoder = new Decoder({ cache: false, patience: 60_000 });
+      await decoder.load();
+      const preprocess = JSON.parse(engine.preprocess());
       window.float = (text, image) => {
-        const file = image && Uint8Array.from(atob(image), (c) => c.charCodeAt(0));
-        return JSON.parse(engine.analyze(text, file && reference.Picture.encoded(file)));
+        const decoded = image && decoder.decode(Uint8Array.from(atob(image), (c) => c.charCodeAt(0)), preprocess);
+        const picture = decoded && new reference.Picture(decoded.pixels, decoded.incomplete);
+        return JSON.parse(engine.analyze(text, picture));
       };
     });
   });

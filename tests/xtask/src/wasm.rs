@@ -114,6 +114,8 @@ pub fn outputs(folder: &Path, name: &str) -> [PathBuf; 2] {
 pub fn bind(wasm: Vec<u8>, folder: &Path, name: &str) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     let mut bindgen = Bindgen::new();
-    bindgen.web(true)?.input_bytes(name, wasm).typescript(false).remove_producers_section(true);
+    // So that a program that crashed can be instantiated anew: its bindings are of the whole thread.
+    bindgen.web(true)?.reset_state_function(true);
+    bindgen.input_bytes(name, wasm).typescript(false).remove_producers_section(true);
     bindgen.generate(folder).with_context(|| format!("bindings in {}", folder.display()))
 }

@@ -1,5 +1,7 @@
 // This project's programs, as the package's worker runs them; and the bare register tile of each.
 
+import { Decoder } from '/pkg/dist/decoder.js';
+
 /** The int8 program of a build, or the float model. */
 export async function openOurs(build, name, job, { texts, pictures, jpegs }) {
   const program = await load(`/pkg/dist/${build}/engine`);
@@ -8,18 +10,22 @@ export async function openOurs(build, name, job, { texts, pictures, jpegs }) {
   const buffer = new program.BundleBuffer(bundle.length);
   buffer.append(bundle);
   const engine = new program[name](buffer);
+  const decoder = new Decoder({ cache: false, patience: Infinity });
+  await decoder.load();
+  const preprocess = JSON.parse(engine.preprocess());
   const { kind } = job;
   let turn = 0;
 
   function ask(i) {
     const text = texts.length > 0 ? texts[i % texts.length].text : undefined;
     const began = performance.now();
-    let picture;
-    if (kind === 'jpeg') picture = program.Picture.encoded(jpegs[i % jpegs.length]);
+    let decoded;
+    if (kind === 'jpeg') decoded = decoder.decode(jpegs[i % jpegs.length], preprocess);
     else if (job.picture) {
       const { side } = job.picture;
-      picture = program.Picture.rgba(side, side, new Uint8Array(pictures[i % pictures.length]));
+      decoded = decoder.rgba(new Uint8Array(pictures[i % pictures.length]), side, side, preprocess);
     }
+    const picture = decoded && new program.Picture(decoded.pixels, decoded.incomplete);
     const analysis = JSON.parse(engine.analyze(text, picture));
     const whole = performance.now() - began;
     return { analysis, whole };
