@@ -47,9 +47,11 @@
 //!
 //! | feature | default | what it adds |
 //! |---|---|---|
+//! | `decoders` | yes | the decoders of image files, [`image::decode`]; without them pictures come decoded |
 //! | `float` | yes | the float model in candle: [`inference::float`] to train, [`inference::Reference`] to compare with, [`quantize`] to make a bundle |
 //! | `cuda` | no | the float model on an NVIDIA GPU; needs the CUDA toolkit to build |
 //! | `testing` | no | tiny configurations and bundles of random weights, for tests and benchmarks |
+//! | `web` | no | the bindings for JavaScript, on `wasm32` |
 //!
 //! Without default features the crate reads posts with the quantized model, and does not depend on candle.
 //!
@@ -91,7 +93,7 @@ pub mod quantize;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod text;
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_arch = "wasm32", feature = "web"))]
 pub mod web;
 
 pub use analyzer::{Analysis, Analyzer, Post, Scores};

@@ -99,7 +99,7 @@ fn rounding_adds_little_to_the_shipped_logits() -> Result {
     let config = ModelConfig::of_bundle(&bundle)?;
     let tokenizer = Tokenizer::from_json(tokenizer_json(&bundle)?, config.max_tokens)?;
     let mut int8 = QuantizedModel::load(Cpu::default(), &mut bundle, &config)?;
-    let photo = decode(&fs::read(root.join("www/photos/summer-palace.jpg"))?, &Limits::default())?;
+    let photo = decode(&fs::read(root.join("www/photos/summer-palace.jpg"))?, &Limits::default())?.picture;
     let image = int8.grid(&photo).clone();
     let table = fs::read_to_string(root.join("tests/challenge/texts.tsv"))?;
     let mut roundings = Vec::new();

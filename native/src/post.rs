@@ -22,6 +22,7 @@ pub fn read_image(path: &Path) -> Result<Picture> {
         .and_then(|file| read_at_most(file, limits.max_bytes))
         .with_context(|| format!("image {}", path.display()))?;
     decode(&bytes, &limits)
+        .map(|decoded| decoded.picture)
         .map_err(mixed_feelings::Error::from)
         .with_context(|| format!("image {}", path.display()))
 }

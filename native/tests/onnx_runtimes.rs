@@ -132,7 +132,7 @@ fn real_posts(bundle: &Path) -> Vec<Batch> {
         .map(|text| tokenizer.encode(text).expect("short enough").ids);
     let pictures = ["summer-palace", "dust-bowl-home"].map(|name| {
         let bytes = fs::read(repository().join(format!("www/photos/{name}.jpg"))).expect("a photo");
-        decode(&bytes, &Limits::default()).expect("a picture")
+        decode(&bytes, &Limits::default()).expect("a picture").picture
     });
     Batch::all([&long, &short], pictures)
 }

@@ -7,6 +7,7 @@ import { guard, type Program } from './wasm.js';
 /** A {@link CheckedDestination} in the memory of a program that may still be on its way. */
 export class ProgramBuffer implements CheckedDestination {
   readonly #program: () => Promise<Program>;
+  #loaded: Program | undefined;
   #buffer: BundleBuffer | undefined;
   /** Whether nothing may come any more. */
   #freed = false;
@@ -16,15 +17,16 @@ export class ProgramBuffer implements CheckedDestination {
   }
 
   async begin(length: number | null): Promise<void> {
-    const { BundleBuffer } = await this.#program();
+    const program = (this.#loaded = await this.#program());
     // First, so that the new bytes can lie where the old ones lay.
     this.#buffer?.free();
     this.#buffer = undefined;
-    if (!this.#freed) this.#buffer = guard(() => new BundleBuffer(length ?? 0));
+    if (!this.#freed) this.#buffer = guard(program, () => new program.BundleBuffer(length ?? 0));
   }
 
   append(chunk: Uint8Array): void {
-    guard(() => this.#begun().append(chunk));
+    const buffer = this.#begun();
+    if (this.#loaded) guard(this.#loaded, () => buffer.append(chunk));
   }
 
   sha256(): Promise<ArrayBuffer> {

@@ -1,7 +1,8 @@
 /** The weights: where they are, and whether they arrived whole. */
 
+import { throwIfAborted } from './abort.js';
+import { MixedFeelingsError } from './errors.js';
 import {
-  absolute,
   canCheck,
   checkSha256,
   fetchBytes,
@@ -11,11 +12,13 @@ import {
   type FetchOptions,
   type OnBytes,
 } from './fetch.js';
+import { kindOf, viewOf } from './kinds.js';
+import { absolute } from './url.js';
 
-/** A bundle as {@link loadBundle} takes it; survives a message to a worker. */
+/** A bundle as {@link loadBundle} takes it; survives a message to a worker, as often as one must be opened. */
 export interface BundleSource {
   /** An absolute URL, or the bytes themselves. */
-  readonly from: string | Uint8Array<ArrayBuffer>;
+  readonly from: string | Blob;
   /** Its SHA-256 in hexadecimal digits, or the absolute URL of a file that begins with them. */
   readonly sha256?: { readonly digits: string } | { readonly url: string };
 }
@@ -28,15 +31,21 @@ function defaultBundle(): BundleSource {
 }
 
 /** From the options of `createAnalyzer`. Bytes are copied: the caller's stay the caller's. */
-export function bundleSource(
-  bundle: string | URL | ArrayBuffer | Uint8Array | undefined,
-  digits: string | undefined,
-): BundleSource {
-  const sha256 = digits === undefined ? undefined : { digits };
-  if (bundle === undefined) return sha256 ? { ...defaultBundle(), sha256 } : defaultBundle();
-  const from = bundle instanceof ArrayBuffer ? new Uint8Array(bundle.slice(0)) : bundle;
-  if (from instanceof Uint8Array) return { from: Uint8Array.from(from), ...(sha256 && { sha256 }) };
-  return { from: absolute(from).href, ...(sha256 && { sha256 }) };
+export function bundleSource(bundle: unknown, digits: string | null | undefined): BundleSource {
+  const sha256 = digits == null ? undefined : { digits };
+  if (bundle == null) return sha256 ? { ...defaultBundle(), sha256 } : defaultBundle();
+  return { from: bundleFrom(bundle), ...(sha256 && { sha256 }) };
+}
+
+function bundleFrom(bundle: unknown): string | Blob {
+  const kind = kindOf(bundle);
+  if (kind === 'String' || kind === 'URL') return absolute(bundle as string | URL).href;
+  if (kind === 'ArrayBuffer' || kind === 'Uint8Array') {
+    // The browser keeps what is in a Blob, and the program reads it from there: no copy lies in a heap of JavaScript's.
+    const view = viewOf(bundle as ArrayBuffer | Uint8Array, 'bundle');
+    return new Blob([kindOf(view.buffer) === 'ArrayBuffer' ? (view as Uint8Array<ArrayBuffer>) : view.slice()]);
+  }
+  throw new MixedFeelingsError('bad-input', `bundle is ${kind}: give a URL, an ArrayBuffer or a Uint8Array`);
 }
 
 /** Brings the bundle to its destination, checked where there is something to check against. */
@@ -46,17 +55,22 @@ export async function loadBundle(
   options: FetchOptions,
   onBytes: OnBytes,
 ): Promise<void> {
-  if (from instanceof Uint8Array) {
-    await destination.begin(from.length);
-    destination.append(from);
-    if (sha256 && 'digits' in sha256) await checkSha256(destination, sha256.digits, `the bundle of ${from.length} bytes`);
-    onBytes(from.length, from.length, false);
+  if (typeof from !== 'string') {
+    await readBlob(from, destination);
+    if (sha256 && 'digits' in sha256) await checkSha256(destination, sha256.digits, `the bundle of ${from.size} bytes`);
+    onBytes(from.size, from.size, false);
     return;
   }
   const digits = sha256 && ('digits' in sha256 ? sha256.digits : await publishedSha256(sha256.url, options));
   const url = new URL(from);
   if (digits === undefined) await fetchInto(destination, url, 'bundle-fetch', options, onBytes);
   else await fetchChecked(destination, digits, url, 'bundle-fetch', options, onBytes);
+}
+
+async function readBlob(blob: Blob, destination: CheckedDestination): Promise<void> {
+  await destination.begin(blob.size);
+  const reader = blob.stream().getReader();
+  for (let read = await reader.read(); !read.done; read = await reader.read()) destination.append(read.value);
 }
 
 /**
@@ -69,7 +83,7 @@ async function publishedSha256(url: string, options: FetchOptions): Promise<stri
     const text = new TextDecoder().decode(await fetchBytes(new URL(url), 'bundle-fetch', options));
     return text.trim().split(/\s/, 1)[0] ?? '';
   } catch {
-    options.signal?.throwIfAborted();
+    throwIfAborted(options.signal);
     return undefined;
   }
 }

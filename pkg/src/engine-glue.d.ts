@@ -1,10 +1,8 @@
 /** What wasm-bindgen makes of `src/web/`: written by hand, so that the TypeScript compiles before the wasm does. */
 
 export class Picture {
-  /** The bytes of an image file. */
-  static encoded(bytes: Uint8Array): Picture;
-  /** `4 * width * height` bytes of RGBA. */
-  static rgba(width: number, height: number, pixels: Uint8Array): Picture;
+  /** The pixels that the encoder reads, as the decoder's program makes them. */
+  constructor(pixels: Uint8Array, incomplete: boolean);
   free(): void;
 }
 
@@ -23,6 +21,8 @@ export class Engine {
   constructor(bundle: BundleBuffer);
   /** The bundle's labels as JSON, `[{ name, polarity }]`, in the order of the logits. */
   labels(): string;
+  /** How the encoder wants its pixels, as JSON: `{ size, fit, filter }`, numbers for the decoder's program. */
+  preprocess(): string;
   /** The analysis as JSON, with `timings`. Takes the picture over. */
   analyze(text: string | undefined, picture: Picture | undefined): string;
   free(): void;
@@ -32,3 +32,6 @@ export class Engine {
 export function selfTest(): void;
 
 export function initSync(options: { module: WebAssembly.Module }): unknown;
+
+/** Instantiates the program anew: what it made before throws when it is called, and frees nothing. */
+export function __wbg_reset_state(): void;

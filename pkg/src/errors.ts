@@ -7,6 +7,7 @@ export type ErrorCode =
   | 'text-too-long'
   | 'bad-input'
   | 'image-fetch'
+  | 'image-timeout'
   | 'image-empty'
   | 'not-an-image'
   | 'image-unsupported'
@@ -35,13 +36,36 @@ export type ErrorCode =
   // Codes of later releases stay assignable, and known ones are still suggested by editors.
   | (string & {});
 
+/** Codes of what may go well the next time, with nothing changed. What else may, says so where it is thrown. */
+const PASSING: readonly ErrorCode[] = ['image-timeout', 'image-memory', 'worker-failed', 'crashed'];
+
+/** The longest message, in UTF-16 units: what was given can be of any length, a log is read by people. */
+const LONGEST_MESSAGE = 300;
+
+/** How an error came about, and whether it may pass. */
+export interface MixedFeelingsErrorOptions extends ErrorOptions {
+  readonly retriable?: boolean | undefined;
+}
+
 /** Anything that goes wrong in this package, aborted signals apart: those reject with the signal's own reason. */
 export class MixedFeelingsError extends Error {
   readonly code: ErrorCode;
+  /** Whether the same call may go well the next time: the network or a worker failed, not what was given. */
+  readonly retriable: boolean;
 
-  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options);
+  constructor(code: ErrorCode, message: string, options?: MixedFeelingsErrorOptions) {
+    super(cut(message, LONGEST_MESSAGE), options);
     this.name = 'MixedFeelingsError';
     this.code = code;
+    this.retriable = options?.retriable ?? PASSING.includes(code);
   }
+}
+
+/** What a message shows of `value`: its beginning, so that the message still has room to say what is wrong. */
+export function shown(value: unknown): string {
+  return cut(String(value), 120);
+}
+
+function cut(text: string, most: number): string {
+  return text.length <= most ? text : `${text.slice(0, most - 1)}\u2026`;
 }

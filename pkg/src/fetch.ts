@@ -1,13 +1,18 @@
 /** Bytes from the network: with progress, an abort signal, a checksum, and a cache that makes the next visit offline. */
 
+import { throwIfAborted } from './abort.js';
 import { CacheEntry, openCache } from './cache.js';
-import { MixedFeelingsError, type ErrorCode } from './errors.js';
+import { MixedFeelingsError, shown, type ErrorCode } from './errors.js';
+import { alone } from './locks.js';
+import { Download, UnusableBody, joined } from './download.js';
 
 /** How to fetch. */
 export interface FetchOptions {
   readonly signal?: AbortSignal | undefined;
   /** Whether to use Cache Storage. */
   readonly cache: boolean;
+  /** Milliseconds without a byte after which nothing more is expected. */
+  readonly patience: number;
 }
 
 /** Bytes so far, bytes in all where that is known, whether they come from the cache. */
@@ -27,78 +32,139 @@ export interface CheckedDestination extends Destination {
   sha256(): Promise<ArrayBuffer>;
 }
 
-/** `url` seen from the page. */
-export function absolute(url: string | URL): URL {
-  const base = typeof document === 'object' ? document.baseURI : globalThis.location?.href;
-  try {
-    return new URL(url, base);
-  } catch (cause) {
-    throw new MixedFeelingsError('bad-input', `${JSON.stringify(String(url))} is not a URL`, { cause });
-  }
-}
-
 /** The bytes at `url`, few enough to be joined here; see {@link fetchInto}. */
 export async function fetchBytes(url: URL, code: ErrorCode, options: FetchOptions): Promise<Uint8Array<ArrayBuffer>> {
   let chunks: Uint8Array[] = [];
-  const joined: Destination = { begin: () => void (chunks = []), append: (chunk) => void chunks.push(chunk) };
-  await fetchInto(joined, url, code, options);
-  const bytes = new Uint8Array(chunks.reduce((length, chunk) => length + chunk.length, 0));
-  let position = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, position);
-    position += chunk.length;
-  }
-  return bytes;
+  const kept: Destination = { begin: () => void (chunks = []), append: (chunk) => void chunks.push(chunk) };
+  await fetchInto(kept, url, code, options);
+  return joined(chunks);
 }
 
-/** The bytes at `url`: from the network, or else, when that fails, from the last time that it did not. */
-export async function fetchInto(
+/**
+ * The bytes at `url`: from the network, or else, when that fails, from the last time that it did not. Where somebody else
+ * has just fetched them, theirs will do.
+ */
+export function fetchInto(
   destination: Destination,
   url: URL,
   code: ErrorCode,
-  { signal, cache }: FetchOptions,
+  options: FetchOptions,
   onBytes: OnBytes = () => {},
 ): Promise<void> {
-  const store = cache ? await openCache() : undefined;
-  let response: Response;
-  try {
-    response = await fetchOk(url, code, signal);
-  } catch (error) {
-    const stored = signal?.aborted ? undefined : await store?.match(url).catch(() => undefined);
-    if (!stored) throw error;
-    return receive(stored, { destination, url, code, signal, onBytes, cached: true });
-  }
-  return receive(response, { destination, url, code, signal, onBytes, cached: false, store });
+  const receiving: Receiving = { destination, url, code, onBytes, ...options };
+  return oneAtATime(receiving, async (store, waited) => {
+    if (waited && (await receiveStored(store, receiving))) return;
+    let begun: Begun;
+    try {
+      begun = await begin(await Download.of(url, code, options), onBytes);
+    } catch (error) {
+      throwIfAborted(options.signal);
+      if (await receiveStored(store, receiving)) return;
+      throw error;
+    }
+    await receive(begun, receiving, store);
+  });
 }
 
 /**
  * The bytes at `url`, which have this SHA-256. What has the right checksum cannot be out of date, so the cache is asked
  * first, and the network only when it does not have them.
  */
-export async function fetchChecked(
+export function fetchChecked(
   destination: CheckedDestination,
   sha256: string,
   url: URL,
   code: ErrorCode,
-  { signal, cache }: FetchOptions,
+  options: FetchOptions,
   onBytes: OnBytes,
 ): Promise<void> {
-  checkDigits(sha256);
+  const receiving: Receiving = { destination, url, code, onBytes, ...options };
+  return oneAtATime(receiving, async (store) => {
+    checkDigits(sha256);
+    if ((await receiveStored(store, receiving)) && (await hasSha256(destination, sha256))) return;
+    throwIfAborted(options.signal);
+    const begun = await begin(await Download.of(url, code, options), onBytes);
+    await receive(begun, receiving, store, () => checkSha256(destination, sha256, url.href));
+  });
+}
+
+/** What is received, and how. */
+interface Receiving extends FetchOptions {
+  readonly destination: Destination;
+  readonly url: URL;
+  readonly code: ErrorCode;
+  readonly onBytes: OnBytes;
+}
+
+/** Has `fetch` done with the cache, if there is one: then by one thread of the site at a time, for the others to find it. */
+async function oneAtATime(
+  { url, cache, patience, signal }: Receiving,
+  fetch: (store: Cache | undefined, waited: boolean) => Promise<void>,
+): Promise<void> {
   const store = cache ? await openCache() : undefined;
-  const stored = await store?.match(url).catch(() => undefined);
-  if (stored) {
-    try {
-      await receive(stored, { destination, url, code, signal, onBytes, cached: true });
-      if (await hasSha256(destination, sha256)) return;
-    } catch (error) {
-      // What the cache cannot give is fetched; what else fails would fail again.
-      if (!(error instanceof BrokenBody)) throw error;
-    }
+  if (!store) return fetch(store, false);
+  return alone(`mixed-feelings ${url.href}`, patience, signal, (waited) => fetch(store, waited));
+}
+
+/** Brings to its destination what the cache has. Returns whether it has all of it. */
+async function receiveStored(store: Cache | undefined, receiving: Receiving): Promise<boolean> {
+  const stored = await store?.match(receiving.url).catch(() => undefined);
+  if (!stored) return false;
+  try {
+    const download = Download.stored(stored, receiving.url, receiving.code, receiving);
+    await receive(await begin(download, receiving.onBytes), receiving);
+    return true;
+  } catch (error) {
+    // What the cache cannot give is fetched; what else fails would fail again.
+    if (error instanceof UnusableBody) return false;
+    throw error;
   }
-  signal?.throwIfAborted();
-  const response = await fetchOk(url, code, signal);
-  const check = () => checkSha256(destination, sha256, url.href);
-  await receive(response, { destination, url, code, signal, onBytes, cached: false, store, check });
+}
+
+/** A download whose first bytes are here; none when it is empty. */
+interface Begun {
+  readonly download: Download;
+  readonly first: Uint8Array | undefined;
+}
+
+/** Waits for the first bytes: they tell whether it is what was asked for, before anything is forgotten for it. */
+async function begin(download: Download, onBytes: OnBytes): Promise<Begun> {
+  try {
+    onBytes(0, download.total, download.cached);
+    return { download, first: await download.next() };
+  } catch (error) {
+    download.end();
+    throw error;
+  }
+}
+
+/** Brings a body to its destination, chunk by chunk, and into the cache `store` if all goes well. */
+async function receive(
+  { download, first }: Begun,
+  { destination, url, onBytes }: Receiving,
+  store?: Cache,
+  check?: () => Promise<void>,
+): Promise<void> {
+  const { total, cached } = download;
+  let entry: CacheEntry | undefined;
+  let loaded = 0;
+  try {
+    await destination.begin(total);
+    entry = CacheEntry.open(store, url, total);
+    for (let chunk = first; chunk; chunk = await download.next()) {
+      loaded += chunk.length;
+      destination.append(chunk);
+      onBytes(loaded, total !== null && loaded > total ? null : total, cached);
+      await entry?.write(chunk);
+    }
+    await check?.();
+  } catch (error) {
+    await entry?.drop();
+    throw error;
+  } finally {
+    download.end();
+  }
+  await entry?.keep();
 }
 
 /** @throws {MixedFeelingsError} `bundle-checksum` unless what came to `destination` has this SHA-256. */
@@ -107,14 +173,14 @@ export async function checkSha256(destination: CheckedDestination, sha256: strin
   if (!(await hasSha256(destination, sha256))) {
     throw new MixedFeelingsError(
       'bundle-checksum',
-      `${what} does not have the SHA-256 ${sha256}: damaged on the way, or another version`,
+      `${shown(what)} does not have the SHA-256 ${sha256}: damaged on the way, or another version`,
     );
   }
 }
 
 function checkDigits(sha256: string): void {
   if (/^[0-9a-f]{64}$/i.test(sha256)) return;
-  throw new MixedFeelingsError('bundle-checksum', `${JSON.stringify(sha256)} is not a SHA-256 of 64 hexadecimal digits`);
+  throw new MixedFeelingsError('bundle-checksum', `${JSON.stringify(shown(sha256))} is not a SHA-256 of 64 hexadecimal digits`);
 }
 
 async function hasSha256(destination: CheckedDestination, sha256: string): Promise<boolean> {
@@ -129,85 +195,4 @@ async function hasSha256(destination: CheckedDestination, sha256: string): Promi
 /** Whether this context can compute a SHA-256. */
 export function canCheck(): boolean {
   return typeof crypto === 'object' && typeof crypto.subtle === 'object';
-}
-
-async function fetchOk(url: URL, code: ErrorCode, signal: AbortSignal | undefined): Promise<Response> {
-  let response: Response;
-  try {
-    response = await fetch(url, { signal: signal ?? null });
-  } catch (cause) {
-    signal?.throwIfAborted();
-    throw new MixedFeelingsError(code, `${url.href} cannot be fetched: ${String(cause)}`, { cause });
-  }
-  if (!response.ok) {
-    throw new MixedFeelingsError(code, `${url.href} cannot be fetched: the server answers ${response.status}`);
-  }
-  return response;
-}
-
-/** A body that ends before its end. */
-class BrokenBody extends MixedFeelingsError {}
-
-/** What {@link receive} does with a body. */
-interface Receiving {
-  readonly destination: Destination;
-  readonly url: URL;
-  readonly code: ErrorCode;
-  readonly signal: AbortSignal | undefined;
-  readonly onBytes: OnBytes;
-  /** Whether the body comes from the cache. */
-  readonly cached: boolean;
-  /** The cache that gets it too. */
-  readonly store?: Cache | undefined;
-  /** Rejects when it was not the right body. */
-  readonly check?: (() => Promise<void>) | undefined;
-}
-
-/** Brings a body to its destination, chunk by chunk, and into the cache if all goes well. */
-async function receive(response: Response, { store, check, ...receiving }: Receiving): Promise<void> {
-  const total = lengthOf(response);
-  receiving.onBytes(0, total, receiving.cached);
-  await receiving.destination.begin(total);
-  const entry = CacheEntry.open(store, receiving.url, total);
-  try {
-    await readBody(response, total, entry, receiving);
-    await check?.();
-  } catch (error) {
-    await entry?.drop();
-    throw error;
-  }
-  await entry?.keep();
-}
-
-async function readBody(
-  response: Response,
-  total: number | null,
-  entry: CacheEntry | undefined,
-  { destination, url, code, signal, onBytes, cached }: Receiving,
-): Promise<void> {
-  const reader = response.body?.getReader();
-  let loaded = 0;
-  try {
-    for (;;) {
-      const chunk = await reader?.read().catch((cause: unknown) => {
-        signal?.throwIfAborted();
-        throw new BrokenBody(code, `${url.href}: the connection broke: ${String(cause)}`, { cause });
-      });
-      signal?.throwIfAborted();
-      if (!chunk || chunk.done) return;
-      loaded += chunk.value.length;
-      destination.append(chunk.value);
-      onBytes(loaded, total !== null && loaded > total ? null : total, cached);
-      await entry?.write(chunk.value);
-    }
-  } finally {
-    // What is not read to its end need not be sent.
-    reader?.cancel().catch(() => {});
-  }
-}
-
-/** Bytes that will come, where that is known: the length of a compressed response says nothing about those that come out. */
-function lengthOf({ headers }: Response): number | null {
-  const length = headers.has('content-encoding') ? null : headers.get('content-length');
-  return length === null ? null : Number(length) || null;
 }

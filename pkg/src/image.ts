@@ -1,84 +1,85 @@
-/** From whatever a page has a picture in to what an engine reads: a file's bytes, RGBA pixels, or a bitmap. */
+/** Whatever a page has a picture in, taken hold of at the call; what costs time or memory is for {@link Preparer}. */
 
-import { snapshot, type Bitmap, type Pixels } from './snapshot.js';
+import { takeElement } from './element.js';
 import { MixedFeelingsError } from './errors.js';
-import { absolute, fetchBytes } from './fetch.js';
+import { isBytes, kindOf, viewOf } from './kinds.js';
+import { checkImageBytes, checkSides } from './limits.js';
+import { takePixels } from './pixels.js';
+import { snapshot, type Bitmap, type Pixels } from './snapshot.js';
 import type { ImageSource } from './types.js';
+import { absolute } from './url.js';
 
-/** A picture's file. */
-export interface Encoded {
-  readonly kind: 'encoded';
-  readonly bytes: Uint8Array<ArrayBuffer>;
+/** A picture as it is taken hold of. */
+export type Picture =
+  /** A file, read on its turn. */
+  | { readonly kind: 'file'; readonly blob: Blob }
+  /** A file's bytes, copied. */
+  | { readonly kind: 'bytes'; readonly bytes: Uint8Array<ArrayBuffer> }
+  | { readonly kind: 'url'; readonly url: URL }
+  /** Pixels, which the browser may still be loading or copying. */
+  | Shown;
+
+/** What something shows: taken already, unless it is still loading. */
+export interface Shown {
+  readonly kind: 'shown';
+  readonly pixels: Promise<Pixels | Bitmap>;
+  /** Whether they are as the caller had them; a bitmap never is. */
+  readonly plain: boolean;
+  /** Why it may take for ever, if there is more to say. */
+  readonly hint?: string;
 }
 
-/** A picture that survives a message to a worker. */
-export type ImageInput = Encoded | Pixels | Bitmap;
-
-/** Reads `source`. The caller's buffers are copied, never taken. */
-export async function readImage(source: ImageSource, signal?: AbortSignal): Promise<ImageInput> {
-  if (typeof source === 'string' || source instanceof URL) {
-    return encoded(await fetchBytes(absolute(source), 'image-fetch', { signal, cache: false }));
+/**
+ * Takes hold of `source` as it is now. The caller's buffers are copied, never taken. An `<img>` that is still loading is
+ * waited for until `signal` aborts.
+ *
+ * @throws {MixedFeelingsError} when it is no picture, or too large to be looked at.
+ */
+export function takePicture(source: ImageSource, signal: AbortSignal | undefined): Picture {
+  if (isBytes(source)) {
+    checkImageBytes(source.byteLength, 'the image');
+    return { kind: 'bytes', bytes: viewOf(source, 'image').slice() as Uint8Array<ArrayBuffer> };
   }
-  if (source instanceof ArrayBuffer) return encoded(new Uint8Array(source.slice(0)));
-  if (ArrayBuffer.isView(source)) {
-    return encoded(new Uint8Array(source.buffer, source.byteOffset, source.byteLength).slice());
-  }
-  // By name and not by `instanceof`: an image of another frame is one too, and outside browsers there are no classes.
-  switch (kindOf(source)) {
+  const kind = kindOf(source);
+  switch (kind) {
+    case 'String':
+    case 'URL':
+      return { kind: 'url', url: absolute(source as string | URL) };
     case 'Blob':
-    case 'File':
-      return encoded(await readBlob(source as Blob));
+    case 'File': {
+      const blob = source as Blob;
+      checkImageBytes(blob.size, 'the image');
+      return { kind: 'file', blob };
+    }
     case 'ImageData':
-      return copyOf(source as ImageData);
-    case 'HTMLImageElement':
-      return snapshotElement(source as HTMLImageElement);
+      return taken(takePixels(source as ImageData), true);
+    case 'HTMLImageElement': {
+      const image = source as HTMLImageElement;
+      const hint = image.loading === 'lazy' ? 'with loading="lazy" it is loaded when it comes into view' : undefined;
+      return taken(takeElement(image, signal), false, hint);
+    }
     case 'HTMLCanvasElement':
     case 'OffscreenCanvas':
     case 'ImageBitmap': {
-      const drawable = source as HTMLCanvasElement | OffscreenCanvas | ImageBitmap;
-      return snapshot(drawable, drawable.width, drawable.height);
+      const { width, height } = source as HTMLCanvasElement | OffscreenCanvas | ImageBitmap;
+      if (width === 0 || height === 0) checkSides(width, height);
+      return taken(snapshot(source as HTMLCanvasElement | OffscreenCanvas | ImageBitmap, width, height), false);
     }
     default:
       throw new MixedFeelingsError(
         'bad-input',
-        `image is ${kindOf(source)}: give a Blob, File, ArrayBuffer, URL, <img>, <canvas>, OffscreenCanvas, ImageBitmap or ImageData`,
+        `image is ${kind}: give a Blob, File, ArrayBuffer, URL, <img>, <canvas>, OffscreenCanvas, ImageBitmap or ImageData`,
       );
   }
 }
 
+function taken(pixels: Promise<Pixels | Bitmap>, plain: boolean, hint?: string): Shown {
+  // Whoever gave it up does not look any more.
+  pixels.catch(() => {});
+  return { kind: 'shown', pixels, plain, ...(hint !== undefined && { hint }) };
+}
+
 /** Gives back at once what only garbage collection would. */
-export function release(image: ImageInput | undefined): void {
-  if (image?.kind === 'bitmap') image.bitmap.close();
-}
-
-function kindOf(value: unknown): string {
-  return Object.prototype.toString.call(value).slice('[object '.length, -1);
-}
-
-function encoded(bytes: Uint8Array<ArrayBuffer>): Encoded {
-  return { kind: 'encoded', bytes };
-}
-
-async function readBlob(blob: Blob): Promise<Uint8Array<ArrayBuffer>> {
-  try {
-    return new Uint8Array(await blob.arrayBuffer());
-  } catch (cause) {
-    throw new MixedFeelingsError('image-fetch', `the image file cannot be read: ${String(cause)}`, { cause });
-  }
-}
-
-function copyOf({ data, width, height }: ImageData): Pixels {
-  if (!(data instanceof Uint8ClampedArray)) {
-    throw new MixedFeelingsError('bad-input', 'an ImageData must have the pixelFormat "rgba-unorm8"');
-  }
-  return { kind: 'rgba', width, height, bytes: new Uint8Array(data.slice().buffer) };
-}
-
-async function snapshotElement(image: HTMLImageElement): Promise<ImageInput> {
-  try {
-    await image.decode();
-  } catch (cause) {
-    throw new MixedFeelingsError('image-fetch', `the <img> has no image: ${image.currentSrc || 'it has no src'}`, { cause });
-  }
-  return snapshot(image, image.naturalWidth, image.naturalHeight);
+export function release(image: Pixels | Bitmap): void {
+  if (image.kind === 'bitmap') image.bitmap.close();
 }

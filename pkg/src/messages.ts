@@ -1,22 +1,30 @@
 /** What page and worker say to each other. */
 
+import { UndecodedError, type Decoded } from './decoder.js';
+import type { EngineOptions, ImageInput } from './engine.js';
 import { MixedFeelingsError } from './errors.js';
-import type { EngineAnalysis, EngineOptions, PreparedPost } from './engine.js';
 import type { Backend, Label, Progress } from './types.js';
+
+/** A call of the worker's engine. */
+export type Call =
+  | { readonly method: 'loadDecoder' }
+  | { readonly method: 'inspect'; readonly head: Uint8Array<ArrayBuffer> }
+  | { readonly method: 'decode'; readonly image: ImageInput }
+  | { readonly method: 'analyze'; readonly text: string | undefined; readonly picture: Decoded | undefined };
 
 /** To the worker. */
 export type Request =
   | { readonly type: 'open'; readonly options: EngineOptions }
-  | { readonly type: 'analyze'; readonly id: number; readonly post: PreparedPost };
+  | { readonly type: 'call'; readonly id: number; readonly call: Call };
 
 /** From the worker. */
 export type Response =
-  /** The script runs: from here on, what fails is not the worker's fault. */
-  | { readonly type: 'hello' }
+  /** The script runs: from here on, what fails is not the worker's fault. It holds this Web Lock while it lives. */
+  | { readonly type: 'hello'; readonly lock: string | undefined }
   | { readonly type: 'progress'; readonly progress: Progress }
   | { readonly type: 'opened'; readonly opened: Opened }
   | { readonly type: 'not-opened'; readonly error: ErrorMessage }
-  | { readonly type: 'answer'; readonly id: number; readonly analysis: EngineAnalysis }
+  | { readonly type: 'answer'; readonly id: number; readonly answer: unknown }
   | { readonly type: 'failure'; readonly id: number; readonly error: ErrorMessage };
 
 /** What the page must know of the worker's engine. */
@@ -29,24 +37,26 @@ export interface Opened {
 export interface ErrorMessage {
   readonly code: string;
   readonly message: string;
+  readonly retriable: boolean;
+  /** Of an {@link UndecodedError}. */
+  readonly format?: string | null;
 }
 
 export function toMessage(error: unknown): ErrorMessage {
-  if (error instanceof MixedFeelingsError) return { code: error.code, message: error.message };
-  return { code: 'crashed', message: String(error) };
+  if (!(error instanceof MixedFeelingsError)) return { code: 'crashed', message: String(error), retriable: true };
+  const { code, message, retriable } = error;
+  return { code, message, retriable, ...(error instanceof UndecodedError && { format: error.format }) };
 }
 
-export function fromMessage({ code, message }: ErrorMessage): MixedFeelingsError {
-  return new MixedFeelingsError(code, message);
+export function fromMessage({ code, message, retriable, format }: ErrorMessage): MixedFeelingsError {
+  if (format !== undefined) return new UndecodedError(code, message, format);
+  return new MixedFeelingsError(code, message, { retriable });
 }
 
-/** The buffers and bitmaps of a request, which the sender does not need any more. */
-export function transferables(request: Request): Transferable[] {
-  if (request.type === 'open') {
-    const { from } = request.options.bundle;
-    return from instanceof Uint8Array ? [from.buffer] : [];
-  }
-  const { image } = request.post;
-  if (!image) return [];
+/** The buffers and bitmaps of a call, which the sender does not need any more. */
+export function transferables(call: Call): Transferable[] {
+  if (call.method === 'inspect') return [call.head.buffer];
+  if (call.method !== 'decode') return [];
+  const { image } = call;
   return [image.kind === 'bitmap' ? image.bitmap : image.bytes.buffer];
 }

@@ -1,19 +1,17 @@
 /** An engine in a web worker, seen from the page. */
 
-import type { EngineAnalysis, EngineHandle, EngineOptions, PreparedPost } from './engine.js';
-import { MixedFeelingsError } from './errors.js';
-import { fromMessage, transferables, type Opened, type Request, type Response } from './messages.js';
+import { after, onAbort, throwIfAborted } from './abort.js';
+import type { Decoded } from './decoder.js';
+import type { EngineAnalysis, EngineHandle, EngineOptions, ImageInput, TimedDecoded } from './engine.js';
+import { MixedFeelingsError, shown } from './errors.js';
+import { onDeath } from './locks.js';
+import { fromMessage, transferables, type Call, type Opened, type Response } from './messages.js';
 import type { Backend, Label, Progress } from './types.js';
-
-interface Pending {
-  readonly resolve: (analysis: EngineAnalysis) => void;
-  readonly reject: (error: Error) => void;
-}
 
 /** The worker itself cannot run here: no `Worker`, or a content security policy that forbids it. */
 export class NoWorkerError extends MixedFeelingsError {
   constructor(reason: string, options?: ErrorOptions) {
-    super('worker-failed', `no web worker can be started: ${reason}`, options);
+    super('worker-failed', `no web worker can be started: ${reason}`, { ...options, retriable: false });
   }
 }
 
@@ -23,12 +21,12 @@ export async function openRemote(
   onProgress: (progress: Progress) => void,
   signal?: AbortSignal,
 ): Promise<EngineHandle> {
-  signal?.throwIfAborted();
-  const worker = startWorker();
+  throwIfAborted(signal);
+  const thread = new Thread(startWorker());
   try {
-    return new RemoteEngine(worker, await open(worker, options, onProgress, signal));
+    return new RemoteEngine(thread, await open(thread, options, onProgress, signal));
   } catch (error) {
-    worker.terminate();
+    thread.stop();
     throw error;
   }
 }
@@ -44,7 +42,7 @@ function startWorker(): Worker {
     try {
       return new Worker(entry, { type: 'module', name: 'mixed-feelings' });
     } catch {
-      throw new NoWorkerError(String(cause), { cause });
+      throw new NoWorkerError(shown(cause), { cause });
     } finally {
       // The worker has taken hold of its script by now in every engine only after a turn of the event loop.
       setTimeout(() => URL.revokeObjectURL(entry), 60_000);
@@ -52,99 +50,162 @@ function startWorker(): Worker {
   }
 }
 
+/** A worker that is watched: however it goes, that is heard of. */
+class Thread {
+  /** Why it is no more. */
+  dead: MixedFeelingsError | undefined;
+  /** Called with each message, and once when it is dead. */
+  heard: (response: Response) => void = () => {};
+  died: (reason: MixedFeelingsError) => void = () => {};
+  #running = false;
+  readonly #watching = new AbortController();
+
+  constructor(readonly worker: Worker) {
+    const on = { signal: this.#watching.signal };
+    const reason = (event: Event) => shown((event as ErrorEvent).message || 'its script cannot be loaded');
+    worker.addEventListener('error', (event) => {
+      this.#die(this.#running ? brokeDown(reason(event)) : new NoWorkerError(reason(event)));
+    }, on);
+    worker.addEventListener('messageerror', () => this.#die(brokeDown('an answer got lost')), on);
+    // No browser sends it; what brings workers to Node may.
+    worker.addEventListener('close', () => this.#die(brokeDown('it was ended')), on);
+    worker.addEventListener('message', ({ data }: MessageEvent<Response>) => this.#hear(data), on);
+  }
+
+  post(message: unknown, transfer: Transferable[] = []): void {
+    this.worker.postMessage(message, transfer);
+  }
+
+  /** Ends it, for the reason that is given or for none. */
+  stop(reason?: MixedFeelingsError): void {
+    if (reason) this.#die(reason);
+    this.#watching.abort();
+    this.worker.terminate();
+  }
+
+  #hear(response: Response): void {
+    if (response.type === 'hello') {
+      this.#running = true;
+      // Nothing tells a page that a worker closed itself or was killed, but its lock is free then.
+      if (response.lock) onDeath(response.lock, this.#watching.signal, () => this.#die(brokeDown('it was ended')));
+    }
+    this.heard(response);
+  }
+
+  #die(reason: MixedFeelingsError): void {
+    if (this.dead) return;
+    this.dead = reason;
+    this.stop();
+    this.died(reason);
+  }
+}
+
 function open(
-  worker: Worker,
+  thread: Thread,
   options: EngineOptions,
   onProgress: (progress: Progress) => void,
   signal: AbortSignal | undefined,
 ): Promise<Opened> {
+  const silent = new NoWorkerError(`it did not say anything for ${options.patience} ms`);
   return new Promise<Opened>((resolve, reject) => {
-    const listening = new AbortController();
-    const end = <T>(settle: (value: T) => void) => (value: T) => {
-      listening.abort();
-      settle(value);
+    const stops = [onAbort(signal, () => reject(signal?.reason)), after(options.patience, () => reject(silent))];
+    thread.died = reject;
+    thread.heard = (response) => {
+      if (response.type === 'hello') {
+        stops[1]?.();
+        // Only now, so that nothing is sent to a worker that never comes up.
+        thread.post({ type: 'open', options });
+      } else if (response.type === 'progress') onProgress(response.progress);
+      else if (response.type === 'opened') resolve(response.opened);
+      else if (response.type === 'not-opened') reject(fromMessage(response.error));
+      if (response.type === 'opened') stops.forEach((stop) => stop());
     };
-    const opened = end(resolve);
-    const failed = end(reject);
-    let running = false;
-    const on = { signal: listening.signal };
-    signal?.addEventListener('abort', () => failed(signal.reason), on);
-    worker.addEventListener('error', (event) => failed(running ? workerFailed(event) : new NoWorkerError(reason(event))), on);
-    worker.addEventListener(
-      'message',
-      ({ data }: MessageEvent<Response>) => {
-        if (data.type === 'hello') {
-          running = true;
-          // Only now, so that a bundle given as bytes is still here if the worker never comes up.
-          send(worker, { type: 'open', options });
-        } else if (data.type === 'progress') onProgress(data.progress);
-        else if (data.type === 'opened') opened(data.opened);
-        else if (data.type === 'not-opened') failed(fromMessage(data.error));
-      },
-      on,
-    );
   });
+}
+
+interface Pending {
+  readonly resolve: (answer: never) => void;
+  readonly reject: (error: Error) => void;
 }
 
 class RemoteEngine implements EngineHandle {
   readonly worker = true;
   readonly labels: readonly Label<string>[];
   readonly backend: Backend;
-  readonly #worker: Worker;
+  readonly end: Promise<void>;
   readonly #pending = new Map<number, Pending>();
   #next = 0;
-  /** Why no more questions are taken. */
-  #closed: MixedFeelingsError | undefined;
+  #ended = () => {};
 
-  constructor(worker: Worker, { labels, backend }: Opened) {
+  constructor(private readonly thread: Thread, { labels, backend }: Opened) {
     this.labels = labels;
     this.backend = backend;
-    this.#worker = worker;
-    worker.addEventListener('message', ({ data }: MessageEvent<Response>) => this.#receive(data));
-    worker.addEventListener('error', (event) => this.#close(workerFailed(event)));
-    worker.addEventListener('messageerror', () => this.#close(new MixedFeelingsError('worker-failed', 'an answer got lost')));
+    this.end = new Promise((resolve) => (this.#ended = resolve));
+    thread.heard = (response) => this.#receive(response);
+    thread.died = (reason) => this.#fail(reason);
+    // It may have gone between its last word and this one.
+    if (thread.dead) this.#fail(thread.dead);
   }
 
-  analyze(post: PreparedPost): Promise<EngineAnalysis> {
-    return new Promise((resolve, reject) => {
-      if (this.#closed) {
-        reject(this.#closed);
-        return;
-      }
-      const id = this.#next++;
-      send(this.#worker, { type: 'analyze', id, post });
-      this.#pending.set(id, { resolve, reject });
-    });
+  get gone(): boolean {
+    return this.thread.dead !== undefined;
+  }
+
+  loadDecoder(): Promise<void> {
+    return this.#call({ method: 'loadDecoder' });
+  }
+
+  inspect(head: Uint8Array<ArrayBuffer>): Promise<void> {
+    return this.#call({ method: 'inspect', head });
+  }
+
+  decode(image: ImageInput): Promise<TimedDecoded> {
+    return this.#call({ method: 'decode', image });
+  }
+
+  analyze(text: string | undefined, picture: Decoded | undefined): Promise<EngineAnalysis> {
+    return this.#call({ method: 'analyze', text, picture });
   }
 
   dispose(): void {
-    this.#close(new MixedFeelingsError('disposed', 'the analyzer was disposed of'));
+    this.thread.stop(new MixedFeelingsError('disposed', 'the analyzer was disposed of'));
+  }
+
+  #call<T>(call: Call): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      if (this.thread.dead) throw this.thread.dead;
+      const id = this.#next++;
+      try {
+        this.thread.post({ type: 'call', id, call }, transferables(call));
+      } catch (cause) {
+        const message = `the post cannot be sent to the worker: ${shown(cause)}`;
+        throw new MixedFeelingsError('image-memory', message, { cause });
+      }
+      this.#pending.set(id, { resolve, reject });
+    });
   }
 
   #receive(response: Response): void {
     if (response.type !== 'answer' && response.type !== 'failure') return;
     const pending = this.#pending.get(response.id);
     this.#pending.delete(response.id);
-    if (response.type === 'answer') pending?.resolve(response.analysis);
-    else pending?.reject(fromMessage(response.error));
+    if (response.type === 'answer') {
+      pending?.resolve(response.answer as never);
+      return;
+    }
+    const error = fromMessage(response.error);
+    pending?.reject(error);
+    // Its program is of no use any more.
+    if (error.code === 'crashed') this.thread.stop(error);
   }
 
-  #close(error: MixedFeelingsError): void {
-    this.#closed ??= error;
-    this.#worker.terminate();
+  #fail(error: MixedFeelingsError): void {
     for (const { reject } of this.#pending.values()) reject(error);
     this.#pending.clear();
+    this.#ended();
   }
 }
 
-function send(worker: Worker, request: Request): void {
-  worker.postMessage(request, transferables(request));
-}
-
-function workerFailed(event: ErrorEvent): MixedFeelingsError {
-  return new MixedFeelingsError('worker-failed', `the worker broke down, create a new analyzer: ${reason(event)}`);
-}
-
-function reason(event: ErrorEvent): string {
-  return event.message || 'its script cannot be loaded';
+function brokeDown(reason: string): MixedFeelingsError {
+  return new MixedFeelingsError('worker-failed', `the worker broke down: ${reason}`);
 }

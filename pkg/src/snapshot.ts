@@ -3,7 +3,8 @@
  * pixels are read where the engine is, which is mostly a worker.
  */
 
-import { MixedFeelingsError } from './errors.js';
+import { MixedFeelingsError, shown } from './errors.js';
+import { checkSides } from './limits.js';
 
 /** A picture's pixels, row by row. */
 export interface Pixels {
@@ -19,18 +20,26 @@ export interface Bitmap {
   readonly bitmap: ImageBitmap;
 }
 
-type Drawable = HTMLImageElement | HTMLCanvasElement | OffscreenCanvas | ImageBitmap;
+export type Drawable = HTMLImageElement | HTMLCanvasElement | OffscreenCanvas | ImageBitmap;
 type Canvas = HTMLCanvasElement | OffscreenCanvas;
 
 /** The longest side of a snapshot without scaling: of more, a second one may not fit into memory. */
 const LONGEST_SNAPSHOT = 4096;
 
-/** The longest side whose pixels are read: the model sees a few hundred, and wasm memory never shrinks again. */
-const LONGEST_READ = 2048;
+/**
+ * The most pixels that are read: the model sees a few hundred a side, and what is read is copied twice. Pixels and not
+ * sides: of a strip that is cropped to a square, the short side is what counts.
+ */
+const MOST_READ = 2048 * 2048;
 
-/** Takes hold of what `source`, of `width` x `height` pixels, shows now. */
+/** The longest side of a canvas that every browser has. */
+const LONGEST_CANVAS = 16_384;
+
+/**
+ * Takes hold of what `source`, of `width` x `height` pixels, shows now: all that looks at it happens before this returns.
+ */
 export async function snapshot(source: Drawable, width: number, height: number): Promise<Bitmap | Pixels> {
-  if (width === 0 || height === 0) throw new MixedFeelingsError('image-empty', `the image has ${width}x${height} pixels`);
+  if (width === 0 || height === 0) checkSides(width, height);
   let bitmap: ImageBitmap | undefined;
   try {
     // Where a worker cannot draw (Firefox before 105) it gets pixels.
@@ -84,7 +93,7 @@ function read(source: Drawable, sourceWidth: number, sourceHeight: number): Pixe
 
 /** `width` and `height`, scaled down if need be. */
 function withinRead(width: number, height: number): [number, number] {
-  const scale = Math.min(1, LONGEST_READ / Math.max(width, height));
+  const scale = Math.min(1, Math.sqrt(MOST_READ / (width * height)), LONGEST_CANVAS / Math.max(width, height));
   return [Math.max(1, Math.round(width * scale)), Math.max(1, Math.round(height * scale))];
 }
 
@@ -104,12 +113,12 @@ function contextOf(canvas: Canvas): CanvasRenderingContext2D | OffscreenCanvasRe
 
 function notDrawn(cause: unknown): MixedFeelingsError {
   if (cause instanceof MixedFeelingsError) return cause;
-  const tainted = cause instanceof DOMException && cause.name === 'SecurityError';
+  const tainted = (cause as Error | undefined)?.name === 'SecurityError';
   return new MixedFeelingsError(
     'image-fetch',
     tainted
       ? 'the image comes from another site that does not let this page read it: load it with the crossorigin attribute'
-      : `the image cannot be drawn: ${String(cause)}`,
+      : `the image cannot be drawn: ${shown(cause)}`,
     { cause },
   );
 }

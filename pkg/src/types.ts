@@ -100,13 +100,22 @@ export interface Analysis<L extends string = SentimentLabel> extends Reading<L> 
   readonly explanation: Explanation;
   /** Whether the text was longer than the model reads, so that its end was not read. */
   readonly truncated: boolean;
+  /** Whether parts of the picture were missing, so that only what was there was read. */
+  readonly incomplete: boolean;
+  /**
+   * Whose decoder read the picture: `'package'` gives the same pixels in every browser, `'browser'` what this one shows.
+   * `null` without a picture.
+   */
+  readonly decodedBy: 'package' | 'browser' | null;
   readonly timings: Timings;
 }
 
 /**
  * A picture in any form that a page has it in. Files, URLs and bytes are decoded by the package's own decoder (JPEG,
- * PNG, WebP, GIF, BMP), so that every engine sees the same pixels; elements, canvases and bitmaps give their pixels,
- * scaled down by the browser where there are more than 2,048 a side.
+ * PNG, WebP, GIF, BMP), so that every engine sees the same pixels, and by the browser's where the package has none
+ * (AVIF, HEIC, JPEG XL, SVG, as far as the browser reads them). Elements, canvases and bitmaps give their pixels as they
+ * are at the call, scaled down by the browser where there are more than four million; an `<img>` that is still loading
+ * is waited for. An `ImageData` of more than 16 million is averaged down. An empty string is no picture.
  */
 export type ImageSource =
   | Blob
@@ -124,8 +133,10 @@ export type ImageSource =
 export interface Post {
   readonly text?: string | null | undefined;
   readonly image?: ImageSource | null | undefined;
-  /** Gives up waiting: the promise rejects with the signal's reason. */
-  readonly signal?: AbortSignal | undefined;
+  /** Gives up: the promise rejects with the signal's reason, and a download ends. */
+  readonly signal?: AbortSignal | null | undefined;
+  /** As in {@link AnalyzerOptions}, for this picture. */
+  readonly timeout?: number | null | undefined;
 }
 
 /** How far {@link createAnalyzer} has come. */
@@ -143,25 +154,42 @@ export interface Progress {
 /** Everything about {@link createAnalyzer} that can be chosen; the defaults suit a page. */
 export interface AnalyzerOptions {
   /** The bundle: where it is, or its bytes. By default the one that comes with the package. */
-  readonly bundle?: string | URL | ArrayBuffer | Uint8Array | undefined;
+  readonly bundle?: string | URL | ArrayBuffer | Uint8Array | null | undefined;
   /**
    * The bundle's SHA-256 in hexadecimal digits. By default it is read from the file `BUNDLE.sha256` beside the
    * default bundle; for another bundle nothing is checked unless this is given.
    */
-  readonly sha256?: string | undefined;
-  readonly onProgress?: ((progress: Progress) => void) | undefined;
+  readonly sha256?: string | null | undefined;
+  /** Told how far loading has come. What it throws is logged once and stops nothing. */
+  readonly onProgress?: ((progress: Progress) => void) | null | undefined;
   /** Gives up: the promise rejects with the signal's reason, and nothing stays behind. */
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: AbortSignal | null | undefined;
   /** Whether to work in a web worker, so that the page stays smooth. By default wherever there are workers. */
-  readonly worker?: boolean | undefined;
+  readonly worker?: boolean | null | undefined;
   /** Whether to keep the bundle and the program in the browser's Cache Storage, so that the next visit needs no network. By default `true`. */
-  readonly cache?: boolean | undefined;
+  readonly cache?: boolean | null | undefined;
+  /**
+   * Milliseconds, 30,000 by default: how long a picture may take to be there (downloaded, read, decoded), how long a
+   * worker may take to start, and how long a download of the package's own files may stand still.
+   */
+  readonly timeout?: number | null | undefined;
+  /**
+   * Whether the browser may decode pictures of formats that the package cannot. Then what it shows is what is read, which
+   * may differ from browser to browser: see {@link Analysis.decodedBy}. By default `true`.
+   */
+  readonly browserDecoder?: boolean | null | undefined;
 }
 
 /** Which of the package's programs runs: the one with relaxed SIMD is about twice as fast, the answers are the same. */
 export type Backend = 'simd128' | 'relaxed-simd';
 
-/** Reads posts. Calls wait for their turn; a failed one does not disturb the next. */
+/**
+ * Reads posts. It is frozen and its functions need no `this`: it may be taken apart, or be put behind a proxy.
+ *
+ * One post is read at a time, in the order in which they are ready: a text does not wait for a picture that is on its
+ * way. A failed one does not disturb the next, not even when it takes the program or its worker down: those come up again
+ * by themselves.
+ */
 export interface Analyzer<L extends string = SentimentLabel> {
   /** The labels that the bundle knows, two or more, in the order of its logits. */
   readonly labels: readonly Label<L>[];
@@ -171,9 +199,9 @@ export interface Analyzer<L extends string = SentimentLabel> {
   /**
    * Reads a post.
    *
-   * @throws {MixedFeelingsError} with a `code` that says what is wrong with the input.
+   * @throws {MixedFeelingsError} with a `code` that says what is wrong with the input, and `retriable`.
    */
-  analyze(post: Post): Promise<Analysis<L>>;
+  analyze(this: void, post: Post): Promise<Analysis<L>>;
   /** Frees the memory; calls that still wait reject with the code `disposed`. Harmless when done twice. */
-  dispose(): void;
+  dispose(this: void): void;
 }

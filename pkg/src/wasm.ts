@@ -1,8 +1,9 @@
 /** Which of the two wasm programs this engine runs, and whether it runs it correctly. */
 
 import type * as Glue from './engine-glue.js';
-import { MixedFeelingsError } from './errors.js';
+import { MixedFeelingsError, shown } from './errors.js';
 import { fetchBytes, type FetchOptions } from './fetch.js';
+import { kindOf } from './kinds.js';
 import type { Backend } from './types.js';
 
 export type Program = typeof Glue;
@@ -54,18 +55,34 @@ function isKnown(build: Build): boolean {
   return typeof WebAssembly === 'object' && WebAssembly.validate(build.probe);
 }
 
+/** How often each program crashed here: what was made in an earlier life is gone, whoever's it was. */
+const lives = new Map<Program, number>();
+/** Those that run here. Their bindings are of the thread: all its analyzers share them. */
+const running = new Set<Program>();
+
+/** Which life the program is in. */
+export function lifeOf(program: Program): number {
+  return lives.get(program) ?? 0;
+}
+
 /**
  * Loads the fastest program that passes its self-test. To know an instruction is not to compute it right: there are
  * engines whose first answers of relaxed SIMD are wrong.
  */
 export async function loadProgram(options: FetchOptions): Promise<{ backend: Backend; program: Program }> {
+  if (kindOf(globalThis) === 'ServiceWorkerGlobalScope') {
+    throw new MixedFeelingsError('unsupported', 'a service worker cannot import the program: create the analyzer in a page');
+  }
   const builds = BUILDS.filter(isKnown);
   let failure: unknown;
   for (const build of builds) {
-    const [program, bytes] = await Promise.all([importGlue(build), fetchBytes(build.wasm(), 'wasm-fetch', options)]);
+    const program = await importGlue(build);
+    if (running.has(program)) return { backend: build.backend, program };
+    const bytes = await fetchBytes(build.wasm(), 'wasm-fetch', options);
     try {
       program.initSync({ module: await WebAssembly.compile(bytes) });
       program.selfTest();
+      running.add(program);
       return { backend: build.backend, program };
     } catch (error) {
       failure = error;
@@ -75,22 +92,30 @@ export async function loadProgram(options: FetchOptions): Promise<{ backend: Bac
     'unsupported',
     builds.length === 0
       ? 'this browser has no WebAssembly SIMD: Chrome 100, Firefox 97, Safari 16.4, Node 20 and later have it'
-      : `no WebAssembly program passes its self-test here: ${String(failure)}`,
+      : `no WebAssembly program passes its self-test here: ${shown(failure)}`,
     { cause: failure },
   );
 }
 
-/** A call of the program. Its errors come with a `code`; anything without one is a crash of it. */
-export function guard<T>(call: () => T): T {
+/**
+ * A call of `program`. Its errors come with a `code`; anything without one is a crash of it, after which it begins a new
+ * life: engines of the one before are opened again when they are next asked.
+ */
+export function guard<T>(program: Program, call: () => T): T {
   try {
     return call();
   } catch (error) {
     if (error instanceof Error && 'code' in error && typeof error.code === 'string') {
       throw new MixedFeelingsError(error.code, error.message);
     }
-    throw new MixedFeelingsError('crashed', `the program broke down, create a new analyzer: ${String(error)}`, {
-      cause: error,
-    });
+    lives.set(program, lifeOf(program) + 1);
+    try {
+      program.__wbg_reset_state();
+    } catch {
+      // No memory for another one now: then the next load tries.
+      running.delete(program);
+    }
+    throw new MixedFeelingsError('crashed', `the program broke down: ${shown(error)}`, { cause: error });
   }
 }
 
@@ -98,8 +123,7 @@ async function importGlue(build: Build): Promise<Program> {
   try {
     return await build.glue();
   } catch (cause) {
-    throw new MixedFeelingsError('wasm-fetch', `the ${build.backend} program's bindings cannot be loaded: ${String(cause)}`, {
-      cause,
-    });
+    const message = `the ${build.backend} program's bindings cannot be loaded: ${shown(cause)}`;
+    throw new MixedFeelingsError('wasm-fetch', message, { cause, retriable: true });
   }
 }

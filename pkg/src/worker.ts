@@ -1,7 +1,8 @@
-/** The worker's script: one engine, one post at a time, in the order in which they come. */
+/** The worker's script: one engine, one call at a time, in the order in which they come. */
 
 import { openEngine, type EngineHandle } from './engine.js';
-import { toMessage, type Request, type Response } from './messages.js';
+import { holdForLife } from './locks.js';
+import { toMessage, type Call, type Request, type Response } from './messages.js';
 
 /** The global scope of a worker, as far as it is needed; the DOM's types describe a window's. */
 const scope = globalThis as unknown as {
@@ -22,12 +23,25 @@ async function answer(request: Request): Promise<void> {
     }
     return;
   }
-  const { id, post } = request;
+  const { id, call } = request;
   try {
     if (!engine) throw new Error('the page asks before it has opened');
-    scope.postMessage({ type: 'answer', id, analysis: await engine.analyze(post) });
+    scope.postMessage({ type: 'answer', id, answer: await done(engine, call) });
   } catch (error) {
     scope.postMessage({ type: 'failure', id, error: toMessage(error) });
+  }
+}
+
+function done(engine: EngineHandle, call: Call): Promise<unknown> {
+  switch (call.method) {
+    case 'loadDecoder':
+      return engine.loadDecoder();
+    case 'inspect':
+      return engine.inspect(call.head);
+    case 'decode':
+      return engine.decode(call.image);
+    case 'analyze':
+      return engine.analyze(call.text, call.picture);
   }
 }
 
@@ -36,4 +50,4 @@ scope.addEventListener('messageerror', () => {
   // Nobody knows which: the page hears of it as an error of the worker, and ends all that wait.
   throw new Error('a question got lost');
 });
-scope.postMessage({ type: 'hello' });
+void holdForLife().then((lock) => scope.postMessage({ type: 'hello', lock }));

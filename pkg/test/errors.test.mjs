@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { UndecodedError } from '../dist/decoder.js';
 import { MixedFeelingsError } from '../dist/errors.js';
 import { fromMessage, toMessage } from '../dist/messages.js';
 
@@ -12,6 +13,7 @@ test('an error has a code, a message and a cause', () => {
   assert.equal(error.code, 'bad-input');
   assert.equal(error.cause, cause);
   assert.equal(String(error), 'MixedFeelingsError: not this');
+  assert.equal(error.retriable, false);
 });
 
 test('code and message survive the way out of a worker', () => {
@@ -21,4 +23,19 @@ test('code and message survive the way out of a worker', () => {
   assert.equal(error.code, 'image-corrupt');
   assert.equal(error.message, 'PNG image is damaged');
   assert.equal(fromMessage(toMessage(new RangeError('stack'))).code, 'crashed');
+});
+
+test('whether it may pass survives too, and what format a picture has', () => {
+  for (const retriable of [true, false]) {
+    const sent = structuredClone(toMessage(new MixedFeelingsError('image-fetch', 'no', { retriable })));
+    assert.equal(fromMessage(sent).retriable, retriable);
+  }
+  for (const code of ['crashed', 'worker-failed', 'image-timeout']) assert.equal(new MixedFeelingsError(code, '').retriable, true);
+  const avif = fromMessage(structuredClone(toMessage(new UndecodedError('image-unsupported', 'AVIF', 'AVIF'))));
+  assert.ok(avif instanceof UndecodedError);
+  assert.equal(avif.format, 'AVIF');
+});
+
+test('a message is short whatever was given', () => {
+  assert.equal(new MixedFeelingsError('bad-input', 'x'.repeat(1e6)).message.length, 300);
 });

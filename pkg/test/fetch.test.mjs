@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { after, afterEach, before, test } from 'node:test';
+import { runInNewContext } from 'node:vm';
 import { gzipSync } from 'node:zlib';
 
 import { bundleSource, loadBundle } from '../dist/bundle.js';
 import { MixedFeelingsError } from '../dist/errors.js';
+import { fetchBytes } from '../dist/fetch.js';
 import { serve } from './lib/node.mjs';
 
 const body = Buffer.from(Array.from({ length: 300_000 }, (_, i) => (i * i) % 251));
@@ -24,6 +26,9 @@ before(async () => {
       response.write(body.subarray(0, 100_000));
       return setTimeout(() => response.end(body.subarray(100_000)), 10);
     }
+    if (request.url === '/page') return response.end('\n<!DOCTYPE html><title>App</title>');
+    if (request.url === '/silent') return undefined;
+    if (request.url === '/stuck') return response.write('some');
     if (request.url === '/large') return response.end(Buffer.alloc(LARGE));
     if (request.url === '/chunked') {
       response.write(body.subarray(0, 10));
@@ -81,11 +86,11 @@ class Heap {
   }
 }
 
-async function load(path, { digits, published, cache = false, signal, heap = new Heap() } = {}) {
+async function load(path, { digits, published, cache = false, signal, patience = 30_000, heap = new Heap() } = {}) {
   const source = bundleSource(new URL(path, server.url), digits);
   if (published) source.sha256 = { url: new URL(published, server.url).href };
   const steps = [];
-  await loadBundle(source, heap, { cache, signal }, (loaded, total, cached) => steps.push({ loaded, total, cached }));
+  await loadBundle(source, heap, { cache, signal, patience }, (loaded, total, cached) => steps.push({ loaded, total, cached }));
   return { bytes: heap.bytes, begun: heap.begun, steps };
 }
 
@@ -131,7 +136,7 @@ test('a checksum is held to', async () => {
   await assert.rejects(load('bundle', { digits: wrong }), { code: 'bundle-checksum' });
   await assert.rejects(load('bundle', { digits: 'abc' }), { code: 'bundle-checksum', message: /64 hexadecimal/ });
   const given = bundleSource(body, wrong);
-  await assert.rejects(loadBundle(given, new Heap(), { cache: false }, () => {}), { code: 'bundle-checksum' });
+  await assert.rejects(loadBundle(given, new Heap(), { cache: false, patience: 1000 }, () => {}), { code: 'bundle-checksum' });
 });
 
 test('a missing checksum file is no obstacle', async () => {
@@ -256,17 +261,104 @@ test('aborted, it rejects with the reason', async () => {
   const controller = new AbortController();
   const reason = new Error('the user left');
   const source = bundleSource(new URL('bundle', server.url), undefined);
-  const loading = loadBundle(source, new Heap(), { cache: false, signal: controller.signal }, (loaded) => {
+  const loading = loadBundle(source, new Heap(), { cache: false, patience: 1000, signal: controller.signal }, (loaded) => {
     if (loaded > 0) controller.abort(reason);
   });
   await assert.rejects(loading, (error) => error === reason);
 });
 
-test("bytes are copied: the caller's stay his", () => {
+test("bytes are copied: the caller's stay his", async () => {
   const given = Uint8Array.of(1, 2, 3);
-  for (const bundle of [given, given.buffer, Buffer.from(given)]) {
+  const foreign = runInNewContext('Uint8Array.of(1, 2, 3)');
+  for (const bundle of [given, given.buffer, Buffer.from(given), foreign, foreign.buffer]) {
     const { from } = bundleSource(bundle, undefined);
-    assert.deepEqual([...from], [1, 2, 3]);
-    assert.notEqual(from.buffer, bundle.buffer ?? bundle);
+    (ArrayBuffer.isView(bundle) ? bundle : new Uint8Array(bundle))[0] = 9;
+    const heap = new Heap();
+    await loadBundle({ from }, heap, { cache: false, patience: 1000 }, () => {});
+    assert.deepEqual([...heap.bytes], [1, 2, 3]);
+    (ArrayBuffer.isView(bundle) ? bundle : new Uint8Array(bundle))[0] = 1;
+  }
+});
+
+test('what is no bundle is refused by name, in few words', () => {
+  for (const bundle of [new Blob(['x']), new Response('x'), new DataView(new ArrayBuffer(8)), 7, {}, [1]]) {
+    assert.throws(() => bundleSource(bundle), { code: 'bad-input', message: /^bundle is \w+: give a URL, an ArrayBuffer or a Uint8Array$/ });
+  }
+  const gone = new ArrayBuffer(8);
+  structuredClone(gone, { transfer: [gone] });
+  assert.throws(() => bundleSource(gone), { code: 'bad-input', message: /detached/ });
+  assert.equal(bundleSource(undefined, null).sha256.url.endsWith('.sha256'), true, 'null is as good as undefined');
+});
+
+test('a web page in the place of a file is named, and never kept', async () => {
+  reset();
+  const stored = installCache();
+  for (const options of [{}, { digits: sha256 }]) {
+    await assert.rejects(load('page', { ...options, cache: true }), {
+      code: 'bundle-fetch',
+      retriable: false,
+      message: /\/page: a web page came in place of the file/,
+    });
+  }
+  assert.deepEqual([...stored.keys()], []);
+  assert.equal((await load('bundle', { published: 'page', cache: true })).bytes.length, body.length, 'as if there were no checksum');
+  await assert.rejects(fetchBytes(new URL('page', server.url), 'wasm-fetch', { cache: true, patience: 1000 }), {
+    code: 'wasm-fetch',
+    message: /\/page: a web page came/,
+  });
+  await assert.rejects(fetchBytes(new URL('bundle', server.url), 'wasm-fetch', { cache: true, patience: 1000 }), {
+    code: 'wasm-fetch',
+    message: /no WebAssembly program/,
+  });
+  // A page that logs in, where there once was the file: what was right is used.
+  stored.set(new URL('page', server.url).href, new Response('of last time'));
+  assert.equal(String((await load('page', { cache: true })).bytes), 'of last time');
+  stored.set(new URL('gone', server.url).href, new Response('<!doctype html>'));
+  await assert.rejects(load('gone', { cache: true }), { code: 'bundle-fetch', message: /503/ });
+});
+
+test('a server that stands still is not waited for', async () => {
+  for (const path of ['silent', 'stuck']) {
+    await assert.rejects(load(path, { patience: 50 }), { code: 'bundle-fetch', retriable: true, message: /nothing came for 50 ms/ });
+  }
+});
+
+test('two at once are one download', async () => {
+  reset();
+  installCache();
+  const queue = new Map();
+  // Web Locks, as far as they are used: Node 20 has none.
+  Object.defineProperty(globalThis, 'navigator', {
+    configurable: true,
+    value: {
+      locks: {
+        async request(name, { ifAvailable, signal }, callback) {
+          if (ifAvailable && queue.has(name)) return callback(null);
+          const before = queue.get(name);
+          const mine = (async () => {
+            await Promise.race([before, new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason)))]);
+            return callback({ name });
+          })();
+          queue.set(name, mine.then(() => {}, () => {}));
+          return mine;
+        },
+      },
+    },
+  });
+  try {
+    for (const options of [{ digits: sha256 }, {}]) {
+      reset();
+      installCache();
+      queue.clear();
+      const both = await Promise.all([1, 2, 3].map(() => load('bundle', { ...options, cache: true })));
+      for (const { bytes } of both) assert.deepEqual(bytes, body);
+      assert.deepEqual(requests, ['/bundle']);
+    }
+    reset();
+    queue.set(`mixed-feelings ${new URL('bundle', server.url).href}`, new Promise(() => {}));
+    installCache();
+    assert.equal((await load('bundle', { cache: true, patience: 300 })).bytes.length, body.length, 'waits only for so long');
+  } finally {
+    delete globalThis.navigator;
   }
 });

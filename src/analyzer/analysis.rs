@@ -134,6 +134,8 @@ pub struct Answer {
     pub contradiction: Option<f32>,
     /// Whether the text was longer than the model reads, so that its end was not read.
     pub truncated: bool,
+    /// Whether a part of the picture's file was missing or damaged, so that it was read as viewers show it.
+    pub incomplete: bool,
 }
 
 /// The answer to a post, with its explanation.
@@ -155,6 +157,8 @@ pub struct Analysis {
     pub explanation: Explanation,
     /// Whether the text was longer than the model reads, so that its end was not read.
     pub truncated: bool,
+    /// Whether a part of the picture's file was missing or damaged, so that it was read as viewers show it.
+    pub incomplete: bool,
 }
 
 impl Analysis {
@@ -170,6 +174,7 @@ impl Analysis {
             contradiction: answer.contradiction,
             explanation,
             truncated: answer.truncated,
+            incomplete: answer.incomplete,
         }
     }
 }

@@ -13,9 +13,9 @@ use crate::{
     bundle::Bundle,
     error::{Error, Result},
     fusion::{Features, Readout, explain::Shares},
-    image::{Limits, Picture, decode},
+    image::{Limits, Picture},
     inference::{Immediate, Inference, QuantizedModel},
-    model::{ModelConfig, tokenizer_json},
+    model::{ModelConfig, Preprocess, tokenizer_json},
     text::{Encoding, Tokenizer},
 };
 
@@ -26,9 +26,9 @@ pub enum Stage {
     Tokenize,
     /// The text encoder.
     Text,
-    /// From a file's bytes to pixels.
+    /// From a file's bytes, or from pixels, to what the image encoder sees.
     Decode,
-    /// Resizing and the image encoder.
+    /// The image encoder.
     Image,
     /// Fusion, heads and explanation.
     Fusion,
@@ -67,6 +67,7 @@ struct EncodedText {
 struct EncodedImage {
     key: u64,
     cells: Vec<f32>,
+    incomplete: bool,
 }
 
 impl Analyzer {
@@ -99,6 +100,11 @@ impl<M: Inference> Analyzer<M> {
         self.model.readout()
     }
 
+    /// How pictures are prepared for the image encoder.
+    pub fn preprocess(&self) -> &Preprocess {
+        self.model.preprocess()
+    }
+
     /// As [`analyze`](Self::analyze), for a model that may wait for a device.
     ///
     /// # Errors
@@ -108,8 +114,7 @@ impl<M: Inference> Analyzer<M> {
         let text = self.last_text.as_ref().filter(|_| has_text);
         let image = self.last_image.as_ref().filter(|_| post.image.is_some());
         let features = features(text, image);
-        let truncated = text.is_some_and(|text| text.encoding.truncated);
-        let answer = answer(&mut self.model, features, truncated)?;
+        let answer = answer(&mut self.model, features, Marks::of(text, image))?;
         let shares = self.model.explain(features, answer.post.class())?;
         let explanation = explanation(shares, text, self.model.grid_side());
         Ok(Analysis::new(answer, explanation))
@@ -151,23 +156,32 @@ impl<M: Inference> Analyzer<M> {
             return Ok(());
         }
         begins(Stage::Decode);
-        let decoded;
-        let picture = match image {
-            ImageInput::Picture(picture) => picture,
+        let (square, incomplete) = self.prepare(image)?;
+        begins(Stage::Image);
+        let cells = self.model.encode_image(&square).await?;
+        self.last_image = Some(EncodedImage { key, cells, incomplete });
+        Ok(())
+    }
+
+    /// What the encoder is to see of `image`, and whether parts of it were missing.
+    fn prepare(&self, image: ImageInput<'_>) -> Result<(Picture, bool)> {
+        let preprocess = self.model.preprocess();
+        match image {
+            ImageInput::Picture(picture) => Ok((preprocess.apply(picture), false)),
+            #[cfg(feature = "decoders")]
             ImageInput::Encoded(bytes) => {
-                decoded = decode(bytes, &self.limits)?;
-                &decoded
+                let decoded = crate::image::decode_for(bytes, &self.limits, preprocess)?;
+                Ok((decoded.picture, decoded.incomplete))
             }
             ImageInput::Rgba { width, height, pixels } => {
                 self.limits.check(width, height)?;
-                decoded = Picture::from_rgba(width, height, pixels)?;
-                &decoded
+                Ok((preprocess.apply(&Picture::from_rgba(width, height, pixels)?), false))
             }
-        };
-        begins(Stage::Image);
-        let cells = self.model.encode_image(picture).await?;
-        self.last_image = Some(EncodedImage { key, cells });
-        Ok(())
+            ImageInput::Prepared { pixels, incomplete } => {
+                let side = preprocess.input_size as u32;
+                Ok((Picture::from_rgb(side, side, pixels.to_vec())?, incomplete))
+            }
+        }
     }
 }
 
@@ -196,8 +210,7 @@ impl<M: Immediate> Analyzer<M> {
         let has_text = run(self.encode(post, |_| {}))?;
         let text = self.last_text.as_ref().filter(|_| has_text);
         let image = self.last_image.as_ref().filter(|_| post.image.is_some());
-        let truncated = text.is_some_and(|text| text.encoding.truncated);
-        answer(&mut self.model, features(text, image), truncated)
+        answer(&mut self.model, features(text, image), Marks::of(text, image))
     }
 }
 
@@ -217,8 +230,21 @@ fn features<'a>(text: Option<&'a EncodedText>, image: Option<&'a EncodedImage>) 
     Features { text: text.map(|text| &text.hidden[..]), image: image.map(|image| &image.cells[..]) }
 }
 
+/// What of a post was not read.
+struct Marks {
+    truncated: bool,
+    incomplete: bool,
+}
+
+impl Marks {
+    fn of(text: Option<&EncodedText>, image: Option<&EncodedImage>) -> Marks {
+        let truncated = text.is_some_and(|text| text.encoding.truncated);
+        Marks { truncated, incomplete: image.is_some_and(|image| image.incomplete) }
+    }
+}
+
 /// From the encoded modalities to the answer: with both, the fused head answers, else the head of the one.
-fn answer<M: Inference>(model: &mut M, features: Features<'_>, truncated: bool) -> Result<Answer> {
+fn answer<M: Inference>(model: &mut M, features: Features<'_>, marks: Marks) -> Result<Answer> {
     let logits = model.logits(features)?;
     let Readout { labels, temperatures, .. } = model.readout();
     let read = |logits: &Option<Vec<f32>>, temperature| {
@@ -228,7 +254,8 @@ fn answer<M: Inference>(model: &mut M, features: Features<'_>, truncated: bool) 
     let fused = read(&logits.fused, temperatures.fused);
     let post = fused.or_else(|| text.clone()).or_else(|| image.clone()).ok_or(Error::EmptyPost)?;
     let contradiction = model.readout().contradiction(&logits);
-    Ok(Answer { post, text, image, contradiction, truncated })
+    let Marks { truncated, incomplete } = marks;
+    Ok(Answer { post, text, image, contradiction, truncated, incomplete })
 }
 
 /// A word's share is the sum of its tokens' shares; the shares of other tokens are part of the base value.

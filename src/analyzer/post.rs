@@ -17,6 +17,7 @@ pub struct Post<'a> {
 #[derive(Clone, Copy, Debug)]
 pub enum ImageInput<'a> {
     /// The bytes of a JPEG, PNG, WebP, GIF or BMP file.
+    #[cfg(feature = "decoders")]
     Encoded(&'a [u8]),
     /// Pixels with straight alpha, `4 * width * height` bytes row by row.
     Rgba {
@@ -29,6 +30,14 @@ pub enum ImageInput<'a> {
     },
     /// A picture that is already decoded.
     Picture(&'a Picture),
+    /// What the encoder sees, made by [`Preprocess::apply`](crate::model::Preprocess::apply) somewhere else: in the
+    /// browser, by the program that decodes.
+    Prepared {
+        /// RGB, `input_size` rows of as many pixels.
+        pixels: &'a [u8],
+        /// As [`Analysis::incomplete`](super::Analysis::incomplete).
+        incomplete: bool,
+    },
 }
 
 impl ImageInput<'_> {
@@ -36,11 +45,13 @@ impl ImageInput<'_> {
     pub(super) fn key(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         match self {
+            #[cfg(feature = "decoders")]
             ImageInput::Encoded(bytes) => (0, bytes).hash(&mut hasher),
             ImageInput::Rgba { width, height, pixels } => (1, width, height, pixels).hash(&mut hasher),
             ImageInput::Picture(picture) => {
                 (2, picture.width(), picture.height(), picture.pixels()).hash(&mut hasher);
             }
+            ImageInput::Prepared { pixels, incomplete } => (3, pixels, incomplete).hash(&mut hasher),
         }
         hasher.finish()
     }

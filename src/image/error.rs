@@ -8,10 +8,10 @@ pub enum ImageError {
     #[error("the image is empty: it has no bytes")]
     Empty,
     /// The bytes do not begin like any known image format.
-    #[error("not an image: it begins with {start}; give a JPEG, PNG, WebP, GIF or BMP")]
+    #[error("not an image: {what}; give a JPEG, PNG, WebP, GIF or BMP")]
     NotAnImage {
-        /// The first bytes, in hexadecimal.
-        start: String,
+        /// What it is instead, or how it begins.
+        what: String,
     },
     /// An image of a format, or with a feature, that is not supported.
     #[error("{format} image cannot be read: {reason}; give a JPEG, PNG, WebP, GIF or BMP")]
@@ -30,16 +30,12 @@ pub enum ImageError {
         limit: usize,
     },
     /// More pixels than the [`Limits`](super::Limits) allow; found in the header, nothing was decoded.
-    #[error(
-        "image of {width}x{height} pixels is too large: at most {max_side} a side and {max_pixels} in all are read"
-    )]
+    #[error("image of {width}x{height} pixels is too large: at most {max_pixels} pixels are read")]
     TooLarge {
         /// Columns that the header claims.
         width: u32,
         /// Rows that the header claims.
         height: u32,
-        /// Longest side allowed.
-        max_side: u32,
         /// Most pixels allowed.
         max_pixels: u64,
     },

@@ -3,16 +3,20 @@
 
 #[cfg(feature = "float")]
 pub mod cnn;
-mod container;
+#[cfg(feature = "decoders")]
 mod decode;
 mod error;
+mod limits;
+#[cfg(feature = "decoders")]
 mod orientation;
 mod picture;
 mod preprocess;
 pub mod quantized;
 mod resize;
 
-pub use decode::{Limits, decode};
+#[cfg(feature = "decoders")]
+pub use decode::{Decoded, decode, decode_for, inspect};
 pub use error::ImageError;
+pub use limits::Limits;
 pub use picture::Picture;
 pub use resize::resize;

@@ -7,6 +7,13 @@ use super::Picture;
 /// Rows and columns of a block that is turned at once, so that both its source and its target stay in the cache.
 const BLOCK: usize = 32;
 
+/// As the bytes of EXIF say. Damaged ones are no reason to refuse a picture: it then stands as it is stored.
+pub(super) fn of_exif(exif: &[u8]) -> Orientation {
+    // Some writers keep JPEG's prefix in other containers.
+    let exif = exif.strip_prefix(b"Exif\0\0").unwrap_or(exif);
+    Orientation::from_exif_chunk(exif).unwrap_or(Orientation::NoTransforms)
+}
+
 /// `picture` turned or mirrored as `orientation` says.
 pub(super) fn orient(picture: Picture, orientation: Orientation) -> Picture {
     let (width, height) = (picture.width() as usize, picture.height() as usize);

@@ -7,6 +7,16 @@ use crate::model::{Fit, Preprocess};
 const CROP: f64 = 0.875;
 
 impl Preprocess {
+    /// The short side, in pixels, that [`apply`](Self::apply) resizes a picture to.
+    #[cfg(feature = "decoders")]
+    pub(super) fn short_side(&self) -> u32 {
+        let side = self.input_size.clamp(1, 1024) as u32;
+        match self.fit {
+            Fit::Stretch => side,
+            Fit::Crop => (f64::from(side) / CROP) as u32,
+        }
+    }
+
     /// The square of `input_size` that the encoder sees, still as 8-bit RGB.
     ///
     /// `input_size` is one that [`check`](Self::check) accepts; others are brought into its range.

@@ -139,6 +139,11 @@ impl<B: Backend> ImageEncoder<B> {
         })
     }
 
+    /// How pictures are prepared.
+    pub fn preprocess(&self) -> &Preprocess {
+        &self.preprocess
+    }
+
     /// Rows of the last grid, and as many columns.
     pub fn side(&self) -> usize {
         self.side
@@ -152,6 +157,11 @@ impl<B: Backend> ImageEncoder<B> {
     /// The last grid `[side, side, channels]` of a picture of any size, which is valid until the next call.
     pub fn encode(&mut self, backend: &mut B, picture: &Picture) -> &B::Reals {
         let square = self.preprocess.apply(picture);
+        self.encode_square(backend, &square)
+    }
+
+    /// As [`encode`](Self::encode), for a picture that [`preprocess`](Self::preprocess) has prepared.
+    pub fn encode_square(&mut self, backend: &mut B, square: &Picture) -> &B::Reals {
         let (slots, Workspace { rows, reals }) = (&mut self.slots, &mut self.workspace);
         backend.pixels(&self.pixels, square.pixels(), &mut slots[self.pixels_slot]);
         for step in &self.steps {

@@ -15,6 +15,7 @@ use crate::{
     error::Result,
     fusion::{Features, HeadLogits, Readout, explain::Shares},
     image::Picture,
+    model::Preprocess,
 };
 
 /// What an [`Analyzer`](crate::Analyzer) needs of a model.
@@ -28,11 +29,14 @@ pub trait Inference {
     /// When an id is not in the vocabulary, there are too many, or the device is lost.
     async fn encode_text(&mut self, ids: &[u32]) -> Result<Vec<f32>>;
 
-    /// The last grid `[cells, channels]` of a picture of any size.
+    /// How pictures are prepared for [`encode_image`](Self::encode_image).
+    fn preprocess(&self) -> &Preprocess;
+
+    /// The last grid `[cells, channels]` of a picture that [`preprocess`](Self::preprocess) has prepared.
     ///
     /// # Errors
     /// When the device is lost.
-    async fn encode_image(&mut self, picture: &Picture) -> Result<Vec<f32>>;
+    async fn encode_image(&mut self, square: &Picture) -> Result<Vec<f32>>;
 
     /// Rows of the grid, and as many columns.
     fn grid_side(&self) -> usize;

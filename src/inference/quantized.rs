@@ -7,7 +7,7 @@ use crate::{
     error::{Error, Result},
     fusion::{Features, HeadLogits, Readout, explain::Shares, quantized::Fusion},
     image::{Picture, quantized::ImageEncoder},
-    model::{ModelConfig, Parameters},
+    model::{ModelConfig, Parameters, Preprocess},
     text::{TextError, quantized::TextEncoder},
 };
 
@@ -70,8 +70,12 @@ where
         Ok(self.backend.read(hidden).await?)
     }
 
-    async fn encode_image(&mut self, picture: &Picture) -> Result<Vec<f32>> {
-        let grid = self.image.encode(&mut self.backend, picture);
+    fn preprocess(&self) -> &Preprocess {
+        self.image.preprocess()
+    }
+
+    async fn encode_image(&mut self, square: &Picture) -> Result<Vec<f32>> {
+        let grid = self.image.encode_square(&mut self.backend, square);
         Ok(self.backend.read(grid).await?)
     }
 

@@ -122,9 +122,13 @@ impl Inference for Reference {
         numbers(&self.model.text_features(&ids, &mask, Mode::Infer)?.hidden)
     }
 
-    async fn encode_image(&mut self, picture: &Picture) -> Result<Vec<f32>> {
+    fn preprocess(&self) -> &Preprocess {
+        &self.preprocess
+    }
+
+    async fn encode_image(&mut self, square: &Picture) -> Result<Vec<f32>> {
         let size = self.preprocess.input_size;
-        let pixels = self.preprocess.to_chw(&self.preprocess.apply(picture));
+        let pixels = self.preprocess.to_chw(square);
         let pixels = Tensor::from_vec(pixels, (1, 3, size, size), &self.device)?;
         let features = self.model.image_features(&pixels, Mode::Infer)?;
         numbers(&features.grid.permute((0, 2, 3, 1))?)

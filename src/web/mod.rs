@@ -7,6 +7,7 @@ use crate::{
     Analysis, Analyzer, Error, Post,
     analyzer::{ImageInput, Stage},
     inference::Immediate,
+    model::{Filter, Fit},
 };
 
 mod buffer;
@@ -31,38 +32,26 @@ pub fn self_test() -> Result<(), JsError> {
     Ok(())
 }
 
-/// A picture on its way in.
+/// A picture as the encoder sees it, made by the program that decodes.
 #[wasm_bindgen]
 #[derive(Debug)]
-pub struct Picture(Form);
-
-#[derive(Debug)]
-enum Form {
-    Encoded(Vec<u8>),
-    Rgba { width: u32, height: u32, pixels: Vec<u8> },
+pub struct Picture {
+    pixels: Vec<u8>,
+    incomplete: bool,
 }
 
 #[wasm_bindgen]
 impl Picture {
-    /// The bytes of an image file.
-    pub fn encoded(bytes: Vec<u8>) -> Picture {
-        Picture(Form::Encoded(bytes))
-    }
-
-    /// `4 * width * height` bytes of RGBA.
-    pub fn rgba(width: u32, height: u32, pixels: Vec<u8>) -> Picture {
-        Picture(Form::Rgba { width, height, pixels })
+    /// From RGB, as many rows and columns as [`Engine::preprocess`] says, and whether parts of the picture were missing.
+    #[wasm_bindgen(constructor)]
+    pub fn new(pixels: Vec<u8>, incomplete: bool) -> Picture {
+        Picture { pixels, incomplete }
     }
 }
 
 impl Picture {
     fn input(&self) -> ImageInput<'_> {
-        match &self.0 {
-            Form::Encoded(bytes) => ImageInput::Encoded(bytes),
-            Form::Rgba { width, height, pixels } => {
-                ImageInput::Rgba { width: *width, height: *height, pixels }
-            }
-        }
+        ImageInput::Prepared { pixels: &self.pixels, incomplete: self.incomplete }
     }
 }
 
@@ -84,6 +73,11 @@ impl Engine {
         labels(&self.0)
     }
 
+    /// What the program that decodes has to make of a picture, as JSON: the numbers that it is called with.
+    pub fn preprocess(&self) -> Result<String, JsValue> {
+        preprocess(&self.0)
+    }
+
     /// The analysis as JSON, with `timings`.
     pub fn analyze(&mut self, text: Option<String>, picture: Option<Picture>) -> Result<String, JsValue> {
         analyze(&mut self.0, text, picture)
@@ -93,6 +87,28 @@ impl Engine {
 fn labels<M: Immediate>(analyzer: &Analyzer<M>) -> Result<String, JsValue> {
     let labels: Vec<_> = analyzer.readout().labels.iter().collect();
     serde_json::to_string(&labels).map_err(|e| JsError::from(e).into())
+}
+
+/// What `decode` of `pkg/decoder` takes.
+#[derive(Serialize)]
+struct Prepare {
+    size: usize,
+    fit: u32,
+    filter: u32,
+}
+
+fn preprocess<M: Immediate>(analyzer: &Analyzer<M>) -> Result<String, JsValue> {
+    let preprocess = analyzer.preprocess();
+    let fit = match preprocess.fit {
+        Fit::Stretch => 0,
+        Fit::Crop => 1,
+    };
+    let filter = match preprocess.filter {
+        Filter::Bilinear => 0,
+        Filter::Bicubic => 1,
+    };
+    let prepare = Prepare { size: preprocess.input_size, fit, filter };
+    serde_json::to_string(&prepare).map_err(|e| JsError::from(e).into())
 }
 
 fn analyze<M: Immediate>(

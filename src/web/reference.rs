@@ -3,7 +3,7 @@
 use candle_core::Device;
 use wasm_bindgen::prelude::*;
 
-use super::{BundleBuffer, Picture, analyze, labels, thrown};
+use super::{BundleBuffer, Picture, analyze, labels, preprocess, thrown};
 use crate::{
     Analyzer, Bundle, Result,
     inference::Reference,
@@ -32,6 +32,11 @@ impl ReferenceEngine {
     /// As [`Engine::labels`](super::Engine::labels).
     pub fn labels(&self) -> Result<String, JsValue> {
         labels(&self.0)
+    }
+
+    /// As [`Engine::preprocess`](super::Engine::preprocess).
+    pub fn preprocess(&self) -> Result<String, JsValue> {
+        preprocess(&self.0)
     }
 
     /// The analysis as JSON, with `timings`.

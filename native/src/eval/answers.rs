@@ -38,7 +38,14 @@ fn answer(engine: &mut Engine, case: &Case) -> Result<Answer> {
 /// What a model would answer whose text head says `scores` of a post without a picture.
 #[cfg(test)]
 pub fn of_text(scores: mixed_feelings::Scores) -> Answer {
-    Answer { post: scores.clone(), text: Some(scores), image: None, contradiction: None, truncated: false }
+    Answer {
+        post: scores.clone(),
+        text: Some(scores),
+        image: None,
+        contradiction: None,
+        truncated: false,
+        incomplete: false,
+    }
 }
 
 /// The scores of the default labels whose logits are 0, but `logit` of `class`.

@@ -123,7 +123,17 @@ mod tests {
         };
         let [text, image, post] = read.map(|class| sure_of(class, 2.0));
         let (text, image) = (Some(text), Some(image));
-        (case, Answer { post, text, image, contradiction: Some(contradiction), truncated: false })
+        (
+            case,
+            Answer {
+                post,
+                text,
+                image,
+                contradiction: Some(contradiction),
+                truncated: false,
+                incomplete: false,
+            },
+        )
     }
 
     #[test]

@@ -159,7 +159,7 @@ fn compressed(picture: &Picture, quality: u8) -> Result<Picture> {
     pixels(picture)?
         .write_with_encoder(encoder)
         .with_context(|| format!("writing a JPEG of quality {quality}"))?;
-    Ok(decode(file.get_ref(), &Limits::default())?)
+    Ok(decode(file.get_ref(), &Limits::default())?.picture)
 }
 
 fn pixels(picture: &Picture) -> Result<RgbImage> {

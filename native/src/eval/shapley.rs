@@ -72,7 +72,8 @@ mod tests {
                 |nth: usize| sure_of(if i.is_multiple_of(nth) { 2 - label } else { label }, 9.0);
             let (text, image) = (Some(wrong_every(5)), Some(wrong_every(3)));
             let post = wrong_every(7);
-            let answer = Answer { post, text, image, contradiction: None, truncated: false };
+            let answer =
+                Answer { post, text, image, contradiction: None, truncated: false, incomplete: false };
             (Case { label: Some(label), ..Case::default() }, answer)
         };
         let rows: Vec<_> = (0..210).map(row).collect();

@@ -31,15 +31,21 @@ export function installFileFetch() {
   };
 }
 
-/** A `Worker` on a thread of Node's, as far as the package uses it. `entry` may replace the script. */
+/**
+ * A `Worker` on a thread of Node's, as far as the package uses it. `entry` may replace the script. Returns the threads, the
+ * last one last: `terminate()` ends one behind the package's back.
+ */
 export function installWorker(entry = (url) => url) {
   const bootstrap = new URL('worker-scope.mjs', import.meta.url);
+  const threadsSoFar = [];
   globalThis.Worker = class extends EventTarget {
     #thread;
 
     constructor(url) {
       super();
       this.#thread = new threads.Worker(bootstrap, { workerData: String(entry(url)) });
+      threadsSoFar.push(this.#thread);
+      this.#thread.on('exit', () => this.dispatchEvent(new Event('close')));
       this.#thread.on('message', (data) => this.dispatchEvent(new MessageEvent('message', { data })));
       this.#thread.on('error', (error) => {
         this.dispatchEvent(Object.assign(new Event('error'), { message: error.message }));
@@ -54,6 +60,7 @@ export function installWorker(entry = (url) => url) {
       void this.#thread.terminate();
     }
   };
+  return threadsSoFar;
 }
 
 export function uninstallWorker() {

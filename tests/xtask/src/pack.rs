@@ -15,7 +15,7 @@ use crate::{
     wasm::{self, Build},
 };
 
-/// Builds the npm package in pkg/: two wasm programs, their bindings, the TypeScript.
+/// Builds the npm package in pkg/: the wasm programs, their bindings, the TypeScript.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
 pub struct Args {
     /// Also build the float model, which the browser tests compare with, into pkg/dist/reference/.
@@ -60,8 +60,8 @@ pub fn build(args: &Args) -> Result<Vec<PathBuf>> {
     }
     let mut builds = wasm::SHIPPED.to_vec();
     builds.extend(args.reference.then_some(wasm::REFERENCE));
-    let steps = builds.len() + 1;
-    let built = thread::scope(|scope| {
+    let steps = builds.len() + 2;
+    let (built, decoder) = thread::scope(|scope| {
         let scripts = scope.spawn(|| typescript(&places));
         let mut built = Vec::new();
         for (number, &build) in builds.iter().enumerate() {
@@ -73,14 +73,29 @@ pub fn build(args: &Args) -> Result<Vec<PathBuf>> {
             let wasm = wasm::compile(&shell, build)?;
             built.push((build, fs::read(&wasm).with_context(|| wasm.display().to_string())?));
         }
+        eprintln!("[{}/{steps}] compiling the decoder of pictures to wasm ...", steps - 1);
+        let decoder = wasm::compile_decoder(&shell)?;
         scripts.join().map_err(|_| anyhow!("the thread that compiles the TypeScript panicked"))??;
-        anyhow::Ok(built)
+        anyhow::Ok((built, fs::read(&decoder).with_context(|| decoder.display().to_string())?))
     })?;
     eprintln!("[{steps}/{steps}] JavaScript bindings ...");
     let mut changed = Vec::new();
     for (build, wasm) in built {
         changed.extend(bindings(&shell, &places, build, wasm)?);
     }
+    changed.extend(place_decoder(&places, &decoder)?);
+    Ok(changed)
+}
+
+/// Puts the decoder, which needs no bindings, into the package; returns it if it is new.
+fn place_decoder(places: &Places, wasm: &[u8]) -> Result<Option<PathBuf>> {
+    let (file, marker) = (places.dist.join("decoder.wasm"), places.markers.join("decoder"));
+    let mut changed = None;
+    once(&marker, &tools::fingerprint(&[wasm]), &[&file], || {
+        fs::write(&file, wasm::strip_decoder(wasm)?).with_context(|| file.display().to_string())?;
+        changed = Some(file.clone());
+        Ok(())
+    })?;
     Ok(changed)
 }
 

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use wasm_bindgen_cli_support::Bindgen;
 use xshell::{Cmd, Shell};
 
@@ -26,12 +26,12 @@ pub struct Build {
 
 /// What the package contains: the faster one needs an engine with relaxed SIMD.
 pub const SHIPPED: [Build; 2] = [
-    Build { name: "simd128", features: "", flags: &[] },
-    Build { name: "relaxed-simd", features: "relaxed-simd", flags: &["-Ctarget-feature=+relaxed-simd"] },
+    Build { name: "simd128", features: "web", flags: &[] },
+    Build { name: "relaxed-simd", features: "relaxed-simd,web", flags: &["-Ctarget-feature=+relaxed-simd"] },
 ];
 
 /// The float model, for tests.
-pub const REFERENCE: Build = Build { name: "reference", features: "float", flags: &[] };
+pub const REFERENCE: Build = Build { name: "reference", features: "float,web", flags: &[] };
 
 /// Compiles the library and returns where the wasm is until the next build. What is fresh is up to cargo.
 ///
@@ -51,6 +51,44 @@ pub fn compile(shell: &Shell, build: Build) -> Result<PathBuf> {
         // other out of the target folder. Should cargo forget this variable, that is all that happens: they take longer.
         .env("__CARGO_DEFAULT_LIB_METADATA", "mixed-feelings");
     built(command, build.flags)
+}
+
+/// Compiles the program that decodes pictures, `pkg/decoder`, and returns where the wasm is until the next build.
+///
+/// # Errors
+/// When it does not compile.
+pub fn compile_decoder(shell: &Shell) -> Result<PathBuf> {
+    let options =
+        ["rustc", "--lib", "--package", "mixed-feelings-decoder", "--profile", "wasm", "--target", TARGET];
+    let command = cargo(shell).args(options).env("CARGO_ENCODED_RUSTFLAGS", "-Ctarget-feature=+simd128");
+    // A picture that needs more costs an error, not the page.
+    built(command, &["-Clink-arg=--max-memory=1073741824"])
+}
+
+/// The exports of the decoder, as its documentation has them.
+const DECODER: [&str; 8] =
+    ["memory", "allocate", "inspect", "decode", "rgba", "output", "output_length", "incomplete"];
+
+/// Takes out of the decoder what it does not use. The library depends on crates that are made for JavaScript's bindings, and
+/// those export functions of their own, which need imports.
+///
+/// # Errors
+/// When it is no wasm, lacks an export, or still has an import.
+pub fn strip_decoder(wasm: &[u8]) -> Result<Vec<u8>> {
+    let mut module = walrus::Module::from_buffer(wasm)?;
+    let others = module.exports.iter().filter(|export| !DECODER.contains(&export.name.as_str()));
+    for export in others.map(|export| export.id()).collect::<Vec<_>>() {
+        module.exports.delete(export);
+    }
+    ensure!(module.exports.iter().count() == DECODER.len(), "the decoder lacks one of its exports");
+    let sections: Vec<_> = module.customs.iter().map(|(id, _)| id).collect();
+    for section in sections {
+        module.customs.delete(section);
+    }
+    walrus::passes::gc::run(&mut module);
+    let imports: Vec<_> = module.imports.iter().map(|import| import.name.clone()).collect();
+    ensure!(imports.is_empty(), "the decoder has imports: {}", imports.join(", "));
+    Ok(module.emit_wasm())
 }
 
 /// Runs a cargo command that compiles a cdylib to wasm, and returns where the wasm is.
@@ -76,6 +114,8 @@ pub fn outputs(folder: &Path, name: &str) -> [PathBuf; 2] {
 pub fn bind(wasm: Vec<u8>, folder: &Path, name: &str) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     let mut bindgen = Bindgen::new();
-    bindgen.web(true)?.input_bytes(name, wasm).typescript(false).remove_producers_section(true);
+    // So that a program that crashed can be instantiated anew: its bindings are of the whole thread.
+    bindgen.web(true)?.reset_state_function(true);
+    bindgen.input_bytes(name, wasm).typescript(false).remove_producers_section(true);
     bindgen.generate(folder).with_context(|| format!("bindings in {}", folder.display()))
 }

@@ -181,7 +181,14 @@ mod tests {
 
     fn answer(post: usize, text: usize) -> Answer {
         let [post, text] = [post, text].map(|class| sure_of(class, 3.0));
-        Answer { post, text: Some(text), image: None, contradiction: None, truncated: false }
+        Answer {
+            post,
+            text: Some(text),
+            image: None,
+            contradiction: None,
+            truncated: false,
+            incomplete: false,
+        }
     }
 
     #[test]

@@ -1,0 +1,140 @@
+//! From any picture, a file's bytes or RGBA, to the pixels that the image encoder sees.
+//!
+//! A program of its own, because it is the part that touches bytes from anyone. It has no imports, so it can reach nothing;
+//! when it traps or has grown, JavaScript drops the instance and makes another of the compiled module. All numbers are `u32`.
+//!
+//! 1. `allocate(bytes)` gives the place for the input, or 0 where there is no memory; write it there.
+//! 2. `inspect`, `decode` or `rgba` reads it, frees it, and returns 0 for success, 1 for an error.
+//! 3. `output()` and `output_length()` say where the answer is, until the next call: RGB pixels, or JSON that says what was
+//!    wrong. `incomplete()` is 1 when parts of the picture were missing.
+#![allow(unsafe_code, reason = "the border to JavaScript: raw pointers into this program's memory")]
+
+use std::{alloc::Layout, cell::RefCell, ptr};
+
+use mixed_feelings::{
+    image::{Decoded, ImageError, Limits, Picture, decode_for, inspect as inspect_file},
+    model::{Filter, Fit, Preprocess},
+};
+
+/// What the last call left.
+#[derive(Default)]
+struct Output {
+    bytes: Vec<u8>,
+    incomplete: bool,
+}
+
+thread_local! {
+    static OUTPUT: RefCell<Output> = const { RefCell::new(Output { bytes: Vec::new(), incomplete: false }) };
+}
+
+/// Memory for the next call's input, which that call frees; 0 where there is none.
+#[unsafe(no_mangle)]
+pub extern "C" fn allocate(bytes: usize) -> *mut u8 {
+    let layout = Layout::array::<u8>(bytes.max(1));
+    // SAFETY: the layout is not empty.
+    layout.map_or(ptr::null_mut(), |layout| unsafe { std::alloc::alloc_zeroed(layout) })
+}
+
+/// The input that JavaScript has written.
+///
+/// # Safety
+/// `pointer` is from [`allocate`] with `length` bytes, and no other call was given it.
+unsafe fn input(pointer: *mut u8, length: usize) -> Vec<u8> {
+    // SAFETY: all `length` bytes were allocated with this layout, and are zeros or what JavaScript wrote.
+    unsafe { Vec::from_raw_parts(pointer, length, length.max(1)) }
+}
+
+/// Whether a file that begins with these bytes is worth reading: never that it is cut short.
+///
+/// # Safety
+/// As [`decode`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn inspect(pointer: *mut u8, length: usize) -> u32 {
+    // SAFETY: the caller's.
+    let first = unsafe { input(pointer, length) };
+    answer(inspect_file(&first, &Limits::default()).map(|()| Output::default()))
+}
+
+/// Decodes a file. `fit` is 0 to stretch, 1 to crop; `filter` 0 for bilinear, 1 for bicubic.
+///
+/// # Safety
+/// `pointer` is from [`allocate`] with `length` bytes, and no other call was given it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn decode(pointer: *mut u8, length: usize, size: u32, fit: u32, filter: u32) -> u32 {
+    // SAFETY: the caller's.
+    let file = unsafe { input(pointer, length) };
+    answer(decode_for(&file, &Limits::default(), &preprocess(size, fit, filter)).map(Output::from))
+}
+
+/// Takes pixels with straight alpha, `4 * width * height` bytes.
+///
+/// # Safety
+/// As [`decode`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rgba(
+    pointer: *mut u8,
+    length: usize,
+    width: u32,
+    height: u32,
+    size: u32,
+    fit: u32,
+    filter: u32,
+) -> u32 {
+    // SAFETY: the caller's.
+    let pixels = unsafe { input(pointer, length) };
+    let picture = || {
+        Limits::default().check(width, height)?;
+        let picture = Picture::from_rgba(width, height, &pixels)?;
+        Ok(Decoded { picture: preprocess(size, fit, filter).apply(&picture), incomplete: false })
+    };
+    answer(picture().map(Output::from))
+}
+
+/// Where the answer of the last call is.
+#[unsafe(no_mangle)]
+pub extern "C" fn output() -> *const u8 {
+    OUTPUT.with_borrow(|output| output.bytes.as_ptr())
+}
+
+/// Its bytes.
+#[unsafe(no_mangle)]
+pub extern "C" fn output_length() -> usize {
+    OUTPUT.with_borrow(|output| output.bytes.len())
+}
+
+/// 1 when parts of the last picture were missing.
+#[unsafe(no_mangle)]
+pub extern "C" fn incomplete() -> u32 {
+    OUTPUT.with_borrow(|output| output.incomplete.into())
+}
+
+/// Mean and deviation are the engine's to apply.
+fn preprocess(size: u32, fit: u32, filter: u32) -> Preprocess {
+    let fit = if fit == 0 { Fit::Stretch } else { Fit::Crop };
+    let filter = if filter == 0 { Filter::Bilinear } else { Filter::Bicubic };
+    Preprocess { input_size: size as usize, fit, filter, mean: [0.0; 3], std: [1.0; 3] }
+}
+
+impl From<Decoded> for Output {
+    fn from(Decoded { picture, incomplete }: Decoded) -> Self {
+        Output { bytes: picture.pixels().to_vec(), incomplete }
+    }
+}
+
+/// Keeps the answer and returns its status.
+fn answer(result: Result<Output, ImageError>) -> u32 {
+    let (status, output) = match result {
+        Ok(output) => (0, output),
+        Err(error) => (1, Output { bytes: json(&error), incomplete: false }),
+    };
+    OUTPUT.set(output);
+    status
+}
+
+/// `format` is the name of a format that is not read, which the page's browser may.
+fn json(error: &ImageError) -> Vec<u8> {
+    let format = if let ImageError::Unsupported { format, .. } = error { Some(format) } else { None };
+    serde_json::json!({ "code": error.code(), "message": error.to_string(), "format": format })
+        .to_string()
+        .into_bytes()
+}

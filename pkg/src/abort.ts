@@ -1,0 +1,66 @@
+/** Signals: the caller's, looked at before they are trusted, and our own for what must end. */
+
+import { MixedFeelingsError } from './errors.js';
+import { kindOf } from './kinds.js';
+
+/** Who wants to hear of a signal. One listener each, however many calls share it: Node warns of more than ten. */
+const listening = new WeakMap<AbortSignal, Set<() => void>>();
+
+/**
+ * `signal` if it is one, of whatever realm.
+ *
+ * @throws {MixedFeelingsError} `bad-input` when it is something else.
+ */
+export function signalOf(signal: unknown): AbortSignal | undefined {
+  if (signal == null) return undefined;
+  const { aborted, addEventListener } = signal as Partial<AbortSignal>;
+  if (typeof aborted === 'boolean' && typeof addEventListener === 'function') return signal as AbortSignal;
+  const kind = kindOf(signal);
+  const instead = kind === 'AbortController' ? 'give its .signal' : 'give an AbortSignal';
+  throw new MixedFeelingsError('bad-input', `signal is ${kind}: ${instead}`);
+}
+
+/** Calls `then` when `signal` aborts, at once if it has. Returns how to stop that. */
+export function onAbort(signal: AbortSignal | undefined, then: () => void): () => void {
+  if (!signal) return () => {};
+  if (signal.aborted) {
+    then();
+    return () => {};
+  }
+  let waiting = listening.get(signal);
+  if (!waiting) {
+    const all = new Set<() => void>();
+    listening.set(signal, (waiting = all));
+    signal.addEventListener('abort', () => all.forEach((call) => call()), { once: true });
+  }
+  // A function of its own, so that one that is given twice is called twice.
+  const call = () => then();
+  waiting.add(call);
+  return () => waiting.delete(call);
+}
+
+/** @throws the signal's reason if it has aborted. */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw signal.reason;
+}
+
+/** `promise`, or the signal's reason if that comes first. */
+export function orAborted<T>(promise: PromiseLike<T>, signal: AbortSignal | undefined): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const stop = onAbort(signal, () => reject(signal?.reason));
+    promise.then(
+      (value) => (stop(), resolve(value)),
+      (error: unknown) => (stop(), reject(error)),
+    );
+  });
+}
+
+/** The longest time that a timer of JavaScript's can wait. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
+/** Calls `then` after so many milliseconds; never after more than a timer can count. Returns how to stop that. */
+export function after(milliseconds: number, then: () => void): () => void {
+  if (milliseconds > LONGEST_TIMER) return () => {};
+  const timer = setTimeout(then, milliseconds);
+  return () => clearTimeout(timer);
+}

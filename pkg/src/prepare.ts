@@ -1,0 +1,130 @@
+/** From a picture that was taken hold of to the pixels that the encoder reads, beside the posts that are being read. */
+
+import { after, onAbort, orAborted } from './abort.js';
+import { decodeByBrowser } from './browser-decoder.js';
+import { UndecodedError, type Decoded } from './decoder.js';
+import type { ImageInput } from './engine.js';
+import { MixedFeelingsError, shown } from './errors.js';
+import { release, type Picture, type Shown } from './image.js';
+import type { Bitmap, Pixels } from './snapshot.js';
+import { openSource } from './source.js';
+import type { Supervisor } from './supervisor.js';
+import { Lease, Places } from './turns.js';
+import type { Analysis } from './types.js';
+
+/** Pictures whose bytes are on their way or here at a time: of hundreds, these are the ones that need memory. */
+const PLACES = 4;
+/** Milliseconds without a byte after which a picture gives its place to the next one, and goes on without. */
+const STANDSTILL = 2000;
+
+/** A picture ready for the encoder. */
+export interface Prepared extends Decoded {
+  readonly decodedBy: NonNullable<Analysis['decodedBy']>;
+  /** Milliseconds that the decoder took. */
+  readonly decode: number;
+}
+
+/** How a picture is prepared. */
+export interface PrepareOptions {
+  /** Milliseconds that it may take, once it has a place. */
+  readonly timeout: number;
+  readonly signal: AbortSignal;
+  /** Whether the browser may decode what the package cannot. */
+  readonly browserDecoder: boolean;
+}
+
+/** What prepares the pictures of one analyzer. */
+export class Preparer {
+  readonly #places = new Places(PLACES);
+  /** The last file, which a page often sends again with another text. Only the last: hundreds add up. */
+  #last = new WeakMap<Blob, Prepared>();
+
+  constructor(private readonly engine: Supervisor) {}
+
+  async prepare(picture: Picture, options: PrepareOptions): Promise<Prepared> {
+    if (picture.kind === 'shown') return this.#prepareShown(picture, options);
+    const file = picture.kind === 'file' ? picture.blob : undefined;
+    const last = file && this.#last.get(file);
+    if (last) return { ...last, decode: 0 };
+    const prepared = await this.#prepareFile(picture, options);
+    if (file) this.#last = new WeakMap([[file, prepared]]);
+    return prepared;
+  }
+
+  /** What is shown was taken at the call, or comes when it is loaded: that needs no place. */
+  async #prepareShown(picture: Shown, options: PrepareOptions): Promise<Prepared> {
+    const what = `the image${picture.hint ? ` (${picture.hint})` : ''}`;
+    try {
+      const image = await within(options, what, (signal) => orAborted(picture.pixels, signal));
+      const lease = await Lease.of(this.#places, Infinity, options.signal);
+      try {
+        const decodedBy = picture.plain && image.kind === 'rgba' ? 'package' : 'browser';
+        return await within(options, 'the image', (signal) => this.#decode(image, decodedBy, signal));
+      } finally {
+        lease.end();
+      }
+    } finally {
+      picture.pixels.then(release, () => {});
+    }
+  }
+
+  async #prepareFile(picture: Exclude<Picture, Shown>, options: PrepareOptions): Promise<Prepared> {
+    const lease = await Lease.of(this.#places, STANDSTILL, options.signal);
+    const what = picture.kind === 'url' ? shown(picture.url.href) : 'the image';
+    try {
+      return await within(options, what, async (signal) => {
+        const source = await openSource(picture, { signal, alive: () => lease.alive() });
+        try {
+          const head = await source.head();
+          try {
+            await this.engine.run((engine) => engine.inspect(head), { picture: true, signal });
+          } catch (error) {
+            const image = options.browserDecoder && (await byBrowser(error, source.blob, signal));
+            if (!image) throw error;
+            return await this.#decode(image, 'browser', signal);
+          }
+          return await this.#decode({ kind: 'encoded', bytes: await source.all() }, 'package', signal);
+        } finally {
+          source.end();
+        }
+      });
+    } finally {
+      lease.end();
+    }
+  }
+
+  async #decode(image: ImageInput, decodedBy: Prepared['decodedBy'], signal: AbortSignal): Promise<Prepared> {
+    const decoded = await this.engine.run((engine) => engine.decode(image), { picture: true, signal });
+    return { ...decoded, decodedBy };
+  }
+}
+
+/** The picture, if its format is one that another decoder may know, and the browser's does. */
+async function byBrowser(
+  error: unknown,
+  blob: () => Promise<Blob>,
+  signal: AbortSignal,
+): Promise<Bitmap | Pixels | undefined> {
+  if (!(error instanceof UndecodedError) || error.code !== 'image-unsupported' || error.format === null) return undefined;
+  return decodeByBrowser(await blob(), error.format, signal);
+}
+
+/** What `work` comes to if the time is enough; its signal aborts when it is not, or when the caller's does. */
+async function within<T>(
+  { timeout, signal }: PrepareOptions,
+  what: string,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const ending = new AbortController();
+  const late = () => {
+    ending.abort(new MixedFeelingsError('image-timeout', `${what} was not ready within ${timeout} ms`));
+  };
+  const stops = [after(timeout, late), onAbort(signal, () => ending.abort(signal.reason))];
+  try {
+    return await orAborted(work(ending.signal), ending.signal);
+  } finally {
+    stops.forEach((stop) => stop());
+    // Whatever is still on its way.
+    ending.abort();
+  }
+}

@@ -1,0 +1,101 @@
+/** Keeps an engine at hand: one that is gone costs the call that it was at, and another is opened in its place. */
+
+import { throwIfAborted } from './abort.js';
+import type { EngineHandle } from './engine.js';
+import { MixedFeelingsError } from './errors.js';
+import { Places } from './turns.js';
+
+/** Opens an engine; the signal gives it up. */
+export type Open = (signal: AbortSignal) => Promise<EngineHandle>;
+
+/** How a call is done. */
+export interface RunOptions {
+  /** Whether it needs the decoder. Other calls go first: they are a text's, or the last step of a picture. */
+  readonly picture: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** How often in a row an engine may go while it is opened, or while the decoder is loaded, before a call is told. */
+const ATTEMPTS = 3;
+
+/** One engine after another. */
+export class Supervisor {
+  #engine: EngineHandle;
+  #opening: Promise<EngineHandle> | undefined;
+  readonly #disposed = new AbortController();
+  /** The engine does one thing at a time; who waits, waits here, where nothing is lost with it. */
+  readonly #turns = new Places(1);
+
+  constructor(engine: EngineHandle, private readonly open: Open) {
+    this.#engine = this.#watched(engine);
+  }
+
+  /** The engine that is there now, or was last. */
+  get engine(): EngineHandle {
+    return this.#engine;
+  }
+
+  /** Does `call` with an engine that works, when it is its turn. */
+  async run<T>(call: (engine: EngineHandle) => Promise<T>, { picture, signal }: RunOptions): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      const engine = await this.#living();
+      if (picture) {
+        try {
+          await engine.loadDecoder();
+        } catch (error) {
+          // This call is not what the engine died of.
+          if (engine.gone && attempt < ATTEMPTS) continue;
+          throw error;
+        }
+      }
+      const giveBack = await this.#turns.take({ first: !picture, signal });
+      try {
+        throwIfAborted(signal);
+        if (!engine.gone) return await call(engine);
+      } finally {
+        giveBack();
+      }
+    }
+  }
+
+  dispose(): void {
+    this.#disposed.abort(new MixedFeelingsError('disposed', 'the analyzer was disposed of'));
+    this.#engine.dispose();
+  }
+
+  async #living(): Promise<EngineHandle> {
+    throwIfAborted(this.#disposed.signal);
+    return this.#engine.gone ? this.#reopen() : this.#engine;
+  }
+
+  /** At once when it is gone, so that the next call finds another. If none can be opened, that call tries again. */
+  #watched(engine: EngineHandle): EngineHandle {
+    void engine.end.then(() => {
+      if (engine.gone && !this.#disposed.signal.aborted) this.#reopen().catch(() => {});
+    });
+    return engine;
+  }
+
+  #reopen(): Promise<EngineHandle> {
+    this.#opening ??= this.#openAgain().finally(() => (this.#opening = undefined));
+    return this.#opening;
+  }
+
+  async #openAgain(): Promise<EngineHandle> {
+    this.#engine.dispose();
+    const { signal } = this.#disposed;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const engine = await this.open(signal);
+        if (signal.aborted) engine.dispose();
+        throwIfAborted(signal);
+        this.#engine = this.#watched(engine);
+        return engine;
+      } catch (error) {
+        throwIfAborted(signal);
+        const { code } = error as Partial<MixedFeelingsError>;
+        if (attempt === ATTEMPTS || (code !== 'worker-failed' && code !== 'crashed')) throw error;
+      }
+    }
+  }
+}

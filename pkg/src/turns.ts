@@ -1,0 +1,79 @@
+/** Who may use what there is a bounded number of: the engine, and the places for pictures that are being prepared. */
+
+import { after, onAbort, throwIfAborted } from './abort.js';
+
+/** A bounded number of places, and those who wait for one. */
+export class Places {
+  #free: number;
+  readonly #first: (() => void)[] = [];
+  readonly #others: (() => void)[] = [];
+
+  constructor(places: number) {
+    this.#free = places;
+  }
+
+  /**
+   * Waits for a place, in the order of the calls but those `first` before the others. Returns how to give it back.
+   *
+   * @throws the signal's reason when it aborts before.
+   */
+  async take({ first = false, signal }: { first?: boolean; signal?: AbortSignal | undefined } = {}): Promise<() => void> {
+    throwIfAborted(signal);
+    if (this.#free > 0) this.#free--;
+    else await this.#wait(first ? this.#first : this.#others, signal);
+    let taken = true;
+    return () => {
+      if (taken) this.#giveBack();
+      taken = false;
+    };
+  }
+
+  #wait(line: (() => void)[], signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const leave = onAbort(signal, () => {
+        line.splice(line.indexOf(go), 1);
+        reject(signal?.reason);
+      });
+      const go = () => {
+        leave();
+        resolve();
+      };
+      line.push(go);
+    });
+  }
+
+  #giveBack(): void {
+    const next = this.#first.shift() ?? this.#others.shift();
+    if (next) next();
+    else this.#free++;
+  }
+}
+
+/** A place that is only kept while something happens: one who stands still holds up nobody. */
+export class Lease {
+  #stop = () => {};
+
+  private constructor(
+    private readonly giveBack: () => void,
+    private readonly patience: number,
+  ) {
+    this.alive();
+  }
+
+  /** One of `places`, for as long as {@link alive} is called every `patience` milliseconds. */
+  static async of(places: Places, patience: number, signal: AbortSignal | undefined): Promise<Lease> {
+    return new Lease(await places.take({ signal }), patience);
+  }
+
+  /** Something happened. */
+  alive(): void {
+    this.#stop();
+    this.#stop = after(this.patience, this.giveBack);
+  }
+
+  /** It is done. */
+  end(): void {
+    this.#stop();
+    this.giveBack();
+  }
+}

@@ -1,0 +1,92 @@
+//! From a file's bytes to a picture: format detected from the content, limits checked in the header, orientation applied,
+//! alpha laid over white.
+
+use ::image::metadata::Orientation;
+
+use super::{ImageError, Picture, limits::Limits, orientation::orient};
+use crate::model::Preprocess;
+use format::Format;
+
+mod bmp;
+mod canvas;
+mod chunks;
+mod colour;
+mod format;
+mod gif;
+mod grid;
+mod jpeg;
+mod png;
+mod webp;
+
+pub use format::inspect;
+
+/// A file's picture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decoded {
+    /// What it shows, upright, in sRGB, over white.
+    pub picture: Picture,
+    /// Whether a part of the file was missing or damaged, and the picture is what viewers make of the rest.
+    pub incomplete: bool,
+}
+
+/// What a format's decoder hands over.
+struct Stored {
+    /// In sRGB, over white, as it is stored.
+    picture: Picture,
+    /// How it is to be turned.
+    orientation: Orientation,
+    /// As [`Decoded::incomplete`].
+    incomplete: bool,
+}
+
+/// Decodes a JPEG, PNG, WebP, GIF (first frame) or BMP file.
+///
+/// The format is detected from the content. The EXIF orientation is applied; alpha is laid over white; gray, palette and
+/// CMYK become RGB; of 16 bits the upper 8 are kept (as Pillow and libpng's `strip_16` do).
+///
+/// # Errors
+/// [`ImageError`], which says what was wrong; `TooManyBytes` and `TooLarge` come before anything is decoded.
+pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, ImageError> {
+    caught(|| read(bytes, limits, u32::MAX))
+}
+
+/// Decodes a file and prepares its picture for the encoder: the square that `preprocess` makes of it. This is what the
+/// package's program for pictures does, so natively and in the browser the pixels are the same.
+///
+/// A large JPEG is decoded at 1/2, 1/4 or 1/8 of its size; [`decode`] always decodes the whole.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_for(bytes: &[u8], limits: &Limits, preprocess: &Preprocess) -> Result<Decoded, ImageError> {
+    caught(|| {
+        let Decoded { picture, incomplete } = read(bytes, limits, preprocess.short_side())?;
+        Ok(Decoded { picture: preprocess.apply(&picture), incomplete })
+    })
+}
+
+/// Decoders are given bytes from anyone. Should one panic for all the tests of its authors and ours, that costs this
+/// picture. In wasm a panic ends the program; there it runs alone, and is started again.
+fn caught(decode: impl FnOnce() -> Result<Decoded, ImageError>) -> Result<Decoded, ImageError> {
+    // Nothing that the decoder had in hand is seen afterwards.
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(decode)).unwrap_or_else(|_| {
+        Err(ImageError::Corrupt { format: "the", reason: "its decoder failed on it".into() })
+    })
+}
+
+/// The picture; its short side need not have more pixels than resizing to `short_side` asks for.
+fn read(bytes: &[u8], limits: &Limits, short_side: u32) -> Result<Decoded, ImageError> {
+    if bytes.is_empty() {
+        return Err(ImageError::Empty);
+    }
+    if bytes.len() > limits.max_bytes {
+        return Err(ImageError::TooManyBytes { bytes: bytes.len(), limit: limits.max_bytes });
+    }
+    let Stored { picture, orientation, incomplete } = match format::sniff(bytes)? {
+        Format::Jpeg => jpeg::read(bytes, limits, short_side),
+        Format::Png => png::read(bytes, limits),
+        Format::WebP => webp::read(bytes, limits),
+        Format::Gif => gif::read(bytes, limits),
+        Format::Bmp => bmp::read(bytes, limits),
+    }?;
+    Ok(Decoded { picture: orient(picture, orientation), incomplete })
+}

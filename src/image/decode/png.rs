@@ -1,0 +1,293 @@
+//! PNG: the picture, or the first frame of an animation on its canvas.
+//!
+//! The chunks are read here, as leniently as libpng does in a browser: a damaged chunk that is not needed is passed over, and
+//! a file may end anywhere behind its first pixels. The decoder is given a new file that holds nothing but one picture.
+
+use std::io::Cursor;
+
+use miniz_oxide::inflate::core::{
+    DecompressorOxide, decompress,
+    inflate_flags::{TINFL_FLAG_PARSE_ZLIB_HEADER, TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF},
+};
+use png::{BitDepth, ColorType, DecodeOptions, Decoder, Transformations};
+
+use super::{
+    Stored,
+    canvas::{Canvas, blended, filled},
+    chunks::{Frame, Parts},
+    colour::{Colour, Curve, Source},
+};
+use crate::image::{ImageError, Limits, orientation};
+
+pub(super) use super::chunks::{check_kind, sides};
+
+/// The passes of an interlaced picture: the first pixel's place, the steps to the next, and the block that a pixel paints
+/// until later passes come.
+const PASSES: [[u32; 6]; 7] = [
+    [0, 0, 8, 8, 8, 8],
+    [4, 0, 8, 8, 4, 8],
+    [0, 4, 4, 8, 4, 4],
+    [2, 0, 4, 4, 2, 4],
+    [0, 2, 2, 4, 2, 2],
+    [1, 0, 2, 2, 1, 2],
+    [0, 1, 1, 2, 1, 1],
+];
+
+fn corrupt(reason: impl Into<String>) -> ImageError {
+    ImageError::Corrupt { format: "PNG", reason: reason.into() }
+}
+
+/// Reads a PNG.
+pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Stored, ImageError> {
+    check_kind(bytes)?;
+    let (width, height) = sides(bytes).ok_or_else(|| corrupt("it ends inside its header"))?;
+    limits.check(width, height)?;
+    let parts = Parts::read(bytes)?;
+    let mut canvas = Canvas::white(width, height)?;
+    let whole = Frame { left: 0, top: 0, width, height };
+    // An animation's first frame that cannot be read leaves the picture that other viewers show.
+    let animated =
+        parts.first_frame().and_then(|(frame, data)| paint(&parts, frame, data, limits, &mut canvas).ok());
+    let incomplete = match animated {
+        Some(incomplete) => incomplete,
+        None => paint(&parts, whole, &parts.data, limits, &mut canvas)?,
+    };
+    let orientation = orientation::of_exif(parts.exif.unwrap_or_default());
+    Ok(Stored { picture: canvas.into_picture(), orientation, incomplete })
+}
+
+/// Paints a frame; whether some of it is missing.
+fn paint(
+    parts: &Parts<'_>,
+    frame: Frame,
+    data: &[&[u8]],
+    limits: &Limits,
+    canvas: &mut Canvas,
+) -> Result<bool, ImageError> {
+    let rows = stored_rows(parts, frame);
+    if paint_rows(parts.file(frame, data), parts, frame, &rows, limits, canvas)? == rows.len() {
+        return Ok(false);
+    }
+    // The decoder keeps back what it unpacked before a fault: unpacked here, all rows come that are in the file.
+    let size: usize = rows.iter().map(|row| parts.row_bytes(row.columns)).sum();
+    let mut unpacked = filled(size as u64, 0u8)?;
+    let flags = TINFL_FLAG_PARSE_ZLIB_HEADER | TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
+    let (_, _, written) = decompress(&mut DecompressorOxide::new(), &data.concat(), &mut unpacked, 0, flags);
+    let mut bytes = 0;
+    let whole = rows.iter().take_while(|row| {
+        bytes += parts.row_bytes(row.columns);
+        bytes <= written
+    });
+    let whole = whole.count();
+    let repacked = miniz_oxide::deflate::compress_to_vec_zlib(&unpacked, 0);
+    drop(unpacked);
+    let file = parts.file(frame, &[&repacked]);
+    let painted = paint_rows(file, parts, frame, rows.get(..whole).unwrap_or(&rows), limits, canvas)?;
+    if painted == 0 {
+        return Err(corrupt("nothing of its pixels can be read"));
+    }
+    Ok(painted < rows.len())
+}
+
+/// A row as it is stored: of a picture that is not interlaced, or of one of its passes.
+struct Row {
+    columns: u32,
+    /// Where its first pixel stands, how far the next ones, and the block that each paints.
+    at: (u32, u32),
+    step: u32,
+    block: (u32, u32),
+}
+
+fn stored_rows(parts: &Parts<'_>, frame: Frame) -> Vec<Row> {
+    let passes: &[[u32; 6]] = if parts.interlaced { &PASSES } else { &[[0, 0, 1, 1, 1, 1]] };
+    let mut rows = Vec::new();
+    for &[x, y, step, down, across, below] in passes {
+        let columns = frame.width.saturating_sub(x).div_ceil(step);
+        if columns > 0 {
+            let row = |y| Row { columns, at: (x, y), step, block: (across, below) };
+            rows.extend((y..frame.height).step_by(down as usize).map(row));
+        }
+    }
+    rows
+}
+
+/// Paints `rows` of `file`; how many of them there were.
+fn paint_rows(
+    file: Vec<u8>,
+    parts: &Parts<'_>,
+    frame: Frame,
+    rows: &[Row],
+    limits: &Limits,
+    canvas: &mut Canvas,
+) -> Result<usize, ImageError> {
+    let mut options = DecodeOptions::default();
+    options.set_ignore_checksums(true);
+    let mut decoder = Decoder::new_with_options(Cursor::new(file), options);
+    let bytes = usize::try_from(limits.max_pixels.saturating_mul(8)).unwrap_or(usize::MAX);
+    decoder.set_limits(png::Limits { bytes });
+    decoder.set_transformations(Transformations::EXPAND | Transformations::STRIP_16);
+    let mut reader = decoder.read_info().map_err(|error| corrupt(error.to_string()))?;
+    let colour = colour(parts, reader.info());
+    let (color_type, depth) = reader.output_color_type();
+    if depth != BitDepth::Eight {
+        return Err(corrupt("its samples are not of 8 bits"));
+    }
+    let channels = color_type.samples();
+    let mut stored = vec![0; frame.width as usize * channels];
+    let mut pixels = Vec::new();
+    for (number, &Row { columns, at: (x, y), step, block: (across, down) }) in rows.iter().enumerate() {
+        if !matches!(reader.read_row(&mut stored), Ok(Some(_))) {
+            return Ok(number);
+        }
+        let stored = stored.get(..columns as usize * channels).unwrap_or(&stored);
+        to_rgb(stored, color_type, &colour, &mut pixels);
+        for y in y..frame.height.min(y + down) {
+            let target = canvas.row(frame.top + y, frame.left, frame.width);
+            if step == 1 {
+                target.copy_from_slice(&pixels);
+                continue;
+            }
+            for (start, &pixel) in (x as usize..).step_by(step as usize).zip(&pixels) {
+                let end = (start + across as usize).min(target.len());
+                target.get_mut(start..end).unwrap_or_default().fill(pixel);
+            }
+        }
+    }
+    Ok(rows.len())
+}
+
+/// A row of the decoder's pixels in sRGB, over white.
+fn to_rgb(row: &[u8], color_type: ColorType, colour: &Colour, pixels: &mut Vec<[u8; 3]>) {
+    pixels.clear();
+    match color_type {
+        ColorType::Grayscale | ColorType::Indexed => pixels.extend(row.iter().map(|&gray| [gray; 3])),
+        ColorType::GrayscaleAlpha => pixels.extend(row.as_chunks().0.iter().map(|&[gray, _]| [gray; 3])),
+        ColorType::Rgb => pixels.extend_from_slice(row.as_chunks().0),
+        ColorType::Rgba => {
+            pixels.extend(row.as_chunks().0.iter().map(|&[red, green, blue, _]| [red, green, blue]))
+        }
+    }
+    colour.apply(pixels.as_flattened_mut());
+    if let channels @ (2 | 4) = color_type.samples() {
+        let alphas = row.iter().skip(channels - 1).step_by(channels);
+        for (pixel, &alpha) in pixels.iter_mut().zip(alphas) {
+            *pixel = blended(*pixel, alpha);
+        }
+    }
+}
+
+/// By the first of: coding points (cICP), a profile, the mark of sRGB, a gamma with or without chromaticities.
+fn colour(parts: &Parts<'_>, info: &png::Info<'_>) -> Colour {
+    const SRGB: [[f64; 2]; 4] = [[0.3127, 0.3290], [0.64, 0.33], [0.30, 0.60], [0.15, 0.06]];
+    if let Some(points) = parts.coding_points {
+        return coding_points(points);
+    }
+    if let Some(profile) = &info.icc_profile {
+        let gray = matches!(info.color_type, ColorType::Grayscale | ColorType::GrayscaleAlpha);
+        return Colour::from_icc(profile, if gray { Source::Gray } else { Source::Rgb });
+    }
+    if parts.srgb {
+        return Colour::Same;
+    }
+    let number = |number: u32| f64::from(number) / 100_000.0;
+    let curve = parts.gamma.filter(|&gamma| gamma > 0).map(|gamma| Curve::gamma(1.0 / number(gamma)));
+    match (curve, parts.chromaticities) {
+        (curve, Some(places)) => {
+            Colour::from_primaries(places.map(|place| place.map(number)), &curve.unwrap_or(Curve::SRGB))
+        }
+        (Some(curve), None) => Colour::from_primaries(SRGB, &curve),
+        (None, None) => Colour::Same,
+    }
+}
+
+/// Primaries and curve by their numbers in ITU-T H.273; [`Colour::Same`] for those that are not known here.
+fn coding_points([primaries, transfer, matrix, range]: [u8; 4]) -> Colour {
+    const D65: [f64; 2] = [0.3127, 0.3290];
+    let primaries = match primaries {
+        1 => [D65, [0.64, 0.33], [0.30, 0.60], [0.15, 0.06]],
+        5 => [D65, [0.64, 0.33], [0.29, 0.60], [0.15, 0.06]],
+        6 | 7 => [D65, [0.630, 0.340], [0.310, 0.595], [0.155, 0.070]],
+        9 => [D65, [0.708, 0.292], [0.170, 0.797], [0.131, 0.046]],
+        11 => [[0.314, 0.351], [0.680, 0.320], [0.265, 0.690], [0.150, 0.060]],
+        12 => [D65, [0.680, 0.320], [0.265, 0.690], [0.150, 0.060]],
+        _ => return Colour::Same,
+    };
+    let curve = match transfer {
+        1 | 6 | 14 | 15 => Curve::Power {
+            g: 1.0 / 0.45,
+            a: 1.0 / 1.099,
+            b: 0.099 / 1.099,
+            c: 1.0 / 4.5,
+            d: 0.081,
+            e: 0.0,
+            f: 0.0,
+        },
+        4 => Curve::gamma(2.2),
+        5 => Curve::gamma(2.8),
+        8 => Curve::gamma(1.0),
+        13 => Curve::SRGB,
+        _ => return Colour::Same,
+    };
+    if (matrix, range) != (0, 1) {
+        return Colour::Same;
+    }
+    Colour::from_primaries(primaries, &curve)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::{Decoded, decode};
+
+    use crate::image::decode::chunks;
+
+    fn fixture(name: &str) -> Vec<u8> {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/images");
+        std::fs::read(folder.join(name)).unwrap()
+    }
+
+    fn decoded(bytes: &[u8]) -> Result<Decoded, ImageError> {
+        decode(bytes, &Limits::default())
+    }
+
+    #[test]
+    fn the_end_is_not_needed() {
+        let file = fixture("rgb.png");
+        let right = decoded(&file).unwrap();
+        assert!(!right.incomplete);
+        assert_eq!(decoded(&file[..file.len() - 12]).unwrap(), right, "no IEND");
+        assert_eq!(decoded(&file[..file.len() - 16]).unwrap(), right, "nor the checksum of the last IDAT");
+        assert_eq!(decoded(&[&file, &b"more"[..]].concat()).unwrap(), right);
+    }
+
+    #[test]
+    fn a_cut_picture_is_incomplete() {
+        let file = fixture("rgb.png");
+        let cut = decoded(&file[..file.len() * 3 / 4]).unwrap();
+        assert!(cut.incomplete);
+        let right = decoded(&file).unwrap().picture;
+        assert_eq!(cut.picture.pixels()[..300], right.pixels()[..300]);
+        assert_eq!(cut.picture.pixels().last(), Some(&255));
+        assert_eq!(decoded(&file[..60]).unwrap_err().code(), "image-corrupt");
+    }
+
+    #[test]
+    fn interlaced_and_cut_is_seen_in_blocks() {
+        let header = [&9u32.to_be_bytes()[..], &9u32.to_be_bytes(), &[8, 0, 0, 0, 1]].concat();
+        // The first pass: two rows of two pixels.
+        let rows = miniz_oxide::deflate::compress_to_vec_zlib(&[0, 10, 20, 0, 30, 40], 6);
+        let file = chunks::tests::png(&[(b"IHDR", &header), (b"IDAT", &rows)]);
+        let Decoded { picture, incomplete } = decoded(&file).unwrap();
+        assert!(incomplete);
+        let at = |x: usize, y: usize| picture.pixels()[3 * (9 * y + x)];
+        assert_eq!([at(0, 0), at(7, 7), at(8, 0), at(8, 7), at(7, 8), at(8, 8)], [10, 10, 20, 20, 30, 40]);
+    }
+
+    #[test]
+    fn one_transparent_colour_of_16_bits() {
+        let header = [&2u32.to_be_bytes()[..], &1u32.to_be_bytes(), &[16, 0, 0, 0, 0]].concat();
+        let rows = miniz_oxide::deflate::compress_to_vec_zlib(&[0, 0x10, 0x01, 0x10, 0x02], 6);
+        let file = chunks::tests::png(&[(b"IHDR", &header), (b"tRNS", &[0x10, 0x02]), (b"IDAT", &rows)]);
+        assert_eq!(decoded(&file).unwrap().picture.pixels(), [0x10, 0x10, 0x10, 255, 255, 255]);
+    }
+}
