@@ -13,6 +13,7 @@ const CALLS_HOME = /\.google(apis)?\.com:443$/;
  * - `answer(target, answer)`: what the path or URL `target` gets in place of the demo's answer, as `{ status, type, body }`,
  *   `'abort'`, or nothing any more;
  * - `letThrough(part)`: how much of a bundle arrives, 0 to 1; more may follow later;
+ * - `cutNextBundle(bytes)`: the next bundle's connection breaks after so many bytes;
  * - `stop()`.
  */
 export async function startNetwork() {
@@ -20,6 +21,7 @@ export async function startNetwork() {
   const answers = new Map();
   const bundles = []; // those under way: { response, body, sent }
   let part = 1;
+  let cut; // after how many bytes the next bundle breaks off
 
   function sendPart(bundle) {
     const end = Math.round(part * bundle.body.length);
@@ -40,6 +42,11 @@ export async function startNetwork() {
       response.flushHeaders(); // the length is known before any byte is there
       answer.toArray().then((chunks) => {
         const bundle = { response, body: Buffer.concat(chunks), sent: 0 };
+        if (cut !== undefined) {
+          response.write(bundle.body.subarray(0, cut), () => response.destroy());
+          cut = undefined;
+          return;
+        }
         bundles.push(bundle);
         sendPart(bundle);
       }, gone);
@@ -74,6 +81,9 @@ export async function startNetwork() {
     answer(target, answer) {
       if (answer) answers.set(target, answer);
       else answers.delete(target);
+    },
+    cutNextBundle(bytes) {
+      cut = bytes;
     },
     letThrough(upTo) {
       part = upTo;
