@@ -31,8 +31,8 @@ const BAD = {
   'no image': [{ text: 'hello', image: new TextEncoder().encode('this is no image at all') }, 'not-an-image'],
   'an empty file': [{ image: new Uint8Array() }, 'image-empty'],
   'a cut photo': [{ image: read('www/photos/coffee.jpg').subarray(0, 200) }, 'image-corrupt'],
-  'a palette of 4 bytes': [{ image: read('tests/cases/p12_palette_4_bytes.png') }, 'image-corrupt'],
-  'a frame of 0x0': [{ image: new Blob([read('tests/cases/w12_anim_alph_then_vp8_of_0x0.webp')]) }, 'image-corrupt'],
+  'a palette of 4 bytes': [{ image: read('tests/cases/images/p12_palette_4_bytes.png') }, 'image-corrupt'],
+  'a frame of 0x0': [{ image: new Blob([read('tests/cases/images/w12_anim_alph_then_vp8_of_0x0.webp')]) }, 'image-corrupt'],
 };
 
 /** Serves the weights, whole, or up to `cut` bytes the next time. */

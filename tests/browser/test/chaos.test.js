@@ -21,7 +21,7 @@ const WARM = Math.floor(ROUNDS / 4);
 
 const photo = (name) => readFileSync(`${ROOT}www/photos/${name}`);
 const fixture = (name) => readFileSync(`${ROOT}tests/fixtures/images/${name}`);
-const picture = (name) => readFileSync(`${ROOT}tests/cases/${name}`);
+const picture = (name) => readFileSync(`${ROOT}tests/cases/images/${name}`);
 
 /** Posts with an answer. */
 const GOOD = {
