@@ -54,6 +54,9 @@ struct Step {
 /// The target of the kernels for 64-bit Arm, which other machines emulate.
 const ARM: &str = "aarch64-unknown-linux-gnu";
 
+/// The unit tests that Miri runs: those of unsafe code, and of the bundle reader, that end in minutes there.
+const MIRI_TESTS: [&str; 3] = ["bundle::", "cpu::depthwise", "cpu::self_test"];
+
 /// All checks; a later one may rely on what an earlier one built. The Rust tests come after the package because they
 /// hold the native program to its wasm.
 const STEPS: &[Step] = &[
