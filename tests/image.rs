@@ -182,21 +182,92 @@ fn what_is_no_image_is_named() {
     assert_eq!(code(b"\n<svg xmlns='http://www.w3.org/2000/svg'/>"), "image-unsupported");
 }
 
-/// No prefix panics, and none that lacks half of the file passes for a picture.
-/// What is there of a file that was cut is shown and said to be incomplete, or the file is refused.
+/// No prefix panics, and none that lacks half of the file passes for a whole picture.
 #[test]
-fn truncated_files_are_refused_or_said_to_be_incomplete() {
+fn truncated_files_are_refused_or_marked() {
     for (name, bytes) in files() {
-        let whole = decode(&bytes, &Limits::default()).unwrap();
         for length in 0..bytes.len() {
-            match decode(&bytes[..length], &Limits::default()) {
-                Ok(cut) => {
-                    assert!(cut.incomplete || cut.picture == whole.picture, "{name} of {length} bytes")
-                }
-                Err(error) => assert!(!error.to_string().is_empty(), "{name} of {length} bytes"),
-            }
+            let whole = decode(&bytes[..length], &Limits::default()).is_ok_and(|decoded| !decoded.incomplete);
+            assert!(!whole || length > bytes.len() / 2, "{name} passes for whole with {length} bytes");
         }
     }
+}
+
+fn jpeg(name: &str) -> Vec<u8> {
+    fs::read(folder().join(name)).unwrap()
+}
+
+/// What the encoder gets of a JPEG that lacks only its end marker, or has bytes behind it, is what the file shows.
+#[test]
+fn a_jpeg_needs_no_end_and_may_have_more_behind_it() {
+    for name in ["420.jpg", "progressive.jpg", "restart.jpg", "grey.jpg", "cmyk.jpg"] {
+        let bytes = jpeg(name);
+        let whole = decode(&bytes, &Limits::default()).unwrap();
+        assert!(!whole.incomplete);
+        let cut = decode(&bytes[..bytes.len() - 2], &Limits::default()).unwrap();
+        assert_eq!(cut.picture, whole.picture, "{name} without an end marker");
+        let longer = decode(&[&bytes[..], b"and more"].concat(), &Limits::default()).unwrap();
+        assert_eq!(longer, whole, "{name} with bytes behind it");
+    }
+}
+
+#[test]
+fn what_came_of_a_cut_jpeg_is_read_and_marked() {
+    for name in ["420.jpg", "progressive.jpg"] {
+        let bytes = jpeg(name);
+        let whole = decode(&bytes, &Limits::default()).unwrap();
+        let cut = decode(&bytes[..bytes.len() * 4 / 5], &Limits::default()).unwrap();
+        assert!(cut.incomplete, "{name}");
+        assert_ne!(cut.picture, whole.picture);
+        assert!(mean_difference(&cut.picture, &whole.picture) < 60.0);
+    }
+    let bytes = jpeg("420.jpg");
+    let scan = bytes.windows(2).rposition(|marker| marker == [0xFF, 0xDA]).unwrap();
+    let code = |bytes: &[u8]| decode(bytes, &Limits::default()).unwrap_err().code();
+    assert_eq!(code(&bytes[..scan + 14]), "image-corrupt", "nothing came");
+    assert_eq!(code(&bytes[..scan]), "image-corrupt");
+}
+
+/// A lost restart marker costs blocks, not the rest of the picture.
+#[test]
+fn a_jpeg_that_lost_a_restart_marker() {
+    let bytes = jpeg("restart.jpg");
+    let whole = decode(&bytes, &Limits::default()).unwrap();
+    let restarts: Vec<usize> = (0..bytes.len() - 1)
+        .filter(|&at| bytes[at] == 0xFF && (0xD0..=0xD7).contains(&bytes[at + 1]))
+        .collect();
+    let at = restarts[restarts.len() / 2];
+    let lost = decode(&[&bytes[..at], &bytes[at + 2..]].concat(), &Limits::default()).unwrap();
+    assert!(lost.incomplete);
+    let rows = whole.picture.pixels().chunks(3 * whole.picture.width() as usize);
+    let last = rows.zip(lost.picture.pixels().chunks(3 * whole.picture.width() as usize)).last().unwrap();
+    assert_eq!(last.0, last.1, "the last row stands where it stood");
+}
+
+#[test]
+fn jpegs_of_other_processes_are_named() {
+    let bytes = jpeg("420.jpg");
+    let frame = bytes.windows(2).position(|marker| marker == [0xFF, 0xC0]).unwrap();
+    for (marker, name) in [(0xC3, "lossless"), (0xC5, "hierarchical"), (0xC9, "arithmetic")] {
+        let mut other = bytes.clone();
+        other[frame + 1] = marker;
+        let error = decode(&other, &Limits::default()).unwrap_err();
+        assert!(error.code() == "image-unsupported" && error.to_string().contains(name), "{error}");
+    }
+    let mut other = bytes.clone();
+    other[frame + 4] = 12;
+    let error = decode(&other, &Limits::default()).unwrap_err();
+    assert!(error.code() == "image-unsupported" && error.to_string().contains("12 bits"), "{error}");
+}
+
+/// Every scan costs a walk over all blocks, however few bytes it has.
+#[test]
+fn a_jpeg_of_many_empty_scans_is_refused() {
+    let bytes = jpeg("progressive.jpg");
+    let scan = bytes.windows(2).rposition(|marker| marker == [0xFF, 0xDA]).unwrap();
+    let (head, last) = bytes.split_at(scan);
+    let bomb = [head, &last[..last.len() - 2].repeat(2_000), b"\xFF\xD9"].concat();
+    assert_eq!(decode(&bomb, &Limits::default()).unwrap_err().code(), "image-unsupported");
 }
 
 #[test]

@@ -7,23 +7,44 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use mixed_feelings::image::{Limits, Picture, decode};
+use mixed_feelings::{
+    Analysis, Analyzer, Post,
+    analyzer::ImageInput,
+    image::{Limits, Picture, decode},
+};
 
 /// Bytes read of a text: far more than the model takes, so that its error can tell the true size of most texts.
 const READ_OF_A_TEXT: usize = 64 << 20;
 
-/// Decodes the image file at `path`.
+/// Decodes the image file at `path`, whole: for training and for what looks at the pixels.
 ///
 /// # Errors
 /// When it cannot be read, or is no image, or a larger one than the limits allow; the message names it.
 pub fn read_image(path: &Path) -> Result<Picture> {
-    let limits = Limits::default();
-    let bytes = File::open(path)
-        .and_then(|file| read_at_most(file, limits.max_bytes))
-        .with_context(|| format!("image {}", path.display()))?;
-    decode(&bytes, &limits)
-        .map(|decoded| decoded.picture)
-        .map_err(mixed_feelings::Error::from)
+    let bytes = image_bytes(path)?;
+    let decoded = decode(&bytes, &Limits::default()).map_err(mixed_feelings::Error::from);
+    Ok(decoded.with_context(|| format!("image {}", path.display()))?.picture)
+}
+
+/// What the bundle says of a post. The image file is read as the browser's package reads it.
+///
+/// # Errors
+/// When the image cannot be read; the message names the file. Those of the analyzer.
+pub fn analyze(analyzer: &mut Analyzer, text: Option<&str>, image: Option<&Path>) -> Result<Analysis> {
+    let bytes = image.map(image_bytes).transpose()?;
+    let post = Post { text, image: bytes.as_deref().map(ImageInput::Encoded) };
+    let analysis = analyzer.analyze(post);
+    match (&analysis, image) {
+        (Err(mixed_feelings::Error::Image(_)), Some(path)) => {
+            analysis.with_context(|| format!("image {}", path.display()))
+        }
+        _ => Ok(analysis?),
+    }
+}
+
+fn image_bytes(path: &Path) -> Result<Vec<u8>> {
+    File::open(path)
+        .and_then(|file| read_at_most(file, Limits::default().max_bytes))
         .with_context(|| format!("image {}", path.display()))
 }
 

@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::Result;
 
-use crate::{bundle, engine, post};
+use crate::{bundle, post};
 
 /// Tells what a post feels: its text, its image, or both.
 #[derive(Debug, clap::Args)]
@@ -61,10 +61,9 @@ pub fn run(args: Args) -> Result<()> {
         (None, Some(file)) => Some(post::read_text(file)?),
         (None, None) => None,
     };
-    let image = args.image.as_deref().map(post::read_image).transpose()?;
     let mut analyzer = bundle::open(args.bundle.as_deref())?;
     let start = Instant::now();
-    let analysis = analyzer.analyze(engine::post(text.as_deref(), image.as_ref()))?;
+    let analysis = post::analyze(&mut analyzer, text.as_deref(), args.image.as_deref())?;
     let took = start.elapsed();
     if args.json {
         writeln!(out, "{}", serde_json::to_string_pretty(&analysis)?)?;

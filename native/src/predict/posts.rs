@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use mixed_feelings::{Analysis, Analyzer};
 use serde::{Deserialize, Serialize};
 
-use crate::{checkpoint::beside, engine, one_line, post};
+use crate::{checkpoint::beside, one_line, post};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -62,8 +62,8 @@ pub fn predict(path: &Path, analyzer: &mut Analyzer, out: &mut impl Write) -> Re
 fn one(line: &str, table: &Path, analyzer: &mut Analyzer) -> Result<Analysis> {
     let post: Post = serde_json::from_str(line)
         .context("not a post, which is {\"text\": string or null, \"image\": path or null}")?;
-    let image = post.image.map(|image| post::read_image(&beside(table, &image))).transpose()?;
-    Ok(analyzer.analyze(engine::post(post.text.as_deref(), image.as_ref()))?)
+    let image = post.image.map(|image| beside(table, &image));
+    post::analyze(analyzer, post.text.as_deref(), image.as_deref())
 }
 
 /// The library's code of an error; `bad-post` for a line that is no post, `unreadable` for a file.

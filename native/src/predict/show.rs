@@ -37,6 +37,9 @@ pub fn analysis(a: &Analysis, took: Duration, out: &mut impl Write) -> io::Resul
     if let Some(regions) = &a.explanation.regions {
         grid(regions, out)?;
     }
+    if a.incomplete {
+        writeln!(out, "\nA part of the image file is missing or damaged: the rest was read.")?;
+    }
     if a.truncated {
         writeln!(out, "\nThe text is longer than the model reads: its end was not read.")?;
     }

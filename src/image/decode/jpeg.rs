@@ -1,9 +1,7 @@
 //! JPEG, as libjpeg-turbo decodes it: leniently, and at a part of its size where no more is needed.
 
 use ::image::metadata::Orientation;
-use libjpeg_turbo_rs::{
-    DecodeLimits, DecodeWarning, Decoder, JpegError, MarkerSaveConfig, PixelFormat, ScalingFactor,
-};
+use libjpeg_turbo_rs::{DecodeLimits, DecodeWarning, Decoder, JpegError, PixelFormat, ScalingFactor};
 
 use super::{
     Stored,
@@ -13,6 +11,8 @@ use crate::image::{ImageError, Limits, Picture};
 use header::Header;
 
 mod header;
+mod restarts;
+mod scans;
 
 /// The factor by which a reduced picture stays above what the resize needs; see [`reduction`].
 const MARGIN: u64 = 2;
@@ -24,17 +24,32 @@ const MOST_SCANS: u64 = 1_000;
 /// Reads a JPEG. Its short side need not have more pixels than resizing to `short_side` asks for.
 pub(super) fn read(bytes: &[u8], limits: &Limits, short_side: u32) -> Result<Stored, ImageError> {
     let header = Header::read(bytes)?;
-    let (width, height) = header.sides;
-    limits.check(width, height)?;
-    let pixels = u64::from(width) * u64::from(height);
+    limits.check(header.sides.0, header.sides.1)?;
+    // Only where something is wrong does this copy the file.
+    let mended = restarts::mended(bytes);
+    let bytes = mended.as_deref().unwrap_or(bytes);
+    let decoded = decode(bytes, &header, short_side)
+        .map(|stored| Stored { incomplete: stored.incomplete || mended.is_some(), ..stored });
+    match decoded {
+        Err(error @ ImageError::Corrupt { .. }) => {
+            let incomplete = |stored| Stored { incomplete: true, ..stored };
+            scans::most(bytes, |part| decode(part, &header, short_side)).map(incomplete).ok_or(error)
+        }
+        result => result,
+    }
+}
+
+fn decode(bytes: &[u8], header: &Header, short_side: u32) -> Result<Stored, ImageError> {
+    let pixels = u64::from(header.sides.0) * u64::from(header.sides.1);
     let max_scans = (MOST_WORK / pixels.max(1)).min(MOST_SCANS) as usize;
-    let most = DecodeLimits { max_scans, max_pixels: limits.max_pixels, ..DecodeLimits::default() };
+    let most = DecodeLimits { max_scans, max_pixels: pixels, ..DecodeLimits::default() };
     let mut decoder = Decoder::new_with_limits(bytes, most).map_err(refused)?;
     decoder.set_lenient(true);
-    decoder.save_markers(MarkerSaveConfig::None);
+    // As libjpeg does by itself: what scans that have not come leave open is smoothed over.
+    decoder.set_block_smoothing(true);
     let format = if header.components == 4 { PixelFormat::Cmyk } else { PixelFormat::Rgb };
     decoder.set_output_format(format);
-    let divisor = reduction((width, height), short_side);
+    let divisor = reduction(header.sides, short_side);
     decoder.set_scale(ScalingFactor::try_new(1, divisor).map_err(refused)?);
     let orientation = orientation(&decoder);
     let profile = decoder.icc_profile().ok().flatten();

@@ -1,0 +1,93 @@
+//! A JPEG of several scans of which one is damaged or cut: the scans before it show the picture, as viewers do.
+
+/// Tries of a file; each may take as long as a picture takes.
+const TRIES: usize = 6;
+const END: [u8; 2] = [0xFF, 0xD9];
+
+/// What `decode` makes of as many whole scans of the file as it can.
+pub(super) fn most<T, E>(bytes: &[u8], decode: impl Fn(&[u8]) -> Result<T, E>) -> Option<T> {
+    let ends = ends(bytes);
+    let of_first = |scans: usize| {
+        let end = *ends.get(scans.checked_sub(1)?)?;
+        decode(&[bytes.get(..end)?, &END].concat()).ok()
+    };
+    // The first scan that is at fault lies between the most that are known to do and the fewest that are known not to.
+    let (mut good, mut bad, mut best) = (0, ends.len() + 1, None);
+    let mut next = ends.len();
+    for _ in 0..TRIES {
+        match of_first(next) {
+            Some(decoded) => (good, best) = (next, Some(decoded)),
+            None => bad = next,
+        }
+        next = good.midpoint(bad);
+        if next == good {
+            break;
+        }
+    }
+    best
+}
+
+/// Where the data of each scan ends. The last may be cut.
+fn ends(bytes: &[u8]) -> Vec<usize> {
+    let mut ends = Vec::new();
+    let mut at = 2;
+    while let Some(marker) = next_marker(bytes, at) {
+        let body = marker + 2;
+        let Some(kind) = bytes.get(marker + 1) else { break };
+        at = body;
+        if matches!(kind, 0xD9) {
+            break;
+        }
+        if matches!(kind, 0x01 | 0xD0..=0xD8) {
+            continue;
+        }
+        let length = bytes.get(body..).and_then(|rest| rest.first_chunk());
+        let Some(&length) = length else { break };
+        at = body + usize::from(u16::from_be_bytes(length));
+        if at > bytes.len() {
+            break;
+        }
+        if *kind == 0xDA {
+            at = next_marker(bytes, at).unwrap_or(bytes.len());
+            ends.push(at);
+        }
+    }
+    ends
+}
+
+/// Where the next marker stands, from `at` on. Stuffed zeros, restart markers and fill bytes belong to a scan's data.
+fn next_marker(bytes: &[u8], at: usize) -> Option<usize> {
+    let pairs = bytes.get(at..)?.array_windows();
+    at.checked_add(
+        pairs
+            .into_iter()
+            .position(|&[first, second]| first == 0xFF && !matches!(second, 0x00 | 0xD0..=0xD7 | 0xFF))?,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two scans, the second one cut.
+    const FILE: &[u8] = b"\xFF\xD8\xFF\xDA\0\x02ab\xFF\0c\xFF\xD0d\xFF\xC4\0\x02\xFF\xDA\0\x02ef";
+
+    #[test]
+    fn scans_end_at_the_next_marker() {
+        assert_eq!(ends(FILE), [14, 24]);
+        assert_eq!(ends(&FILE[..20]), [14]);
+        assert_eq!(ends(&FILE[..4]), [0; 0]);
+    }
+
+    #[test]
+    fn the_most_scans_that_can_be_decoded() {
+        let scans = |good: usize| {
+            let decode = |part: &[u8]| if ends(part).len() <= good { Ok(ends(part).len()) } else { Err(()) };
+            most(&[b"\xFF\xD8".to_vec(), b"\xFF\xDA\0\x02a".repeat(20)].concat(), decode)
+        };
+        for good in [1, 2, 7, 19, 20] {
+            assert_eq!(scans(good), Some(good));
+        }
+        assert_eq!(scans(0), None);
+    }
+}
