@@ -15,6 +15,9 @@ const PRECISION: u32 = 22;
 const HALF: i32 = 1 << (PRECISION - 1);
 /// Rows that the pass over columns takes at once, so that each weight is loaded once for `LANES` products.
 const ROWS: usize = 8;
+/// The longest side that is resized as Pillow does: far beyond, weights and lanes of a side would take more memory than its
+/// pixels, and weights less than the smallest step.
+const LONGEST: u32 = 1 << 15;
 /// Numbers that stand side by side in that pass: `ROWS` pixels of three channels.
 const LANES: usize = 3 * ROWS;
 
@@ -41,6 +44,8 @@ pub(super) fn resize_window(
     filter: Filter,
 ) -> Picture {
     let (width, height) = (columns.len(), rows.len());
+    let shortened = shortened(picture);
+    let picture = shortened.as_ref().unwrap_or(picture);
     let across = Weights::new(picture.width(), size.0, columns, filter);
     let down = Weights::new(picture.height(), size.1, rows, filter);
     let needed = down.sources();
@@ -58,6 +63,35 @@ pub(super) fn resize_window(
     };
     debug_assert_eq!(pixels.len(), 3 * width * height);
     Picture::new(width as u32, height as u32, pixels)
+}
+
+/// `picture` with sides of at most [`LONGEST`], each pixel the mean of as many as that takes; `None` if it has no longer ones.
+fn shortened(picture: &Picture) -> Option<Picture> {
+    let (width, height) = (picture.width(), picture.height());
+    if width.max(height) <= LONGEST {
+        return None;
+    }
+    let (across, down) = (width.div_ceil(LONGEST) as usize, height.div_ceil(LONGEST) as usize);
+    let (columns, rows) = ((width as usize).div_ceil(across), (height as usize).div_ceil(down));
+    let mut pixels = Vec::with_capacity(3 * columns * rows);
+    let mut sums = vec![[0u32; 4]; columns];
+    for rows in picture.pixels().chunks(3 * width as usize * down) {
+        sums.fill([0; 4]);
+        for row in rows.chunks_exact(3 * width as usize) {
+            for ([red, green, blue, count], pixels) in sums.iter_mut().zip(row.chunks(3 * across)) {
+                for &[r, g, b] in pixels.as_chunks().0 {
+                    *red += u32::from(r);
+                    *green += u32::from(g);
+                    *blue += u32::from(b);
+                    *count += 1;
+                }
+            }
+        }
+        pixels.extend(sums.iter().flat_map(|&[red, green, blue, count]| {
+            [red, green, blue].map(|sum| ((sum + count / 2) / count.max(1)) as u8)
+        }));
+    }
+    Some(Picture::new(columns as u32, rows as u32, pixels))
 }
 
 /// For each target pixel of one axis, the source pixels that make it and their weights.
@@ -237,6 +271,19 @@ mod tests {
                 let start = ((30 + y) * 33 + 4) * 3;
                 assert_eq!(row, &whole.pixels()[start..start + 16 * 3], "row {y}");
             }
+        }
+    }
+
+    #[test]
+    fn a_very_long_picture_takes_little_memory_and_keeps_its_colours() {
+        // The left half black, the right half white.
+        let row: Vec<u8> = (0..3_000_000).flat_map(|x| [if x < 1_500_000 { 0 } else { 255 }; 3]).collect();
+        let wide = Picture::from_rgb(3_000_000, 1, row.clone()).unwrap();
+        let tall = Picture::from_rgb(1, 3_000_000, row).unwrap();
+        for (picture, ends) in [(wide, [0, 3 * 15]), (tall, [0, 3 * 16 * 15])] {
+            assert!(shortened(&picture).unwrap().pixels().len() <= 3 << 15);
+            let resized = resize(&picture, 16, 16, Filter::Bicubic).unwrap();
+            assert_eq!(ends.map(|end| resized.pixels()[end]), [0, 255]);
         }
     }
 

@@ -22,7 +22,7 @@ const BUNDLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/pkg/mixed-feelings-sm
 const TOLERANCE: f64 = 1.0;
 
 /// Two labels whose scores are this near are as good as equal: a rounded pixel decides between them.
-const TIE: f32 = 0.02;
+const TIE: f32 = 0.05;
 
 /// What became of the pictures of a kind.
 #[derive(Default)]

@@ -21,6 +21,8 @@ ROOT = Path(__file__).parent.parent.parent
 PHOTOS = [Image.open(path).convert("RGB") for path in sorted((ROOT / "www/photos").glob("*.jpg"))]
 SIZES = [(1, 1), (3, 9), (8, 8), (17, 33), (90, 61), (149, 100)]
 EXIF = 0x0112
+CUT = "what is there of a row that is cut is shown here"
+WEBP = "Chromium does not look at the orientation in a WebP"
 
 folder = Path(sys.argv[1])
 kinds = []
@@ -180,8 +182,9 @@ def orientations():
         exif[EXIF] = number + 1
         image = photo(number, 61, 40)
         for form, extension, options in (("JPEG", "jpg", {"quality": 90}), ("PNG", "png", {}), ("WebP", "webp", {"quality": 90})):
-            add(f"exif-{extension}", extension, saved(image, form, exif=exif, **options))
-            add(f"exif-{extension}", extension, saved(image, form, exif=exif.tobytes().removeprefix(b"Exif\0\0"), **options))
+            for bytes in (exif, exif.tobytes().removeprefix(b"Exif\0\0")):
+                known = WEBP if form == "WebP" else ""
+                add(f"exif-{extension}", extension, saved(image, form, exif=bytes, **options), known=known)
     for value in (0, 9, 255, 65535):
         exif = Image.Exif()
         exif[EXIF] = value
@@ -224,14 +227,14 @@ def gifs():
         frames = [photo(number + i, 60 + number, 40).quantize(50) for i in range(3)]
         add("gif-animated", "gif", saved(frames[0], "GIF", save_all=True, append_images=frames[1:], duration=50))
     for kind, data in writers.gif_oddities(photo).items():
-        add(f"gif-{kind}", "gif", data, pillow=False)
+        add(f"gif-{kind}", "gif", data, pillow=False, known=CUT if "-cut" in f"-{kind}" else "")
 
 
 def bmps():
     for number, (width, height) in enumerate(SIZES):
         image = photo(number, width, height)
         for kind, data, judged in writers.bmps(image, alpha(width, height)):
-            add(f"bmp-{kind}", "bmp", data, pillow=judged)
+            add(f"bmp-{kind}", "bmp", data, pillow=judged, known=CUT if "cut" in kind else "")
 
 
 def damages():
@@ -244,7 +247,7 @@ def committed():
     for place, kind in ((ROOT / "tests/fixtures/images", "fixture"), (ROOT / "tests/cases/images", "case")):
         for path in sorted(place.glob("*.*")) if place.is_dir() else []:
             if path.suffix in (".jpg", ".png", ".webp", ".gif", ".bmp"):
-                add(f"{kind}-{path.stem}", path.suffix[1:], path.read_bytes(), pillow=kind == "fixture" and path.stem != "grey16")
+                add(f"{kind}-{path.stem}", path.suffix[1:], path.read_bytes(), pillow=kind == "fixture" and path.name not in ("grey16.png", "exif6.webp"))
 
 
 def main():

@@ -81,7 +81,7 @@ def profile(space, tags, meeting=b"XYZ ", kind=b"mntr"):
             places[body] = start + len(data)
             data += body
         table += name + struct.pack(">II", places[body], len(body))
-    head = bytes(4) + struct.pack(">I", 0x02400000) + kind + space + meeting + bytes(12) + b"acsp" + bytes(28)
+    head = bytes(8) + struct.pack(">I", 0x02400000) + kind + space + meeting + bytes(12) + b"acsp" + bytes(28)
     head += b"".join(map(fixed, D50)) + bytes(48)
     body = head[4:] + struct.pack(">I", len(tags)) + table + data
     return struct.pack(">I", len(body) + 4) + body

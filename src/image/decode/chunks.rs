@@ -207,6 +207,23 @@ impl<'a> Parts<'a> {
         (fits && !data.is_empty()).then_some((*frame, data))
     }
 
+    /// The colours and alphas of all indices that the pixels can have: beyond its palette a file has the last colour, as in
+    /// Chromium.
+    fn whole_palette(&self) -> (Vec<u8>, Vec<u8>) {
+        let mut colours = self.palette.unwrap_or_default().to_vec();
+        let mut alphas = self.transparency.unwrap_or_default().to_vec();
+        if let Some(&last) = colours.last_chunk::<3>() {
+            let all = 1usize << self.header.get(8).map_or(0, |&depth| depth.min(8));
+            if let Some(&alpha) = alphas.last().filter(|_| 3 * alphas.len() == colours.len()) {
+                alphas.resize(all, alpha);
+            }
+            while colours.len() < 3 * all {
+                colours.extend(last);
+            }
+        }
+        (colours, alphas)
+    }
+
     fn side(&self, at: usize) -> u32 {
         self.header.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |&side| u32::from_be_bytes(side))
     }
@@ -236,11 +253,15 @@ impl<'a> Parts<'a> {
         };
         let sides = [frame.width.to_be_bytes(), frame.height.to_be_bytes()];
         push(b"IHDR", &[sides.as_flattened(), &self.header[8..]]);
-        let optional = [(b"iCCP", self.profile), (b"PLTE", self.palette), (b"tRNS", self.transparency)];
-        for (name, body) in optional {
-            if let Some(body) = body {
-                push(name, &[body]);
-            }
+        if let Some(profile) = self.profile {
+            push(b"iCCP", &[profile]);
+        }
+        let (colours, alphas) = self.whole_palette();
+        if !colours.is_empty() {
+            push(b"PLTE", &[&colours]);
+        }
+        if !alphas.is_empty() {
+            push(b"tRNS", &[&alphas]);
         }
         push(b"IDAT", data);
         push(b"IEND", &[]);
