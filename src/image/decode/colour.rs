@@ -35,7 +35,6 @@ pub(super) enum Colour {
 
 /// Brings RGB `pixels` of a `source` file from the colours of its ICC profile to sRGB. A profile that is damaged or of a kind
 /// that is not read leaves them as they are.
-
 pub(super) fn to_srgb(pixels: &mut [u8], profile: &[u8], source: Source) {
     Colour::from_icc(profile, source).apply(pixels);
 }
