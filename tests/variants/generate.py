@@ -22,6 +22,11 @@ PHOTOS = [Image.open(path).convert("RGB") for path in sorted((ROOT / "www/photos
 SIZES = [(1, 1), (3, 9), (8, 8), (17, 33), (90, 61), (149, 100)]
 EXIF = 0x0112
 CUT = "what is there of a row that is cut is shown here"
+CASES = {
+    "j09_arithmetic": "Chromium reads arithmetic coding; here it is refused by its name",
+    "j12_no_eoi": "Chromium leaves out the last rows; libjpeg and this show them",
+    "p12_palette_4_bytes": "libpng refuses such a palette, and so does this",
+}
 WEBP = "Chromium does not look at the orientation in a WebP"
 
 folder = Path(sys.argv[1])
@@ -165,8 +170,9 @@ def profiles():
         add("profile-rgb-on-gray-jpeg", "jpg", saved(image, "JPEG", quality=95, icc_profile=icc.rgb("p3", curves[curve])), pillow=False)
     for number, (space, size, bits) in enumerate([("p3", 9, 8), ("adobe", 17, 16), ("srgb", 9, 16), ("rec2020", 17, 8)]):
         profile = icc.table(space, size, bits)
-        add("profile-table", "png", saved(photo(number, 90, 61), "PNG", icc_profile=profile))
-        add("profile-table", "jpg", saved(photo(number, 90, 61), "JPEG", quality=95, icc_profile=profile))
+        known = "a table of few points, between which everyone goes another way"
+        add("profile-table", "png", saved(photo(number, 90, 61), "PNG", icc_profile=profile), known=known)
+        add("profile-table", "jpg", saved(photo(number, 90, 61), "JPEG", quality=95, icc_profile=profile), known=known)
     whole = icc.rgb("p3", icc.SRGB)
     broken = [whole[:100], whole[:200], whole[:-40], b"\xff" * 300, whole[:128] + struct.pack(">I", 1 << 30) + whole[132:], whole.replace(b"rTRC", b"xTRC"), whole.replace(b"acsp", b"none")]
     for number, profile in enumerate(broken):
@@ -247,7 +253,7 @@ def committed():
     for place, kind in ((ROOT / "tests/fixtures/images", "fixture"), (ROOT / "tests/cases/images", "case")):
         for path in sorted(place.glob("*.*")) if place.is_dir() else []:
             if path.suffix in (".jpg", ".png", ".webp", ".gif", ".bmp"):
-                add(f"{kind}-{path.stem}", path.suffix[1:], path.read_bytes(), pillow=kind == "fixture" and path.name not in ("grey16.png", "exif6.webp"))
+                add(f"{kind}-{path.stem}", path.suffix[1:], path.read_bytes(), pillow=kind == "fixture" and path.name not in ("grey16.png", "exif6.webp"), known=CASES.get(path.stem, ""))
 
 
 def main():

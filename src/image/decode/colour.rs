@@ -2,7 +2,8 @@
 //!
 //! All is decided by whole numbers that are the same on every machine: curves are tables of 256 entries made with `libm` (never
 //! the platform's own `pow`), the matrix has 16 bits behind the point, and sRGB's curve is a table of steps. So native and
-//! wasm give the same pixels to the last bit.
+//! wasm give the same pixels to the last bit. PNG's own chunks (cICP, gAMA with cHRM) take the same way; those of HDR are cut
+//! to the range of an ordinary screen, about as Chromium does.
 //!
 //! Profiles of one matrix and three curves (Display P3, Adobe RGB, ProPhoto, cameras) and gray ones with a curve are converted
 //! exactly; those that are tables (scanners, printers) through a grid. CMYK profiles are ignored, as browsers do; so are
@@ -34,7 +35,6 @@ pub(super) enum Colour {
 
 /// Brings RGB `pixels` of a `source` file from the colours of its ICC profile to sRGB. A profile that is damaged or of a kind
 /// that is not read leaves them as they are.
-
 pub(super) fn to_srgb(pixels: &mut [u8], profile: &[u8], source: Source) {
     Colour::from_icc(profile, source).apply(pixels);
 }
@@ -387,6 +387,34 @@ mod tests {
         let table = encode_table();
         for (value, &light) in Curve::SRGB.table().iter().enumerate() {
             assert_eq!(usize::from(table[light as usize]), value);
+        }
+    }
+
+    /// A profile is given by anyone: whatever stands in it, the picture is read.
+    #[test]
+    fn damaged_profiles_never_panic() {
+        let profile = ColorProfile::new_display_p3().encode().unwrap();
+        let colour = Colour::from_icc(&profile, Source::Rgb);
+        assert_eq!(converted(&colour, [200, 100, 50]), [215, 93, 31]);
+        assert!(is_same(&Colour::from_icc(&profile, Source::Cmyk)));
+        let mut state = 1u32;
+        let mut next = |below: usize| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as usize % below
+        };
+        for _ in 0..20_000 {
+            let mut damaged = profile.clone();
+            for _ in 0..1 + next(4) {
+                let place = next(damaged.len());
+                damaged[place] = [0, 1, 0x7F, 0x80, 0xFF, next(256) as u8][next(6)];
+            }
+            if next(4) == 0 {
+                // A table where curves stood: those are read by other code.
+                let tag = 132 + 12 * next(9);
+                damaged.splice(tag..tag + 4, *b"A2B0");
+            }
+            damaged.truncate(profile.len() - next(4) * next(profile.len()) / 4);
+            let _ = Colour::of_profile(&damaged, Source::Rgb);
         }
     }
 

@@ -40,7 +40,7 @@ impl Grid {
             *way = (place % 255, step);
         }
         // Along the axis of the largest remainder first: that walks over the corners of the pixel's tetrahedron.
-        ways.sort_unstable_by(|a, b| b.0.cmp(&a.0));
+        ways.sort_unstable_by_key(|&(share, _)| std::cmp::Reverse(share));
         let corner = |at: usize| self.points.get(at).copied();
         let Some(mut here) = corner(at) else { return pixel };
         let mut sums = here.map(|value| value * 255);
