@@ -138,7 +138,7 @@ pub(super) fn counted_stars(before: &[Unit], units: &[Unit]) -> Option<(usize, &
         return None;
     }
     let word =
-        |(value, word): (usize, &&str)| super::starts_with(units, word).then(|| (value as f32, word.len()));
+        |(value, word): (usize, &&str)| super::starts_with(units, word).then_some((value as f32, word.len()));
     let (value, len) = NUMBERS.iter().enumerate().find_map(word).or_else(|| decimal(units))?;
     let gap = units.get(len).filter(|u| matches!(u.c, ' ' | '-'))?;
     let mut end = len + 1;
