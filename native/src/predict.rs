@@ -20,7 +20,7 @@ use crate::{bundle, post};
     .args(["text", "text_file", "image", "posts"])))]
 pub struct Args {
     /// The text; `-` reads it from standard input.
-    #[arg(short, long, value_name = "TEXT", conflicts_with = "text_file")]
+    #[arg(short, long, value_name = "TEXT", allow_hyphen_values = true, conflicts_with = "text_file")]
     text: Option<String>,
     /// A file with the text.
     #[arg(long, value_name = "FILE")]
@@ -29,7 +29,8 @@ pub struct Args {
     #[arg(short, long, value_name = "FILE")]
     image: Option<PathBuf>,
     /// A file of posts, one `{"text": .., "image": PATH}` a line, either may be null; image paths are relative to the
-    /// file. Prints one analysis a line; for a post that cannot be read that line is `{"error": {code, message}}`.
+    /// file. Prints one analysis a line; for a post that cannot be read that line is `{"error": {code, message}}`, and the
+    /// exit status is 1 after the last post. An `id` comes back with the answer, other fields come back in `post`.
     #[arg(long, value_name = "FILE", requires = "json", conflicts_with_all = ["text", "text_file", "image"])]
     posts: Option<PathBuf>,
     /// The bundle; by default the one that comes with the project.

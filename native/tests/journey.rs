@@ -175,8 +175,10 @@ fn a_checkpoint_is_exported_measured_and_asked() {
          so good\n\
          {\"text\": \"so good\"}\n",
     );
-    let told = predict(&["--posts", &posts.display().to_string()]);
-    let lines: Vec<Value> = told.lines().map(json).collect();
+    let posts = posts.display().to_string();
+    let told = run(["predict", "--json", "--bundle", &path("tiny.safetensors"), "--posts", &posts]);
+    assert!(told.code == Some(1) && told.err.contains("4 of 7 posts"), "{told:?}");
+    let lines: Vec<Value> = told.out.lines().map(json).collect();
     assert_eq!(lines.len(), 7);
     assert_eq!((&lines[0], &lines[6]), (&both, &text_only), "a bad post leaves no trace in the next");
     let codes: Vec<_> = lines.iter().map(|line| line["error"]["code"].as_str()).collect();
@@ -187,4 +189,50 @@ fn a_checkpoint_is_exported_measured_and_asked() {
             .as_str()
             .is_some_and(|m| m.contains("line 5") && m.contains("missing.jpg"))
     );
+}
+
+/// Lines as other programs write them: each is read, or is its own line's error, and the batch goes on.
+#[test]
+fn a_line_that_is_no_post_costs_no_other() {
+    let world = World::new().with_tables().with_checkpoint();
+    let path = |name: &str| world.path(name).display().to_string();
+    let (checkpoint, pairs, bundle) = (path("checkpoint"), path("pairs.tsv"), path("tiny.safetensors"));
+    run(["export", "--checkpoint", &checkpoint, "--calibration", &pairs, "--out", &bundle]).ok();
+    let posts = world.write(
+        "posts.jsonl",
+        b"\xef\xbb\xbf{\"text\": \"so good\", \"id\": 7, \"label\": \"gold\", \"user\": [1]}\r\n\
+          {\"text\": \"caf\xe9\"}\r\n\
+          \r\n\
+          {\"text\": \"\\ud800\"}\n\
+          {\"id\": \"x\", \"text\": \" \"}\n\
+          {\"text\": 5}\n\
+          \0\n\
+          {\"text\": \"so\\u0000 good\", \"id\": null}",
+    );
+    let posts = posts.display().to_string();
+    let told = run(["predict", "--json", "--bundle", &bundle, "--posts", &posts]);
+    assert!(told.code == Some(1) && told.err.contains("5 of 7 posts"), "{told:?}");
+    let lines: Vec<Value> = told.out.lines().map(json).collect();
+    let codes: Vec<_> = lines.iter().map(|line| line["error"]["code"].as_str()).collect();
+    let bad = Some("bad-post");
+    assert_eq!(codes, [None, bad, bad, Some("empty-post"), bad, bad, None]);
+    assert_eq!((&lines[0]["id"], &lines[3]["id"]), (&Value::from(7), &Value::from("x")));
+    assert_eq!(lines[0]["post"], serde_json::json!({"label": "gold", "user": [1]}));
+    assert_ne!(lines[0]["label"], "gold");
+    let message = lines[1]["error"]["message"].as_str().unwrap_or_default();
+    assert!(message.contains("line 2") && message.contains("not UTF-8 at byte 13"), "{message}");
+    assert!(lines[2]["error"]["message"].as_str().is_some_and(|m| m.contains("line 4")), "{told:?}");
+}
+
+/// A text that begins with a dash is a text.
+#[test]
+fn a_text_may_begin_with_a_dash() {
+    let world = World::new().with_tables().with_checkpoint();
+    let path = |name: &str| world.path(name).display().to_string();
+    let (checkpoint, pairs, bundle) = (path("checkpoint"), path("pairs.tsv"), path("tiny.safetensors"));
+    run(["export", "--checkpoint", &checkpoint, "--calibration", &pairs, "--out", &bundle]).ok();
+    for text in ["-_- this", "--- no", "-5 degrees"] {
+        let told = json(&run(["predict", "--json", "--bundle", &bundle, "--text", text]).ok());
+        assert!(told["text"].is_object(), "{text}");
+    }
 }

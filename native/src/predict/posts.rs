@@ -11,28 +11,51 @@
 )]
 
 use std::{
+    fs::File,
     io::{BufRead, BufReader, Write},
     path::Path,
+    str::Utf8Error,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use mixed_feelings::{Analysis, Analyzer};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::{checkpoint::beside, one_line, post};
 
+/// What editors put in front of UTF-8.
+const BYTE_ORDER_MARK: &str = "\u{feff}";
+
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Post {
     #[serde(default)]
     text: Option<String>,
     #[serde(default)]
     image: Option<String>,
+    /// What the caller knows the post by.
+    #[serde(default)]
+    id: Option<Value>,
+    /// What else the line says.
+    #[serde(flatten)]
+    further: Map<String, Value>,
+}
+
+/// A line of the output.
+#[derive(Debug, Serialize)]
+struct Line {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<Value>,
+    #[serde(flatten)]
+    outcome: Outcome,
+    /// The post's further fields.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    post: Map<String, Value>,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
-enum Line {
+enum Outcome {
     Analysis(Box<Analysis>),
     Error { error: Refusal },
 }
@@ -46,33 +69,54 @@ struct Refusal {
 /// Prints one line for each line of the file at `path`, in their order.
 ///
 /// # Errors
-/// When the file cannot be read or the output not written; a bad post is a line of the output.
+/// When the file cannot be read or the output not written. A bad post is a line of the output; after the last post the error
+/// tells how many there were.
 pub fn predict(path: &Path, analyzer: &mut Analyzer, out: &mut impl Write) -> Result<()> {
-    let at = |number: usize| format!("{} line {}", path.display(), number + 1);
-    let file = std::fs::File::open(path).with_context(|| path.display().to_string())?;
-    for (number, line) in BufReader::new(file).lines().enumerate() {
-        let line = line.with_context(|| at(number))?;
-        if line.trim().is_empty() {
+    let file = File::open(path).with_context(|| path.display().to_string())?;
+    let mut lines = BufReader::new(file);
+    let (mut bytes, mut posts, mut refused) = (Vec::new(), 0usize, 0usize);
+    for number in 1.. {
+        bytes.clear();
+        let at = || format!("{} line {number}", path.display());
+        if lines.read_until(b'\n', &mut bytes).with_context(at)? == 0 {
+            break;
+        }
+        if bytes.trim_ascii().is_empty() {
             continue;
         }
-        let line = match one(&line, path, analyzer) {
-            Ok(analysis) => Line::Analysis(Box::new(analysis)),
-            Err(error) => {
-                let code = code_of(&error);
-                Line::Error {
-                    error: Refusal { code, message: format!("{}: {}", at(number), one_line(&error)) },
-                }
-            }
+        posts += 1;
+        let (id, further, analysis) = match read(&bytes) {
+            Ok(mut post) => (post.id.take(), std::mem::take(&mut post.further), one(&post, path, analyzer)),
+            Err(error) => (None, Map::new(), Err(error)),
         };
-        writeln!(out, "{}", serde_json::to_string(&line)?)?;
+        let outcome = analysis.map_or_else(
+            |error| {
+                refused += 1;
+                let message = format!("{}: {}", at(), one_line(&error));
+                Outcome::Error { error: Refusal { code: code_of(&error), message } }
+            },
+            |analysis| Outcome::Analysis(Box::new(analysis)),
+        );
+        writeln!(out, "{}", serde_json::to_string(&Line { id, outcome, post: further })?)?;
+    }
+    if refused > 0 {
+        bail!("{}: {refused} of {posts} posts could not be read; their lines say why", path.display());
     }
     Ok(())
 }
 
-fn one(line: &str, table: &Path, analyzer: &mut Analyzer) -> Result<Analysis> {
-    let post: Post = serde_json::from_str(line)
-        .context("not a post, which is {\"text\": string or null, \"image\": path or null}")?;
-    let image = post.image.map(|image| beside(table, &image));
+/// The post of a line.
+fn read(line: &[u8]) -> Result<Post> {
+    let line = str::from_utf8(line).map_err(|e| {
+        let at = e.valid_up_to();
+        anyhow::Error::new(e).context(format!("not UTF-8 at byte {at}: save the file as UTF-8"))
+    })?;
+    serde_json::from_str(line.trim_start_matches(BYTE_ORDER_MARK).trim())
+        .context("not a post, which is {\"text\": string or null, \"image\": path or null}")
+}
+
+fn one(post: &Post, table: &Path, analyzer: &mut Analyzer) -> Result<Analysis> {
+    let image = post.image.as_ref().map(|image| beside(table, image));
     post::analyze(analyzer, post.text.as_deref(), image.as_deref())
 }
 
@@ -81,7 +125,11 @@ fn code_of(error: &anyhow::Error) -> &'static str {
     let library = error.chain().find_map(|cause| cause.downcast_ref::<mixed_feelings::Error>());
     match library {
         Some(error) => error.code(),
-        None if error.downcast_ref::<serde_json::Error>().is_some() => "bad-post",
+        None if error.downcast_ref::<serde_json::Error>().is_some()
+            || error.downcast_ref::<Utf8Error>().is_some() =>
+        {
+            "bad-post"
+        }
         None => "unreadable",
     }
 }

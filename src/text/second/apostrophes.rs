@@ -44,7 +44,7 @@ fn is_foreign(units: &[Unit], at: usize) -> bool {
 /// and a `t`.
 fn lost(before: &[Unit], units: &[Unit]) -> Option<usize> {
     let first = units.first()?.c;
-    if first.is_ascii_alphanumeric() || !before.last().is_some_and(|u| plain(u.c) == Some('n')) {
+    if first.is_ascii_alphanumeric() || before.last().is_none_or(|u| plain(u.c) != Some('n')) {
         return None;
     }
     let is_sign = |c: char| !c.is_alphanumeric() && c != '\n' || c == 'â' || letters::is_apostrophe(c);

@@ -64,9 +64,12 @@ const LOOSE: &[&str] = &[
     "=/", "=\\", "=D", "=(", ":3", ";3", "uwu", "UwU", "owo", "OwO", ";[", ";]",
 ];
 
+/// An emoticon's signs and its words.
+type Face = (Vec<char>, &'static str);
+
 /// Emoticons by their first sign, the longer before the shorter.
-static EMOTICONS: LazyLock<HashMap<char, Vec<(Vec<char>, &'static str)>>> = LazyLock::new(|| {
-    let mut all: HashMap<char, Vec<(Vec<char>, &str)>> = HashMap::new();
+static EMOTICONS: LazyLock<HashMap<char, Vec<Face>>> = LazyLock::new(|| {
+    let mut all: HashMap<char, Vec<Face>> = HashMap::new();
     for line in MORE.lines().chain(PACKAGE.lines()) {
         let Some((words, faces)) = line.trim_start().split_once('\t').filter(|_| !line.starts_with('#'))
         else {

@@ -109,7 +109,7 @@ fn escape(units: &[Unit]) -> Option<Read> {
     match units.get(1)?.c {
         'n' | 'r' | 't' if !units.get(2).is_some_and(|u| u.c.is_ascii_lowercase()) => Some((vec![' '], 2)),
         // `\n` before a word in lower case, when it is not the name of a folder.
-        'n' if !units.get(3).is_some_and(|u| u.c == '\\') => Some((vec![' '], 2)),
+        'n' if units.get(3).is_none_or(|u| u.c != '\\') => Some((vec![' '], 2)),
         c @ ('"' | '\'' | '/') => Some((vec![c], 2)),
         'U' => coded(10, 8),
         'u' => match units.get(2)?.c {

@@ -22,7 +22,7 @@ const WORDS: [&str; 36] = [
 ];
 
 /// The longest host name that is looked at.
-const LONGEST_HOST: usize = 253;
+const LONGEST_HOST: usize = 100;
 
 /// The longest name before an address's `@`.
 const LONGEST_NAME: usize = 64;

@@ -250,6 +250,3 @@ fn starts_with(units: &[Unit], prefix: &str) -> bool {
     let mut units = units.iter().map(|u| u.c.to_ascii_lowercase());
     prefix.chars().all(|c| units.next() == Some(c))
 }
-
-#[cfg(test)]
-mod tests;

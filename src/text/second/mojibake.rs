@@ -155,7 +155,7 @@ fn two(units: &[Unit], at: usize, c: char, encoding: usize) -> bool {
         _ => {
             c.is_alphabetic()
                 && !capital
-                && !(closing && !letter(after))
+                && (letter(after) || !closing)
                 && (before.is_some_and(|u| u.c.is_lowercase()) || after.is_some_and(|u| u.c.is_lowercase()))
                 && !mark.is_alphabetic()
         }

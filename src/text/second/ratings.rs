@@ -138,7 +138,7 @@ pub(super) fn counted_stars(before: &[Unit], units: &[Unit]) -> Option<(usize, &
         return None;
     }
     let word =
-        |(value, word): (usize, &&str)| super::starts_with(units, word).then(|| (value as f32, word.len()));
+        |(value, word): (usize, &&str)| super::starts_with(units, word).then_some((value as f32, word.len()));
     let (value, len) = NUMBERS.iter().enumerate().find_map(word).or_else(|| decimal(units))?;
     let gap = units.get(len).filter(|u| matches!(u.c, ' ' | '-'))?;
     let mut end = len + 1;
@@ -162,7 +162,7 @@ pub(super) fn counted_stars(before: &[Unit], units: &[Unit]) -> Option<(usize, &
 /// nothing else stands on the line before them.
 pub(super) fn stars(before: &[Unit], units: &[Unit]) -> Option<(usize, String)> {
     let (mut full, mut empty, mut half, mut len) = (0usize, 0usize, false, 0usize);
-    for unit in units {
+    for unit in units.iter().take(MOST_STARS) {
         match unit.c {
             '⭐' | '★' | '🌟' | '✭' | '✮' | '⭑' | '🟊' if empty == 0 && !half => full += 1,
             '☆' | '✩' | '✰' | '⚝' | '⭒' => empty += 1,
@@ -190,6 +190,9 @@ pub(super) fn stars(before: &[Unit], units: &[Unit]) -> Option<(usize, String)> 
     let halves = if half { ".5" } else { "" };
     Some((len, format!("{full}{halves} out of {most} {}", meaning(value / most as f32))))
 }
+
+/// More units are no row of ten stars with their styles.
+const MOST_STARS: usize = 24;
 
 /// What a share of the best rating means.
 fn meaning(share: f32) -> &'static str {
