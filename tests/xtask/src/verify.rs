@@ -171,11 +171,19 @@ fn deny(sh: &Shell) -> Result<()> {
     }
     for manifest in ["Cargo.toml", "tests/fuzz/Cargo.toml", "tests/bench/wasm/Cargo.toml"] {
         let check = |what: &[&str]| {
-            let options = ["--manifest-path", manifest, "--locked", "check", "--config", ".cargo/deny.toml"];
+            let options = ["--manifest-path", manifest, "--locked", "--config", ".cargo/deny.toml", "check"];
             cargo(sh).arg("deny").args(options).args(what)
         };
         check(&["bans", "licenses", "sources"]).run()?;
-        let fetched = cargo(sh).args(["deny", "--manifest-path", manifest, "fetch", "db"]);
+        let fetched = cargo(sh).args([
+            "deny",
+            "--manifest-path",
+            manifest,
+            "--config",
+            ".cargo/deny.toml",
+            "fetch",
+            "db",
+        ]);
         match fetched.quiet().ignore_stderr().run() {
             Ok(()) => check(&["advisories"]).run()?,
             Err(_) => println!("left out: the list of known weaknesses cannot be fetched"),

@@ -34,9 +34,9 @@ pub fn run(bytes: &[u8]) {
         0 => drop(read_texts(&path, &labels)),
         1 => drop(read_pairs(&path, &labels)),
         _ => {
-            let columns = PairColumns::of(&table, &labels);
-            let pairs = columns.map(|columns| table.rows().map(|row| columns.read(&row)).count());
-            drop(pairs);
+            if let Ok(columns) = PairColumns::of(&table, &labels) {
+                table.rows().for_each(|row| drop(columns.read(&row)));
+            }
         }
     }
 }
