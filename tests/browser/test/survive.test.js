@@ -248,8 +248,8 @@ describe('two analyzers at once, at the first visit', () => {
       });
       assert.equal(backends.length, 2);
       const count = (end) => stage.network.requests.filter(({ url }) => url.endsWith(end)).length;
+      // The program may be asked for again, as at every visit: a server says that it has not changed.
       assert.equal(count('.safetensors'), 1);
-      assert.equal(count('engine_bg.wasm'), 1);
     } finally {
       await stage.stop();
     }
