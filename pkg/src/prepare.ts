@@ -73,9 +73,9 @@ export class Preparer {
     const what = picture.kind === 'url' ? shown(picture.url.href) : 'the image';
     try {
       return await within(options, what, async (signal) => {
-        const source = await openSource(picture, { signal, alive: () => lease.alive() });
+        const source = await lease.during(openSource(picture, { signal, alive: () => lease.alive() }));
         try {
-          const head = await source.head();
+          const head = await lease.during(source.head());
           try {
             await this.engine.run((engine) => engine.inspect(head), { picture: true, signal });
           } catch (error) {
@@ -83,7 +83,7 @@ export class Preparer {
             if (!image) throw error;
             return await this.#decode(image, 'browser', signal);
           }
-          return await this.#decode({ kind: 'encoded', bytes: await source.all() }, 'package', signal);
+          return await this.#decode({ kind: 'encoded', bytes: await lease.during(source.all()) }, 'package', signal);
         } finally {
           source.end();
         }

@@ -62,13 +62,10 @@ class Thread {
 
   constructor(readonly worker: Worker) {
     const on = { signal: this.#watching.signal };
-    const reason = (event: Event) => shown((event as ErrorEvent).message || 'its script cannot be loaded');
-    worker.addEventListener('error', (event) => {
-      this.#die(this.#running ? brokeDown(reason(event)) : new NoWorkerError(reason(event)));
-    }, on);
-    worker.addEventListener('messageerror', () => this.#die(brokeDown('an answer got lost')), on);
+    worker.addEventListener('error', ({ message }) => this.#die(shown(message || 'its script cannot be loaded')), on);
+    worker.addEventListener('messageerror', () => this.#die('an answer got lost'), on);
     // No browser sends it; what brings workers to Node may.
-    worker.addEventListener('close', () => this.#die(brokeDown('it was ended')), on);
+    worker.addEventListener('close', () => this.#die('it was ended'), on);
     worker.addEventListener('message', ({ data }: MessageEvent<Response>) => this.#hear(data), on);
   }
 
@@ -78,25 +75,25 @@ class Thread {
 
   /** Ends it, for the reason that is given or for none. */
   stop(reason?: MixedFeelingsError): void {
-    if (reason) this.#die(reason);
     this.#watching.abort();
     this.worker.terminate();
+    if (!reason || this.dead) return;
+    this.dead = reason;
+    this.died(reason);
   }
 
   #hear(response: Response): void {
     if (response.type === 'hello') {
       this.#running = true;
       // Nothing tells a page that a worker closed itself or was killed, but its lock is free then.
-      if (response.lock) onDeath(response.lock, this.#watching.signal, () => this.#die(brokeDown('it was ended')));
+      if (response.lock) onDeath(response.lock, this.#watching.signal, () => this.#die('it was ended'));
     }
     this.heard(response);
   }
 
-  #die(reason: MixedFeelingsError): void {
-    if (this.dead) return;
-    this.dead = reason;
-    this.stop();
-    this.died(reason);
+  #die(reason: string): void {
+    const failure = new MixedFeelingsError('worker-failed', `the worker broke down: ${reason}`);
+    this.stop(this.#running ? failure : new NoWorkerError(reason));
   }
 }
 
@@ -210,8 +207,4 @@ class RemoteEngine implements EngineHandle {
     this.#pending.clear();
     this.#ended();
   }
-}
-
-function brokeDown(reason: string): MixedFeelingsError {
-  return new MixedFeelingsError('worker-failed', `the worker broke down: ${reason}`);
 }

@@ -49,31 +49,41 @@ export class Places {
   }
 }
 
-/** A place that is only kept while something happens: one who stands still holds up nobody. */
+/** A place that whoever waits for the network or a disk gives to the next one when nothing comes. */
 export class Lease {
+  #waiting = false;
   #stop = () => {};
 
   private constructor(
     private readonly giveBack: () => void,
     private readonly patience: number,
-  ) {
-    this.alive();
-  }
+  ) {}
 
-  /** One of `places`, for as long as {@link alive} is called every `patience` milliseconds. */
+  /** One of `places`. */
   static async of(places: Places, patience: number, signal: AbortSignal | undefined): Promise<Lease> {
     return new Lease(await places.take({ signal }), patience);
   }
 
-  /** Something happened. */
+  /** What `coming` comes to; without the place if nothing comes for `patience` milliseconds. */
+  async during<T>(coming: Promise<T>): Promise<T> {
+    this.#waiting = true;
+    this.alive();
+    try {
+      return await coming;
+    } finally {
+      this.#waiting = false;
+      this.#stop();
+    }
+  }
+
+  /** Something came. */
   alive(): void {
     this.#stop();
-    this.#stop = after(this.patience, this.giveBack);
+    if (this.#waiting) this.#stop = after(this.patience, this.giveBack);
   }
 
   /** It is done. */
   end(): void {
-    this.#stop();
     this.giveBack();
   }
 }

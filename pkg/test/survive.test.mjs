@@ -28,11 +28,10 @@ before(async () => {
 after(() => server.close());
 
 /** Fills the memory of the program that runs in this thread: whatever is called next traps. */
-const BREAK = `async (backend) => {
-  const { initSync } = await import(${JSON.stringify(dist.href)} + backend + '/engine.js');
+async function breakProgram(backend) {
+  const { initSync } = await import(new URL(`${backend}/engine.js`, dist).href);
   new Uint8Array(initSync().memory.buffer).fill(0xff);
-}`;
-const breakProgram = eval(BREAK);
+}
 
 async function until(condition) {
   while (!condition()) await pause(5);
@@ -207,16 +206,15 @@ describe('when the program breaks', { skip: cannotRun }, () => {
   });
 
   test('it costs one call of the analyzer in a worker', PATIENCE, async () => {
-    const code = `
-      import ${JSON.stringify(new URL('worker.js', dist).href)};
-      addEventListener('message', ({ data }) => data.type === 'break' && (${BREAK})(data.backend).then(() => postMessage({ type: 'broken' })));`;
-    const threads = installWorker(() => `data:text/javascript,${encodeURIComponent(code)}`);
+    const threads = installWorker(() => new URL('lib/breakable-worker.mjs', import.meta.url).href);
     try {
       const analyzer = await createAnalyzer({ bundle, worker: true });
       const { scores } = await analyzer.analyze({ text: 'as before' });
-      const broken = new Promise((resolve) => threads[0].on('message', ({ type }) => type === 'broken' && resolve()));
-      threads[0].postMessage({ type: 'break', backend: analyzer.backend });
+      const channel = new BroadcastChannel('break');
+      const broken = new Promise((resolve) => (channel.onmessage = resolve));
+      channel.postMessage({ backend: analyzer.backend });
       await broken;
+      channel.close();
       const calls = [analyzer.analyze({ text: 'the one that meets it' }), analyzer.analyze({ text: 'as before' })];
       await assert.rejects(calls[0], { code: 'crashed', retriable: true });
       assert.deepEqual((await calls[1]).scores, scores);
@@ -256,7 +254,7 @@ describe('when the worker is ended', { skip: cannotRun }, () => {
   });
 
   test('a worker that says nothing is none', PATIENCE, async () => {
-    installWorker(() => 'data:text/javascript,');
+    installWorker(() => 'data:text/javascript,setInterval(() => {}, 1000)');
     try {
       await assert.rejects(createAnalyzer({ bundle, worker: true, timeout: 50 }), { code: 'worker-failed', message: /did not say anything/ });
       const analyzer = await createAnalyzer({ bundle, timeout: 500 });

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { deflateSync } from 'node:zlib';
 
 import { analyze, openAnalyzer, openBlank, start } from '../lib/browser.js';
@@ -35,42 +36,51 @@ describe('the analyzer survives', () => {
     assert.deepEqual((await analyze(page, GOOD)).scores, first.scores);
   }
 
-  /** The package's workers that live now. */
-  const workers = () => page.workers().filter(({ url }) => true);
-
-  it('a worker that closes itself: the call is told, those that wait are not lost, the next works', async (t) => {
-    for (let round = 0; round < 3; round++) {
-      const [worker] = workers().slice(-1);
-      await page.evaluate(() => {
-        const long = 'long words that take a while '.repeat(400);
-        window.calls = [{ text: long }, { text: 'waits' }].map((post) => window.analyzer.analyze(post).then(() => 'answered', ({ code, retriable }) => ({ code, retriable })));
-      });
-      await worker.evaluate(() => self.close()).catch(() => {});
-      const [one, two] = await page.evaluate(() => Promise.all(window.calls));
-      if (one !== 'answered') assert.deepEqual(one, { code: 'worker-failed', retriable: true });
-      assert.equal(two, 'answered');
-      const took = await page.evaluate(async () => {
-        const began = performance.now();
-        await window.analyzer.analyze({ text: 'the next' });
-        return performance.now() - began;
-      });
-      t.diagnostic(`${JSON.stringify(one)}; the call after it took ${took.toFixed(0)} ms`);
-      await asBefore();
+  /** The package's worker that lives now. */
+  async function living() {
+    for (;;) {
+      const worker = page.workers().at(-1);
+      // One that is gone is listed until the browser says so, and does not answer.
+      const answer = worker && (await Promise.race([worker.evaluate(() => 'here').catch(() => {}), setTimeout(500)]));
+      if (answer) return worker;
+      await setTimeout(20);
     }
-  });
+  }
 
-  it('a worker that is ended while nobody asks', async () => {
-    const before = workers().length;
-    const [worker] = workers().slice(-1);
-    const client = worker.client;
-    await client.send('Runtime.evaluate', { expression: 'self.close()' }).catch(() => {});
-    await page.waitForFunction(() => true);
+  for (const [name, kill] of [
+    ['closes itself', (worker) => worker.evaluate(() => self.close())],
+    ['is closed by the browser', (worker) => worker.close()],
+  ]) {
+    it(`a worker that ${name}: one call at most is told, the next works`, async (t) => {
+      for (let round = 0; round < 3; round++) {
+        const worker = await living();
+        await page.evaluate(() => {
+          const posts = Array.from({ length: 20 }, (_, i) => ({ text: `post ${i} `.repeat(100) }));
+          const outcome = ({ code, retriable }) => ({ code, retriable });
+          window.calls = posts.map((post) => window.analyzer.analyze(post).then(() => 'answered', outcome));
+        });
+        kill(worker).catch(() => {});
+        const failures = (await page.evaluate(() => Promise.all(window.calls))).filter((outcome) => outcome !== 'answered');
+        assert.ok(failures.length <= 1, JSON.stringify(failures));
+        for (const failure of failures) assert.deepEqual(failure, { code: 'worker-failed', retriable: true });
+        t.diagnostic(`${failures.length} of 20 calls`);
+        await asBefore();
+      }
+    });
+  }
+
+  it('a worker that is ended while nobody asks: the next call does not notice', async (t) => {
+    const worker = await living();
+    worker.evaluate(() => self.close()).catch(() => {});
+    await setTimeout(100);
+    const began = performance.now();
     await asBefore();
-    assert.ok(workers().length <= before + 1);
+    t.diagnostic(`${(performance.now() - began).toFixed(0)} ms to the next answer`);
+    assert.notEqual(await living(), worker);
   });
 
   it('a worker whose program breaks', async () => {
-    const [worker] = workers().slice(-1);
+    const worker = await living();
     await worker.evaluate(async (backend) => {
       const { initSync } = await import(`/pkg/dist/${backend}/engine.js`);
       new Uint8Array(initSync().memory.buffer).fill(0xff);
@@ -182,17 +192,21 @@ describe('memory after anything', () => {
   }
 
   const cases = {
-    'a photo': async () => (await fetch('/www/none')).ok,
     'a Blob of 2 GB': async () => {
       const part = new Blob([new Uint8Array(64 << 20)]);
       return { image: new Blob(Array(32).fill(part)) };
     },
     'a URL without end': async () => {
       const chunk = new Uint8Array(1 << 20);
+      // It begins as a PNG does.
+      const canvas = new OffscreenCanvas(64, 64);
+      canvas.getContext('2d').fillRect(0, 0, 32, 32);
+      const png = await canvas.convertToBlob();
+      chunk.set(new Uint8Array(await png.slice(0, 41).arrayBuffer()));
       const network = window.fetch;
       window.fetch = async (url, init) => {
         if (!String(url).endsWith('/endless')) return network(url, init);
-        return new Response(new ReadableStream({ pull: (controller) => controller.enqueue(chunk.fill(0x42)) }));
+        return new Response(new ReadableStream({ pull: (controller) => controller.enqueue(chunk.slice()) }));
       };
       return { image: '/endless' };
     },
@@ -205,7 +219,6 @@ describe('memory after anything', () => {
       return { image: await canvas.convertToBlob() };
     },
   };
-  delete cases['a photo'];
 
   for (const [name, make] of Object.entries(cases)) {
     it(`is what the README says: ${name}`, async (t) => {
@@ -216,7 +229,7 @@ describe('memory after anything', () => {
       const bytes = await memory();
       t.diagnostic(`${outcome}; ${bytes} bytes of wasm memory, ${MOST_MEMORY} at most`);
       assert.ok(bytes > 30e6 && bytes <= MOST_MEMORY, `${bytes} bytes, ${MOST_MEMORY} at most`);
-      assert.ok(['answered', 'image-too-large', 'text-too-long', 'image-corrupt'].includes(outcome), outcome);
+      assert.ok(['answered', 'image-too-large', 'text-too-long'].includes(outcome), outcome);
       assert.equal((await analyze(page, { text: 'still here' })).code, undefined);
     });
   }
@@ -235,8 +248,8 @@ describe('two analyzers at once, at the first visit', () => {
       });
       assert.equal(backends.length, 2);
       const count = (end) => stage.network.requests.filter(({ url }) => url.endsWith(end)).length;
+      // The program may be asked for again, as at every visit: a server says that it has not changed.
       assert.equal(count('.safetensors'), 1);
-      assert.equal(count('engine_bg.wasm'), 1);
     } finally {
       await stage.stop();
     }
