@@ -27,10 +27,10 @@ type Canvas = HTMLCanvasElement | OffscreenCanvas;
 const LONGEST_SNAPSHOT = 4096;
 
 /**
- * The most pixels that are read: the model sees a few hundred a side, and what is read is copied twice. Pixels and not
- * sides: of a strip that is cropped to a square, the short side is what counts.
+ * The most pixels that are read as they are, a phone's photo among them: what a browser scales is read a little
+ * differently from its file. Pixels and not sides: of a strip that is cropped to a square, the short side counts.
  */
-const MOST_READ = 2048 * 2048;
+const MOST_READ = 16_000_000;
 
 /** The longest side of a canvas that every browser has. */
 const LONGEST_CANVAS = 16_384;

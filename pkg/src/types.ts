@@ -114,7 +114,7 @@ export interface Analysis<L extends string = SentimentLabel> extends Reading<L> 
  * A picture in any form that a page has it in. Files, URLs and bytes are decoded by the package's own decoder (JPEG,
  * PNG, WebP, GIF, BMP), so that every engine sees the same pixels, and by the browser's where the package has none
  * (AVIF, HEIC, JPEG XL, SVG, as far as the browser reads them). Elements, canvases and bitmaps give their pixels as they
- * are at the call, scaled down by the browser where there are more than four million; an `<img>` that is still loading
+ * are at the call, scaled down by the browser where there are more than 16 million; an `<img>` that is still loading
  * is waited for. An `ImageData` of more than 16 million is averaged down. An empty string is no picture.
  */
 export type ImageSource =
