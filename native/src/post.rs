@@ -16,7 +16,7 @@ use std::{
     path::Path,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use mixed_feelings::{
     Analysis, Analyzer, Post,
     analyzer::ImageInput,
@@ -29,11 +29,14 @@ const READ_OF_A_TEXT: usize = 64 << 20;
 /// Decodes the image file at `path`, whole: for training and for what looks at the pixels.
 ///
 /// # Errors
-/// When it cannot be read, or is no image, or a larger one than the limits allow; the message names it.
+/// When it cannot be read, or is no image, or a larger one than the limits allow, or a part of it is missing: nothing is
+/// learned from or measured on half a picture. The message names it.
 pub fn read_image(path: &Path) -> Result<Picture> {
     let bytes = image_bytes(path)?;
     let decoded = decode(&bytes, &Limits::default()).map_err(mixed_feelings::Error::from);
-    Ok(decoded.with_context(|| format!("image {}", path.display()))?.picture)
+    let decoded = decoded.with_context(|| format!("image {}", path.display()))?;
+    ensure!(!decoded.incomplete, "image {}: it is damaged, a part of it is missing", path.display());
+    Ok(decoded.picture)
 }
 
 /// What the bundle says of a post. The image file is read as the browser's package reads it.

@@ -9,13 +9,14 @@
   photo.NAME       a demo photo reduced to 12 x 12 (left as they are when no folder is given)
 """
 
+import io
 import struct
 import sys
 import zlib
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps
 from safetensors.numpy import load_file, save_file
 from torchvision.transforms import functional, InterpolationMode
 
@@ -132,6 +133,13 @@ def decode(path):
     return np.asarray(image.convert("RGB"))
 
 
+def in_srgb(image, profile):
+    if profile is None:
+        return image
+    source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    return ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"))
+
+
 def main():
     FOLDER.mkdir(parents=True, exist_ok=True)
     table = FOLDER / "expected.safetensors"
@@ -153,7 +161,7 @@ def main():
         expected[f"crop.{width}x{height}.{side}"] = np.asarray(functional.center_crop(square, side))
     if len(sys.argv) > 1:
         for path in sorted(Path(sys.argv[1]).iterdir()):
-            upright = Image.fromarray(decode(path))
+            upright = in_srgb(Image.fromarray(decode(path)), Image.open(path).info.get("icc_profile"))
             photos[f"photo.{path.name}"] = np.asarray(upright.resize((12, 12), Image.Resampling.BICUBIC))
     arrays = {name: np.ascontiguousarray(array) for name, array in (expected | photos).items()}
     save_file(arrays, table)

@@ -224,7 +224,7 @@ mod tests {
         has(Problems::Row, "line 7: text_label: `good`");
         has(Problems::Id, "line 6: id `4` is also on line 5");
         has(Problems::Image, "lost.bmp");
-        has(Problems::Image, "cut.bmp: BMP image is damaged");
+        has(Problems::Image, "cut.bmp: it is damaged");
         has(Problems::Leak, "line 2 (train): nearly the text of line 3 (val)");
         has(Problems::Leak, "line 2 (train): nearly the image of line 6 (val)");
         assert_eq!(problems.len(), 7, "{problems:#?}");

@@ -47,7 +47,7 @@ struct Stored {
 /// # Errors
 /// [`ImageError`], which says what was wrong; `TooManyBytes` and `TooLarge` come before anything is decoded.
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, ImageError> {
-    caught(|| read(bytes, limits, u32::MAX))
+    read(bytes, limits, u32::MAX)
 }
 
 /// Decodes a file and prepares its picture for the encoder: the square that `preprocess` makes of it. This is what the
@@ -58,19 +58,8 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, ImageError> {
 /// # Errors
 /// As [`decode`].
 pub fn decode_for(bytes: &[u8], limits: &Limits, preprocess: &Preprocess) -> Result<Decoded, ImageError> {
-    caught(|| {
-        let Decoded { picture, incomplete } = read(bytes, limits, preprocess.short_side())?;
-        Ok(Decoded { picture: preprocess.apply(&picture), incomplete })
-    })
-}
-
-/// Decoders are given bytes from anyone. Should one panic for all the tests of its authors and ours, that costs this
-/// picture. In wasm a panic ends the program; there it runs alone, and is started again.
-fn caught(decode: impl FnOnce() -> Result<Decoded, ImageError>) -> Result<Decoded, ImageError> {
-    // Nothing that the decoder had in hand is seen afterwards.
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(decode)).unwrap_or_else(|_| {
-        Err(ImageError::Corrupt { format: "the", reason: "its decoder failed on it".into() })
-    })
+    let Decoded { picture, incomplete } = read(bytes, limits, preprocess.short_side())?;
+    Ok(Decoded { picture: preprocess.apply(&picture), incomplete })
 }
 
 /// The picture; its short side need not have more pixels than resizing to `short_side` asks for.
@@ -82,11 +71,22 @@ fn read(bytes: &[u8], limits: &Limits, short_side: u32) -> Result<Decoded, Image
         return Err(ImageError::TooManyBytes { bytes: bytes.len(), limit: limits.max_bytes });
     }
     let Stored { picture, orientation, incomplete } = match format::sniff(bytes)? {
-        Format::Jpeg => jpeg::read(bytes, limits, short_side),
-        Format::Png => png::read(bytes, limits),
-        Format::WebP => webp::read(bytes, limits),
-        Format::Gif => gif::read(bytes, limits),
-        Format::Bmp => bmp::read(bytes, limits),
+        Format::Jpeg => caught("JPEG", || jpeg::read(bytes, limits, short_side)),
+        Format::Png => caught("PNG", || png::read(bytes, limits)),
+        Format::WebP => caught("WebP", || webp::read(bytes, limits)),
+        Format::Gif => caught("GIF", || gif::read(bytes, limits)),
+        Format::Bmp => caught("BMP", || bmp::read(bytes, limits)),
     }?;
     Ok(Decoded { picture: orient(picture, orientation), incomplete })
+}
+
+/// Decoders are given bytes from anyone. Should one panic for all the tests of its authors and ours, that costs this
+/// picture. In wasm a panic ends the program; there it runs alone, and is started again.
+fn caught(
+    format: &'static str,
+    decode: impl FnOnce() -> Result<Stored, ImageError>,
+) -> Result<Stored, ImageError> {
+    // Nothing that the decoder had in hand is seen afterwards.
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(decode))
+        .unwrap_or_else(|_| Err(ImageError::Corrupt { format, reason: "its decoder failed on it".into() }))
 }

@@ -67,7 +67,7 @@ describe('chaos', () => {
       session.send('Storage.overrideQuotaForOrigin', full ? { origin, quotaSize: 1000 } : { origin }),
     );
     const posts = { ...GOOD, ...Object.fromEntries(Object.entries(BAD).map(([name, [post]]) => [name, post])) };
-    const sent = Object.entries(posts).map(([name, { text, image }]) => [name, text, image && image.toString('base64')]);
+    const sent = Object.entries(posts).map(([name, { text, image }]) => [name, text, image?.toString('base64') ?? null]);
     Object.assign(expected, await page.evaluate(setUp, sent, Object.keys(GOOD)));
 
     const names = { good: Object.keys(GOOD), bad: Object.keys(BAD) };
@@ -103,7 +103,7 @@ async function setUp(posts, good) {
   const world = {
     posts: Object.fromEntries(
       posts.map(([name, text, base64]) => {
-        const bytes = base64 === undefined ? undefined : Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+        const bytes = base64 === null ? undefined : Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
         return [name, { text, image: bytes && new Blob([bytes]) }];
       }),
     ),
