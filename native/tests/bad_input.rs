@@ -52,7 +52,7 @@ fn bad_bundles_and_posts_are_refused_by_name() {
         let [announced, there] = cut_off(len);
         refused(name, &bytes[..len], &["the bundle is cut off", &announced, &there]);
     }
-    let header = bytes.windows(8).position(|w| w == b"\"version").expect("in the header");
+    let header = bytes.windows(10).position(|w| w == b"\"version\":").expect("in the header");
     let mut other = bytes.clone();
     other[header + 1] = b'V';
     refused("version.safetensors", &other, &["version"]);
