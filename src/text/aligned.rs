@@ -12,7 +12,7 @@
 
 use std::ops::Range;
 
-/// A text after [`clean`](super::clean), aligned to the text it was made of.
+/// A text after [`Tokenizer::clean`](super::Tokenizer::clean), aligned to the text it was made of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cleaned {
     /// The cleaned text.

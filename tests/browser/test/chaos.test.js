@@ -1,8 +1,8 @@
-// A thousand rounds of bad luck in a real Chromium: workers that die, calls that are aborted, a network that breaks off, a
+// Rounds of bad luck in a real Chromium: workers that die, calls that are aborted, a network that breaks off, a
 // full disk, an emptied cache, hostile pictures among good ones. Every promise settles, every good post that no event met
 // has its right answer, the call after an event works, and memory stays flat.
 //
-// CHAOS_ROUNDS and CHAOS_SEED choose how many rounds and which.
+// CHAOS_ROUNDS and CHAOS_SEED choose how many rounds and which: 1,000 take five minutes.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -14,7 +14,7 @@ import { ROOT } from '../lib/demo.js';
 import { imageBomb, png } from '../lib/files.js';
 import { residentBytes } from '../lib/memory.js';
 
-const ROUNDS = Number(process.env.CHAOS_ROUNDS ?? 1000);
+const ROUNDS = Number(process.env.CHAOS_ROUNDS ?? 200);
 const SEED = Number(process.env.CHAOS_SEED ?? 1);
 /** Rounds until everything has been needed once; memory is compared from there on. */
 const WARM = Math.floor(ROUNDS / 4);
