@@ -10,6 +10,9 @@ import { NoWorkerError, openRemote } from './remote.js';
 import { Supervisor } from './supervisor.js';
 import type { Analysis, Analyzer, AnalyzerOptions, Label, Post, Progress, SentimentLabel } from './types.js';
 
+/** Milliseconds that another worker may take to say that it runs: the script is in the browser's cache. */
+const HELLO_AGAIN = 3000;
+
 /**
  * Loads the model. Everything is chosen by itself: the program that suits the engine, a worker, the bundle that comes
  * with the package, the cache.
@@ -24,7 +27,8 @@ export async function createAnalyzer<L extends string = SentimentLabel>(
 ): Promise<Analyzer<L>> {
   const settings = settingsOf(options);
   const engine = await openWhereItRuns(settings, settings.onProgress, settings.signal);
-  const supervisor = new Supervisor(engine, (signal) => openWhereItRuns(settings, () => {}, signal));
+  const again = { ...settings, engine: { ...settings.engine, hello: Math.min(HELLO_AGAIN, settings.engine.hello) } };
+  const supervisor = new Supervisor(engine, (signal) => openWhereItRuns(again, () => {}, signal));
   return analyzerOf<L>(supervisor, settings);
 }
 

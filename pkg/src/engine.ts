@@ -14,8 +14,10 @@ import { guard, lifeOf, loadProgram, type Program } from './wasm.js';
 export interface EngineOptions {
   readonly bundle: BundleSource;
   readonly cache: boolean;
-  /** Milliseconds: for a worker to start, and for a download to stand still. */
+  /** Milliseconds that a download may stand still. */
   readonly patience: number;
+  /** Milliseconds that a worker may take to say that it runs. */
+  readonly hello: number;
 }
 
 /** A picture's file. */

@@ -25,7 +25,7 @@ export function settingsOf(options: AnalyzerOptions | null | undefined): Setting
   const { bundle, sha256, onProgress, signal, worker, cache, timeout, browserDecoder } = objectOf(options ?? {}, 'the options');
   const patience = timeoutOf(timeout) ?? TIMEOUT;
   return {
-    engine: { bundle: bundleSource(bundle, sha256), cache: cache ?? true, patience },
+    engine: { bundle: bundleSource(bundle, sha256), cache: cache ?? true, patience, hello: patience },
     worker: worker ?? undefined,
     browserDecoder: browserDecoder ?? true,
     timeout: patience,

@@ -108,7 +108,7 @@ async function open(
   try {
     return await new Promise<Opened>((resolve, reject) => {
       forget = onAbort(signal, () => reject(signal?.reason));
-      said = after(options.patience, () => reject(new NoWorkerError(`it did not say anything for ${options.patience} ms`)));
+      said = after(options.hello, () => reject(new NoWorkerError(`it did not say anything for ${options.hello} ms`)));
       thread.died = reject;
       thread.heard = (response) => {
         if (response.type === 'hello') {

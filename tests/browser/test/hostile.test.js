@@ -144,7 +144,7 @@ describe('bad input in the browser', () => {
       ['an empty file', { empty: true }, 'image-empty', /image is empty/],
       ['an image bomb', { image: imageBomb() }, 'image-too-large', /image of 60000x60000 pixels/],
       ['an image bomb beside a text', { text: 'hello', image: imageBomb() }, 'image-too-large', /image of 60000x60000 pixels/],
-      ['a cut photo', { image: PHOTO.subarray(0, 900) }, 'image-corrupt', /JPEG image is damaged/],
+      ['a cut photo', { image: PHOTO.subarray(0, 200) }, 'image-corrupt', /JPEG image is damaged/],
       ['a PNG of noise', { image: png(64, 64, Buffer.from('these are no compressed rows')) }, 'image-corrupt', /PNG image is damaged/],
     ];
     for (const [name, post, code, told] of posts) {

@@ -28,6 +28,7 @@ describe('the policy of the README', () => {
     stage = await start();
     stage.network.answer('/picture.png', { type: 'image/png', body: gradient() });
     const body = `<!doctype html><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="${POLICY}"><title>policy</title>`;
+    stage.network.answer('/favicon.ico', { type: 'image/png', body: gradient() });
     stage.network.answer('/policy.html', { type: 'text/html', body });
     page = await newPage(await stage.newContext());
     errors = collectErrors(page);
