@@ -139,7 +139,7 @@ fn lints(sh: &Shell) -> Result<()> {
 
 fn lints_wasm(sh: &Shell) -> Result<()> {
     // The flags of the faster of the two programs: it has the kernels of both.
-    lints_of(sh, wasm::TARGET, "-Ctarget-feature=+simd128,+relaxed-simd")
+    lints_of(sh, wasm::TARGET, "decoders,web", "-Ctarget-feature=+simd128,+relaxed-simd")
 }
 
 /// No other step needs this target, so where it cannot be had (offline) the rest goes on, and says so.
@@ -148,12 +148,21 @@ fn lints_arm(sh: &Shell) -> Result<()> {
         println!("left out: {error:#}");
         return Ok(());
     }
-    lints_of(sh, ARM, "")
+    lints_of(sh, ARM, "decoders", "")
 }
 
-fn lints_of(sh: &Shell, target: &str, flags: &str) -> Result<()> {
+fn lints_of(sh: &Shell, target: &str, features: &str, flags: &str) -> Result<()> {
     require_target(sh, target)?;
-    let library = ["clippy", "--locked", "--package", "mixed-feelings", "--lib", "--no-default-features"];
+    let library = [
+        "clippy",
+        "--locked",
+        "--package",
+        "mixed-feelings",
+        "--lib",
+        "--no-default-features",
+        "--features",
+        features,
+    ];
     let clippy = cargo(sh).args(library).args(["--target", target, "--", "-D", "warnings"]);
     Ok(clippy.env("CARGO_ENCODED_RUSTFLAGS", flags).run()?)
 }
@@ -227,7 +236,7 @@ fn suite_wasm(sh: &Shell) -> Result<()> {
     require_target(sh, wasm::TARGET)?;
     for (feature, sets) in [("+simd128", 2), ("+relaxed-simd", 4)] {
         let library = ["rustc", "--locked", "--lib", "--package", "mixed-feelings", "--release"];
-        let features = ["--target", wasm::TARGET, "--no-default-features", "--features", "testing"];
+        let features = ["--target", wasm::TARGET, "--no-default-features", "--features", "testing,web"];
         let build = cargo(sh)
             .args(library)
             .args(features)
