@@ -90,3 +90,19 @@ fn caught(
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(decode))
         .unwrap_or_else(|_| Err(ImageError::Corrupt { format, reason: "its decoder failed on it".into() }))
 }
+
+/// What the formats' tests share.
+#[cfg(test)]
+mod fixtures {
+    use super::{Decoded, ImageError, Limits, decode};
+
+    /// A file of `tests/fixtures/images`.
+    pub(super) fn fixture(name: &str) -> Vec<u8> {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/images");
+        std::fs::read(folder.join(name)).unwrap()
+    }
+
+    pub(super) fn decoded(bytes: &[u8]) -> Result<Decoded, ImageError> {
+        decode(bytes, &Limits::default())
+    }
+}

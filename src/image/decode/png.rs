@@ -216,19 +216,10 @@ fn coding_points([primaries, transfer, matrix, range]: [u8; 4]) -> Colour {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::image::{Decoded, decode};
+    use crate::image::Decoded;
+    use crate::image::decode::fixtures::{decoded, fixture};
 
     use crate::image::decode::chunks;
-
-    fn fixture(name: &str) -> Vec<u8> {
-        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/images");
-        std::fs::read(folder.join(name)).unwrap()
-    }
-
-    fn decoded(bytes: &[u8]) -> Result<Decoded, ImageError> {
-        decode(bytes, &Limits::default())
-    }
 
     #[test]
     fn the_end_is_not_needed() {

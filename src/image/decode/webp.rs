@@ -232,17 +232,7 @@ pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Stored, ImageError> 
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::image::{Decoded, decode};
-
-    fn fixture(name: &str) -> Vec<u8> {
-        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/images");
-        std::fs::read(folder.join(name)).unwrap()
-    }
-
-    fn decoded(bytes: &[u8]) -> Result<Decoded, ImageError> {
-        decode(bytes, &Limits::default())
-    }
+    use crate::image::decode::fixtures::{decoded, fixture};
 
     #[test]
     fn what_stands_behind_the_picture_is_ignored() {
