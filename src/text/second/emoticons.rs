@@ -7,7 +7,7 @@ use super::Unit;
 /// Words, TAB, emoticons. Those of the npm package `emoticon` 4.1.0 (MIT); the words are this project's.
 const PACKAGE: &str = include_str!("data/emoticons.tsv");
 
-/// Further ones, of Wikipedia's list of emoticons, in the same form.
+/// Further ones that people write, in the same form; collected for this project.
 const MORE: &str = "grinning face\t^_^ ^-^ ^.^ ^o^ ^^ xD XD ;D\n\
     face with tears of joy\tx'D X'D\n\
     crying face\tT_T ;_; ;-; ;( ;-( ;[ Q_Q Y_Y :c :-c :C\n\
