@@ -74,7 +74,7 @@ fn models(config: &ModelConfig) -> Result<(FloatModel, QuantizedModel, FloatMode
     for seed in 0..4 {
         calibration.observe(&float.image, &pixels(config, &picture(seed))?.unsqueeze(0)?)?;
     }
-    let bundle = quantize(&tensors, config, &tiny_tokenizer(), &calibration)?.finish()?;
+    let bundle = quantize(&tensors, config, &tiny_tokenizer(), &calibration, Precision::default())?.finish()?;
     let mut bundle = Bundle::parse(bundle)?;
     let vb = VarBuilder::from_tensors(dequantize(&bundle, config)?, DType::F32, &Device::Cpu);
     let dequantized = FloatModel::load(vb, config)?;

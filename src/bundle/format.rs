@@ -19,8 +19,10 @@ use super::{BundleError, DType};
 
 /// The metadata entry `format` of every bundle.
 pub const FORMAT: &str = "mixed-feelings";
-/// The metadata entry `version` of the bundles that this crate writes and reads.
-pub const VERSION: &str = "2";
+/// The metadata entry `version` of the bundles that this crate writes.
+pub const VERSION: &str = "3";
+/// Those that it reads. Version 2 has no `U8` tensors.
+pub(super) const VERSIONS: [&str; 2] = ["2", VERSION];
 /// The longest header that is looked at. A vocabulary of 30,000 WordPieces takes one of about 1 MB.
 pub const MAX_HEADER_BYTES: usize = 16 << 20;
 
@@ -46,8 +48,13 @@ impl Header {
     pub(super) fn check(&self, data_bytes: usize) -> Result<(), BundleError> {
         for (name, tensor) in &self.tensors {
             let wrong = |reason: String| Err(BundleError::Header(format!("tensor {name:?} {reason}")));
-            if !matches!(tensor.dtype, DType::F32 | DType::I8) {
-                return wrong(format!("is {}: neither F32 nor I8", tensor.dtype));
+            let known = match tensor.dtype {
+                DType::F32 | DType::I8 => true,
+                DType::U8 => self.metadata.get("version").is_some_and(|version| version == VERSION),
+                _ => false,
+            };
+            if !known {
+                return wrong(format!("is {}, which no bundle of this version holds", tensor.dtype));
             }
             if tensor.shape.len() > MAX_AXES {
                 return wrong(format!("has {} axes, at most {MAX_AXES} are allowed", tensor.shape.len()));

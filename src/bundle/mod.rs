@@ -5,9 +5,10 @@
 //! | int8 weights, `X.weight` | `I8` tensors: linear `[out, in]`, convolution `[out, height, width, in / groups]` |
 //! | their scales and biases, `X.scale`, `X.bias` | `F32` tensors `[out]` |
 //! | embeddings | `I8` with one `F32` scale a row |
+//! | weights of a few bits, `X.codes` and `X.multipliers` in the place of `X.weight` | `U8` tensors, see [`Rows`] |
 //! | LayerNorm, small vectors, calibrated activation ranges, the heads' temperatures | `F32` tensors |
 //! | model configuration, tokenizer, labels | JSON strings in the metadata: `config`, `tokenizer`, `labels` |
-//! | what kind of file this is | metadata `format` = `mixed-feelings`, `version` = `2` |
+//! | what kind of file this is | metadata `format` = `mixed-feelings`, `version` = `3`; `2` has no weights of a few bits |
 //! | where it comes from | any other metadata: `created_by`, `trained_on`, `licence`, ... |
 //!
 //! [`Bundle::parse`] is where hostile bytes stop. What it accepts has a bounded header, and tensors that tile the data
@@ -28,14 +29,17 @@
 )]
 
 mod format;
+mod packed;
 mod read;
 mod write;
 
+use format::VERSIONS;
 pub use format::{FORMAT, MAX_HEADER_BYTES, VERSION};
+pub use packed::{BITS, GROUP, Rows, largest_multiplier};
 pub use read::Bundle;
-/// The element types of tensors: a bundle holds `F32` and `I8`.
+/// The element types of tensors: a bundle holds `F32`, `I8` and `U8`.
 pub use safetensors::Dtype as DType;
-pub use write::BundleWriter;
+pub use write::{BundleWriter, PackedWeights};
 
 /// Why a bundle was refused.
 #[derive(Debug, thiserror::Error)]
@@ -62,7 +66,7 @@ pub enum BundleError {
         bytes: u64,
     },
     /// A format version that this reader does not know.
-    #[error("the bundle has format version {found:?}, this reader knows {known}: use a matching release", known = VERSION)]
+    #[error("the bundle has format version {found:?}, this reader knows {known}: use a matching release", known = VERSIONS.join(" and "))]
     Version {
         /// The version found.
         found: String,

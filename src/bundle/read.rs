@@ -9,7 +9,8 @@ use safetensors::tensor::TensorInfo;
 
 use super::{
     BundleError, DType,
-    format::{FORMAT, Header, LENGTH_BYTES, MAX_HEADER_BYTES, VERSION},
+    format::{FORMAT, Header, LENGTH_BYTES, MAX_HEADER_BYTES, VERSIONS},
+    packed::{Rows, bits_of, multiplier_bytes},
 };
 
 /// A checked bundle in memory.
@@ -87,6 +88,31 @@ impl Bundle {
     /// [`BundleError`] when it is missing, not `I8`, or not of this shape.
     pub fn i8(&self, name: &str, shape: &[usize]) -> Result<&[i8], BundleError> {
         self.slice(name, DType::I8, shape)
+    }
+
+    /// The int8 levels of the weight `name` of so many rows (the first axis of `shape`), each of them the product of the other axes
+    /// wide: `{name}.weight`, or in its stead `{name}.codes` and `{name}.multipliers`.
+    ///
+    /// # Errors
+    /// [`BundleError`] when it is missing, has another element type or shape, or a multiplier is none.
+    pub fn rows(&self, name: &str, shape: &[usize]) -> Result<Rows<'_>, BundleError> {
+        let whole = format!("{name}.weight");
+        let codes = format!("{name}.codes");
+        let (rows, axes) = shape.split_first().unwrap_or((&0, &[]));
+        let width = axes.iter().fold(1_usize, |width, axis| width.saturating_mul(*axis));
+        let Some(found) = self.tensors.get(&codes).filter(|_| !self.contains(&whole)) else {
+            return Ok(Rows::whole(self.i8(&whole, shape)?, width));
+        };
+        let bytes = found.info.shape.last().copied().unwrap_or_default();
+        let wrong_shape = || BundleError::WrongShape {
+            name: codes.clone(),
+            expected: vec![*rows, width],
+            found: found.info.shape.clone(),
+        };
+        let bits = bits_of(width, bytes).ok_or_else(wrong_shape)?;
+        let multipliers = format!("{name}.multipliers");
+        let multipliers = self.slice(&multipliers, DType::U8, &[*rows, multiplier_bytes(width)])?;
+        Rows::packed(name, self.slice(&codes, DType::U8, &[*rows, bytes])?, multipliers, (width, bits))
     }
 
     /// The values of a float tensor in row-major order, each of them finite.
@@ -177,7 +203,7 @@ fn read_header(bytes: &[u8]) -> Result<(Header, usize), BundleError> {
         None => return Err(BundleError::NotABundle("its metadata names no format".into())),
     }
     let version = require(&header.metadata, "version")?;
-    if version != VERSION {
+    if !VERSIONS.contains(&version) {
         return Err(BundleError::Version { found: version.into() });
     }
     Ok((header, LENGTH_BYTES.saturating_add(length)))

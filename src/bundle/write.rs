@@ -8,7 +8,34 @@ use serde::Serialize;
 use super::{
     BundleError, DType,
     format::{ALIGNMENT, FORMAT, LENGTH_BYTES, MAX_HEADER_BYTES, METADATA, VERSION},
+    packed::{GROUP, pack, packed_bytes, multiplier_bytes, MULTIPLIER_BITS},
 };
+
+/// Weights of a few bits, before they are packed: see [`crate::bundle::Rows`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PackedWeights {
+    /// Bits of a code.
+    pub bits: u32,
+    /// Weights in a row.
+    pub width: usize,
+    /// `[rows, width]`.
+    pub codes: Vec<i8>,
+    /// `[rows, groups]`, 1 to 15.
+    pub multipliers: Vec<i8>,
+}
+
+impl PackedWeights {
+    /// The levels `[rows, width]`: each code times its group's multiplier.
+    pub fn levels(&self) -> Vec<i8> {
+        let groups = self.width.div_ceil(GROUP).max(1);
+        let rows = self.codes.chunks(self.width.max(1)).zip(self.multipliers.chunks(groups));
+        let row = |(codes, multipliers): (&[i8], &[i8])| -> Vec<i8> {
+            let groups = codes.chunks(GROUP).zip(multipliers);
+            groups.flat_map(|(codes, &m)| codes.iter().map(move |code| code.wrapping_mul(m))).collect()
+        };
+        rows.flat_map(row).collect()
+    }
+}
 
 /// Collects tensors and metadata, then writes them as one `.safetensors` file.
 ///
@@ -92,6 +119,23 @@ impl BundleWriter {
         }
         let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         self.add(name, DType::F32, shape, values.len(), bytes)
+    }
+
+    /// Adds weights of a few bits as `{name}.codes` and `{name}.multipliers`.
+    ///
+    /// # Errors
+    /// [`BundleError::Unwritable`] when a name is taken or codes and multipliers do not fill the same rows.
+    pub fn packed(&mut self, name: &str, weights: &PackedWeights) -> Result<(), BundleError> {
+        let PackedWeights { bits, width, codes, multipliers } = weights;
+        let mut add = |part: &str, fields: &[i8], count: usize, bits: u32, bytes: usize| {
+            let mut packed = Vec::new();
+            fields.chunks(count.max(1)).for_each(|row| pack(row.iter().copied(), bits, &mut packed));
+            let rows = codes.len() / (*width).max(1);
+            self.add(&format!("{name}.{part}"), DType::U8, &[rows, bytes], packed.len(), packed)
+        };
+        add("codes", codes, *width, *bits, packed_bytes(*width, *bits))?;
+        let groups = width.div_ceil(GROUP);
+        add("multipliers", multipliers, groups, MULTIPLIER_BITS, multiplier_bytes(*width))
     }
 
     /// The file's bytes: floats first, so that they are aligned, then by name.

@@ -13,7 +13,7 @@ use crate::{
     bundle::{Bundle, BundleError},
     model::{
         FusionConfig, FusionKind, FusionParameters, LinearParameter, LinearWeights, Modality, Parameters,
-        PerModality, Table, VectorParameter,
+        PerModality, VectorParameter, dequantized,
     },
 };
 
@@ -171,7 +171,7 @@ impl Fusion {
 /// A classifier. Its few weights are dequantized when it is loaded, so its input is not quantized.
 fn classifier(bundle: &Bundle, parameter: &LinearParameter) -> Result<Dense, BundleError> {
     let LinearWeights { levels, scale, bias } = parameter.read(bundle)?;
-    Ok(Dense { weight: Table { levels: &levels, scale }.dequantized(), bias })
+    Ok(Dense { weight: dequantized(&levels, &scale), bias })
 }
 
 impl FusedHead {

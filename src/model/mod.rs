@@ -28,7 +28,7 @@ pub use parameters::{
     LayerParameters, LinearLayout, LinearParameter, Parameter, Parameters, RangeParameter, TextParameters,
     VectorParameter,
 };
-pub use stored::{ConvWeights, LinearWeights, Table, tokenizer_json};
+pub use stored::{ConvWeights, LinearWeights, Table, dequantized, tokenizer_json};
 pub use temperature::Temperatures;
 
 /// Why a configuration was refused.

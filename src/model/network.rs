@@ -64,6 +64,11 @@ impl ConvSpec {
         self.groups > 1
     }
 
+    /// Whether it mixes the channels of one cell: a linear layer for each.
+    pub fn is_pointwise(&self) -> bool {
+        self.kernel == 1 && self.groups == 1
+    }
+
     /// Zeros before and after `size` input rows (or columns).
     pub fn pads(&self, size: usize) -> (usize, usize) {
         match self.padding {

@@ -16,7 +16,7 @@ use super::{
     ConfigError, ConvParameter, EmbeddingParameter, Labels, LayerNormParameter, LinearParameter, ModelConfig,
     RangeParameter, Temperatures, VectorParameter,
 };
-use crate::bundle::{Bundle, BundleError, BundleWriter};
+use crate::bundle::{Bundle, BundleError, BundleWriter, Rows};
 
 /// The metadata entries that a model needs.
 const CONFIG: &str = "config";
@@ -69,11 +69,11 @@ pub fn tokenizer_json(bundle: &Bundle) -> Result<&str, BundleError> {
     bundle.require(TOKENIZER)
 }
 
-/// An int8 table, each row with its scale.
+/// An int8 table, each row with its scale; its rows may be packed.
 #[derive(Clone, Debug)]
 pub struct Table<'a> {
     /// `[rows, width]`.
-    pub levels: &'a [i8],
+    pub rows: Rows<'a>,
     /// `[rows]`.
     pub scale: Vec<f32>,
 }
@@ -81,10 +81,15 @@ pub struct Table<'a> {
 impl Table<'_> {
     /// The dequantized values, `level * scale`.
     pub fn dequantized(&self) -> Vec<f32> {
-        let width = self.levels.len() / self.scale.len().max(1);
-        let rows = self.levels.chunks_exact(width.max(1)).zip(&self.scale);
-        rows.flat_map(|(row, scale)| row.iter().map(move |&level| f32::from(level) * scale)).collect()
+        dequantized(&self.rows.levels(), &self.scale)
     }
+}
+
+/// The values of rows of levels: `level * scale`.
+pub fn dequantized(levels: &[i8], scale: &[f32]) -> Vec<f32> {
+    let width = levels.len() / scale.len().max(1);
+    let rows = levels.chunks_exact(width.max(1)).zip(scale);
+    rows.flat_map(|(row, scale)| row.iter().map(move |&level| f32::from(level) * scale)).collect()
 }
 
 /// The int8 weights of one or several linear layers over the same inputs, concatenated by output.
@@ -102,7 +107,7 @@ pub struct LinearWeights<'a> {
 #[derive(Clone, Debug)]
 pub struct ConvWeights<'a> {
     /// `[out, kernel, kernel, in / groups]`.
-    pub levels: &'a [i8],
+    pub levels: Cow<'a, [i8]>,
     /// `[out]`.
     pub scale: Vec<f32>,
     /// `[out]`.
@@ -125,9 +130,9 @@ impl LinearParameter {
     /// # Errors
     /// [`BundleError`] for a tensor that is missing or wrong.
     pub fn read<'a>(&self, bundle: &'a Bundle) -> Result<LinearWeights<'a>, BundleError> {
-        let Table { levels, scale } = table(bundle, &self.name, &[self.outputs, self.inputs])?;
+        let Table { rows, scale } = table(bundle, &self.name, &[self.outputs, self.inputs])?;
         let bias = bundle.f32(&format!("{}.bias", self.name), &[self.outputs])?;
-        Ok(LinearWeights { levels: Cow::Borrowed(levels), scale, bias })
+        Ok(LinearWeights { levels: rows.into_levels(), scale, bias })
     }
 
     /// Reads several layers over the same inputs as one.
@@ -156,8 +161,8 @@ impl ConvParameter {
     /// [`BundleError`] for a tensor that is missing or wrong.
     pub fn read<'a>(&self, bundle: &'a Bundle) -> Result<ConvWeights<'a>, BundleError> {
         let [out, inputs, rows, columns] = self.spec.weight_shape();
-        let Table { levels, scale } = table(bundle, &self.name, &[out, rows, columns, inputs])?;
-        Ok(ConvWeights { levels, scale, bias: bundle.f32(&format!("{}.bias", self.name), &[out])? })
+        let Table { rows, scale } = table(bundle, &self.name, &[out, rows, columns, inputs])?;
+        Ok(ConvWeights { levels: rows.into_levels(), scale, bias: bundle.f32(&format!("{}.bias", self.name), &[out])? })
     }
 }
 
@@ -233,8 +238,8 @@ impl Temperatures {
 }
 
 fn table<'a>(bundle: &'a Bundle, name: &str, shape: &[usize]) -> Result<Table<'a>, BundleError> {
-    let levels = bundle.i8(&format!("{name}.weight"), shape)?;
-    Ok(Table { levels, scale: bundle.f32(&format!("{name}.scale"), shape.get(..1).unwrap_or_default())? })
+    let rows = bundle.rows(name, shape)?;
+    Ok(Table { rows, scale: bundle.f32(&format!("{name}.scale"), shape.get(..1).unwrap_or_default())? })
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use candle_core::{Device, Tensor};
 use crate::{
     Result,
     bundle::Bundle,
-    model::{ModelConfig, Parameter, Parameters, Table, Temperatures},
+    model::{ModelConfig, Parameter, Parameters, Temperatures, dequantized},
 };
 
 /// The tensors of a checkpoint whose BatchNorms are folded (`image.{conv}.bias` in their stead), each weight exactly what
@@ -31,8 +31,7 @@ pub fn dequantize(bundle: &Bundle, config: &ModelConfig) -> Result<HashMap<Strin
             Parameter::Linear(linear) => {
                 let [weight, bias] = linear.float_names();
                 let weights = linear.read(bundle)?;
-                let table = Table { levels: &weights.levels, scale: weights.scale };
-                insert(weight, table.dequantized(), &linear.float_shape())?;
+                insert(weight, dequantized(&weights.levels, &weights.scale), &linear.float_shape())?;
                 insert(bias, weights.bias, &[linear.outputs])?;
             }
             Parameter::LayerNorm(norm) => {
@@ -43,7 +42,7 @@ pub fn dequantize(bundle: &Bundle, config: &ModelConfig) -> Result<HashMap<Strin
             Parameter::Conv(conv) => {
                 let weights = conv.read(bundle)?;
                 let [out, inputs, rows, columns] = conv.spec.weight_shape();
-                let values = Table { levels: weights.levels, scale: weights.scale }.dequantized();
+                let values = dequantized(&weights.levels, &weights.scale);
                 let weight = Tensor::from_vec(values, (out, rows, columns, inputs), &Device::Cpu)?;
                 let weight = weight.permute((0, 3, 1, 2))?.contiguous()?.flatten_all()?.to_vec1()?;
                 insert(format!("{}.weight", conv.name), weight, &[out, inputs, rows, columns])?;

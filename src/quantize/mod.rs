@@ -3,8 +3,11 @@
 
 mod calibrate;
 mod dequantize;
+mod groups;
+mod precision;
 mod weights;
 
 pub use calibrate::Calibration;
 pub use dequantize::dequantize;
+pub use precision::Precision;
 pub use weights::quantize;

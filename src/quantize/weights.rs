@@ -7,21 +7,21 @@ use std::collections::HashMap;
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 
-use super::Calibration;
+use super::{Calibration, Precision, groups::{Rounded, round_rows}};
 use crate::{
     Result,
     backend::pixel_range,
     bundle::{BundleError, BundleWriter},
     fusion::checkpoint_temperature,
     image::cnn::Cnn,
-    model::{ModelConfig, Network, Parameter, Parameters},
+    model::{ModelConfig, Network, Parameter, Parameters, dequantized},
 };
 
 /// The largest weight level; -128 is left out so that signs are equal.
 const LEVELS: f32 = 127.0;
 
 /// Quantizes a checkpoint's `tensors` into a bundle that lacks only its free-form metadata. Tensors that
-/// [`Parameters`] has no place for are left out.
+/// [`Parameters`] has no place for are left out. `precision` says how many bits the weights have.
 ///
 /// # Errors
 /// [`crate::Error::Config`] when `config` makes no model; [`crate::Error::Float`] when a tensor is missing or has another
@@ -31,6 +31,7 @@ pub fn quantize(
     config: &ModelConfig,
     tokenizer_json: &str,
     calibration: &Calibration,
+    precision: Precision,
 ) -> Result<BundleWriter> {
     let mut writer = config.begin_bundle(tokenizer_json)?;
     let vb = VarBuilder::from_tensors(tensors.clone(), DType::F32, &Device::Cpu);
@@ -41,13 +42,13 @@ pub fn quantize(
         match parameter {
             Parameter::Embedding(table) => {
                 let weight = vb.get((table.rows, table.width), &format!("{}.weight", table.name))?;
-                write_weight(&mut writer, &table.name, &weight)?;
+                write_weight(&mut writer, &table.name, &weight, precision.embeddings)?;
             }
             Parameter::Linear(linear) => {
                 let [weight, bias] = linear.float_names();
                 let (name, outputs) = (&linear.name, linear.outputs);
                 let weight = vb.get(linear.float_shape(), &weight)?.reshape((outputs, linear.inputs))?;
-                write_weight(&mut writer, name, &weight)?;
+                write_weight(&mut writer, name, &weight, precision.linears)?;
                 writer.f32(&format!("{name}.bias"), &[outputs], &vb.get(outputs, &bias)?.to_vec1()?)?;
             }
             Parameter::LayerNorm(norm) => {
@@ -57,7 +58,8 @@ pub fn quantize(
             }
             Parameter::Conv(conv) => {
                 let Some((weight, bias)) = folded.next() else { continue };
-                let rounding = write_weight(&mut writer, &conv.name, &weight.permute((0, 2, 3, 1))?)?;
+                let bits = if conv.spec.is_pointwise() { precision.convolutions } else { i8::BITS };
+                let rounding = write_weight(&mut writer, &conv.name, &weight.permute((0, 2, 3, 1))?, bits)?;
                 let mut bias = bias.to_vec1()?;
                 let input = inputs.get(conv.spec.name.as_str()).copied().flatten();
                 if let Some(means) = calibration.means(input) {
@@ -107,31 +109,41 @@ fn correct_bias(bias: &mut [f32], rounding: &[f32], means: &[f64], depthwise: bo
     }
 }
 
-/// Rounds each row of the first dimension to int8, with the row's largest magnitude at 127. Returns by how much each
-/// weight changed.
-fn write_weight(writer: &mut BundleWriter, name: &str, weight: &Tensor) -> Result<Vec<f32>> {
+/// Rounds each row of the first dimension to `bits` bits, or to int8 where that is not worth it. Returns by how much each weight
+/// changed.
+fn write_weight(writer: &mut BundleWriter, name: &str, weight: &Tensor, bits: u32) -> Result<Vec<f32>> {
     let values = weight.contiguous()?.flatten_all()?.to_vec1::<f32>()?;
-    let name_of_weight = format!("{name}.weight");
     if let Some((index, &value)) = values.iter().enumerate().find(|(_, value)| !value.is_finite()) {
-        return Err(BundleError::NotFinite { name: name_of_weight, index, value }.into());
+        return Err(BundleError::NotFinite { name: format!("{name}.weight"), index, value }.into());
     }
     let rows = weight.dim(0)?;
-    let mut scales = Vec::with_capacity(rows);
+    let width = values.len() / rows;
+    let bits = Precision::of(bits, rows, width);
+    let (levels, scales) = if bits == i8::BITS {
+        let (levels, scales) = round_to_int8(&values, width);
+        writer.i8(&format!("{name}.weight"), weight.dims(), &levels)?;
+        (levels, scales)
+    } else {
+        let Rounded { weights, scales } = round_rows(&values, width, bits);
+        writer.packed(name, &weights)?;
+        (weights.levels(), scales)
+    };
+    writer.f32(&format!("{name}.scale"), &[rows], &scales)?;
+    let rounded = dequantized(&levels, &scales);
+    Ok(rounded.into_iter().zip(values).map(|(rounded, w)| rounded - w).collect())
+}
+
+/// Levels and scales with each row's largest magnitude at 127.
+fn round_to_int8(values: &[f32], width: usize) -> (Vec<i8>, Vec<f32>) {
     let mut levels = Vec::with_capacity(values.len());
-    let mut rounding = Vec::with_capacity(values.len());
-    for row in values.chunks_exact(values.len() / rows) {
+    let scale = |row: &[f32]| {
         let largest = row.iter().fold(0.0f32, |largest, w| largest.max(w.abs()));
         let scale = if largest > LEVELS * f32::MIN_POSITIVE { largest / LEVELS } else { 1.0 };
-        scales.push(scale);
-        for w in row {
-            let level = (w / scale).round_ties_even() as i8;
-            levels.push(level);
-            rounding.push(f32::from(level) * scale - w);
-        }
-    }
-    writer.i8(&name_of_weight, weight.dims(), &levels)?;
-    writer.f32(&format!("{name}.scale"), &[rows], &scales)?;
-    Ok(rounding)
+        levels.extend(row.iter().map(|w| (w / scale).round_ties_even() as i8));
+        scale
+    };
+    let scales = values.chunks_exact(width).map(scale).collect();
+    (levels, scales)
 }
 
 #[cfg(test)]

@@ -8,10 +8,12 @@ mod preparation;
 pub mod quantized;
 mod second;
 mod tokenizer;
+mod vocabulary;
 
 pub use aligned::Cleaned;
 pub use preparation::Preparation;
 pub use tokenizer::{Encoding, MAX_TEXT_BYTES, Tokenizer, Word};
+pub use vocabulary::{prune, shorten};
 
 /// Why a text was refused.
 #[derive(Debug, thiserror::Error)]

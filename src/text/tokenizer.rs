@@ -16,11 +16,11 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokenizers::{
     AddedToken, Model as _, TokenizerImpl, decoders::wordpiece::WordPiece as WordPieceDecoder,
-    models::wordpiece::WordPiece, normalizers::BertNormalizer, pre_tokenizers::bert::BertPreTokenizer,
+    models::wordpiece::{WordPiece, WordPieceBuilder}, normalizers::BertNormalizer, pre_tokenizers::bert::BertPreTokenizer,
     processors::bert::BertProcessing,
 };
 
-use super::{Cleaned, Preparation, TextError};
+use super::{Cleaned, Preparation, TextError, vocabulary::Vocabulary};
 
 /// The longest text that is read, in bytes. No post is longer; what is beyond `max_tokens` would not be read anyway.
 pub const MAX_TEXT_BYTES: usize = 100_000;
@@ -43,7 +43,7 @@ pub struct Tokenizer {
 }
 
 impl Tokenizer {
-    /// Reads a Hugging Face `tokenizer.json`, for texts that are prepared as the version `preparation` of the text
+    /// Reads a Hugging Face `tokenizer.json`, or the [short form](super::shorten) of one, for texts that are prepared as the version `preparation` of the text
     /// preparation says. The file's own truncation and padding are ignored: a text is read up to
     /// `max_tokens` tokens, `[CLS]` and `[SEP]` included, and never padded.
     ///
@@ -59,16 +59,12 @@ impl Tokenizer {
         let wrong = |error: &dyn std::fmt::Display| TextError::Tokenizer(error.to_string());
         let document: Document = serde_json::from_slice(json.as_ref()).map_err(|e| wrong(&e))?;
         let is = |part: &Value, kind: &str| part.get("type").and_then(Value::as_str) == Some(kind);
-        let Document { model, .. } = &document;
-        if model.max_input_chars_per_word > MAX_WORD {
+        if document.model.max_input_chars_per_word > MAX_WORD {
             return refuse("max_input_chars_per_word is above 1000");
         }
-        if model.token_to_id(&model.unk_token).is_none() {
-            return refuse("the vocabulary has no token for unknown words");
+        if document.model.kind.as_deref().is_some_and(|kind| kind != "WordPiece") {
+            return refuse("the model must be a WordPiece");
         }
-        let (Some(cls), Some(sep)) = (model.token_to_id("[CLS]"), model.token_to_id("[SEP]")) else {
-            return refuse("[CLS] or [SEP] is missing from the vocabulary");
-        };
         if !is(&document.normalizer, "BertNormalizer") || !is(&document.pre_tokenizer, "BertPreTokenizer") {
             return refuse("the normalizer and pre-tokenizer must be BERT's");
         }
@@ -76,6 +72,13 @@ impl Tokenizer {
             return refuse("the post-processor must put [CLS] in front and [SEP] at the end");
         }
         let Document { added_tokens, normalizer, model, .. } = document;
+        let model = model.build().map_err(|e| wrong(&e))?;
+        if model.token_to_id(&model.unk_token).is_none() {
+            return refuse("the vocabulary has no token for unknown words");
+        }
+        let (Some(cls), Some(sep)) = (model.token_to_id("[CLS]"), model.token_to_id("[SEP]")) else {
+            return refuse("[CLS] or [SEP] is missing from the vocabulary");
+        };
         let normalizer: BertNormalizer = serde_json::from_value(normalizer).map_err(|e| wrong(&e))?;
         let mut inner = Inner::new(model);
         inner.with_normalizer(Some(normalizer)).map_err(|e| wrong(&e))?;
@@ -162,7 +165,29 @@ struct Document {
     pre_tokenizer: Value,
     #[serde(default)]
     post_processor: Value,
-    model: WordPiece,
+    model: Pieces,
+}
+
+/// A WordPiece model.
+#[derive(Deserialize)]
+struct Pieces {
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    unk_token: String,
+    continuing_subword_prefix: String,
+    max_input_chars_per_word: usize,
+    vocab: Vocabulary,
+}
+
+impl Pieces {
+    fn build(self) -> tokenizers::Result<WordPiece> {
+        WordPieceBuilder::new()
+            .vocab(self.vocab.0)
+            .unk_token(self.unk_token)
+            .continuing_subword_prefix(self.continuing_subword_prefix)
+            .max_input_chars_per_word(self.max_input_chars_per_word)
+            .build()
+    }
 }
 
 impl Document {

@@ -3,6 +3,7 @@
 mod quantize;
 mod sample;
 mod shift;
+mod vocabulary;
 
 use std::{
     io::{self, Write},
@@ -11,9 +12,10 @@ use std::{
 
 use anyhow::{Context, Result};
 use candle_core::Device;
-use mixed_feelings::{Analyzer, model::Temperatures};
+use mixed_feelings::{Analyzer, bundle::BITS, model::Temperatures, quantize::Precision};
 use sample::Sample;
 use serde::Serialize;
+use vocabulary::{Pruned, Pruning};
 
 use crate::{
     atomic, bundle,
@@ -45,6 +47,22 @@ pub struct Args {
     /// How many pictures calibrate, taken evenly from the table.
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
     samples: u32,
+    /// Bits of a weight: 8, or 2 to 6 in groups of 32 that share a multiplier. Small layers and depthwise convolutions stay at 8.
+    #[arg(long, value_name = "BITS", default_value_t = 8, value_parser = bits)]
+    bits: u32,
+    /// Bits of the embeddings' weights, if others than --bits.
+    #[arg(long, value_name = "BITS", value_parser = bits)]
+    embedding_bits: Option<u32>,
+    /// Bits of the 1x1 convolutions' weights, if others than --bits.
+    #[arg(long, value_name = "BITS", value_parser = bits)]
+    convolution_bits: Option<u32>,
+    /// Leave out word pieces that stand less often than this in --vocabulary-texts. Single characters, the words of emoji and some words of
+    /// today stay, so nothing becomes unreadable.
+    #[arg(long, value_name = "TIMES", requires = "vocabulary_texts", value_parser = clap::value_parser!(u64).range(1..))]
+    prune_vocabulary: Option<u64>,
+    /// A table with a column `text`, such as one of the training; may be given several times.
+    #[arg(long, value_name = "FILE.tsv", requires = "prune_vocabulary")]
+    vocabulary_texts: Vec<PathBuf>,
     /// The bundle to write; by default `bundle.safetensors` in the checkpoint's folder.
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -70,8 +88,15 @@ pub struct Args {
 
 const EXAMPLES: &str = "Examples:
   mixed-feelings export --checkpoint runs/small/checkpoint --calibration pairs.tsv --split train
+  mixed-feelings export --checkpoint runs/small/checkpoint --calibration pairs.tsv --bits 4 --embedding-bits 3 \\
+      --prune-vocabulary 5 --vocabulary-texts tweets.tsv --vocabulary-texts reviews.tsv
   mixed-feelings export --checkpoint runs/small/checkpoint --calibration pairs.tsv --split train \\
       --check pairs.tsv --check-split val --check-texts tweets.tsv --max-loss 0.01";
+
+fn bits(s: &str) -> Result<u32, String> {
+    let bits = s.parse().map_err(|e| format!("{e}"))?;
+    if bits == 8 || BITS.contains(&bits) { Ok(bits) } else { Err(format!("expected 8, or {} to {}", BITS.start(), BITS.end())) }
+}
 
 fn key_value(s: &str) -> Result<(String, String), String> {
     match s.split_once('=') {
@@ -87,6 +112,7 @@ struct Exported {
     bytes: usize,
     sha256: String,
     temperatures: Temperatures,
+    pruned: Option<Pruned>,
     pairs: Option<Comparison>,
     texts: Option<Comparison>,
 }
@@ -96,7 +122,13 @@ struct Exported {
 /// # Errors
 /// When the checkpoint or a row cannot be read, or int8 loses more than `--max-loss`: then nothing is written.
 pub fn run(args: Args) -> Result<()> {
-    let checkpoint = Checkpoint::load(&args.checkpoint, &Device::Cpu)?;
+    let mut checkpoint = Checkpoint::load(&args.checkpoint, &Device::Cpu)?;
+    // What is compared with is the checkpoint as it is.
+    let float = Engine::of_checkpoint(&checkpoint, &Device::Cpu)?;
+    let pruned = match args.prune_vocabulary {
+        Some(least) => Some(Pruning { least, tables: args.vocabulary_texts }.apply(&mut checkpoint)?),
+        None => None,
+    };
     let labels = &checkpoint.config.labels;
     let calibration = cases::of_pairs(&args.calibration, args.split.as_deref(), labels)?;
     let pairs = match &args.check {
@@ -106,11 +138,15 @@ pub fn run(args: Args) -> Result<()> {
     let texts = args.check_texts.as_deref().map(|path| cases::of_texts(path, labels)).transpose()?;
 
     let sample = Sample::of(&calibration, args.samples as usize);
-    let bytes = quantize::quantize(&checkpoint, &sample, &args.note)
+    let precision = Precision {
+        embeddings: args.embedding_bits.unwrap_or(args.bits),
+        linears: args.bits,
+        convolutions: args.convolution_bits.unwrap_or(args.bits),
+    };
+    let bytes = quantize::quantize(&checkpoint, &sample, precision, &args.note)
         .with_context(|| format!("quantizing checkpoint {}", args.checkpoint.display()))?;
     let int8 = Analyzer::from_bundle(bytes.clone()).context("reading the new bundle back")?;
     let int8 = Engine::Int8(Box::new(int8));
-    let float = Engine::of_checkpoint(&checkpoint, &Device::Cpu)?;
     let compare =
         |cases: Option<Vec<Case>>| cases.map(|cases| Comparison::of(&float, &int8, &cases)).transpose();
     let (pairs, texts) = (compare(pairs)?, compare(texts)?);
@@ -121,6 +157,7 @@ pub fn run(args: Args) -> Result<()> {
         bytes: bytes.len(),
         sha256: digest::sha256(&bytes),
         temperatures: int8.readout().temperatures,
+        pruned,
         pairs,
         texts,
     };
@@ -150,6 +187,10 @@ fn print(exported: &Exported, out: &mut impl Write) -> io::Result<()> {
         if let Some(comparison) = comparison {
             comparison.print(what, out)?;
         }
+    }
+    if let Some(Pruned { before, after, tokens, split }) = exported.pruned {
+        let share = 100.0 * split as f64 / tokens.max(1) as f64;
+        writeln!(out, "vocabulary: {before} -> {after} word pieces; {share:.2} % of the texts' tokens are split anew")?;
     }
     let Temperatures { text, image, fused } = exported.temperatures;
     writeln!(out, "temperatures: text {text:.3}, image {image:.3}, both {fused:.3}")?;

@@ -9,7 +9,8 @@ use mixed_feelings::{
     inference::QuantizedModel,
     layers::Mode,
     model::Preprocess,
-    quantize::{self, Calibration},
+    quantize::{self, Calibration, Precision},
+    text::shorten,
 };
 
 use super::{sample::Sample, shift::Shift};
@@ -18,13 +19,19 @@ use crate::{checkpoint::Checkpoint, progress};
 /// Pictures that go through the float CNN at once.
 const BATCH: usize = 8;
 
-/// Measures the CNN's activations on the sample, quantises, corrects what is left of a [`Shift`], and adds the
+/// Measures the CNN's activations on the sample, quantizes to `precision`, corrects what is left of a [`Shift`], and adds the
 /// `notes` to the metadata.
 ///
 /// # Errors
 /// When a picture of the sample is unreadable or the checkpoint lacks a tensor.
-pub fn quantize(checkpoint: &Checkpoint, sample: &Sample<'_>, notes: &[(String, String)]) -> Result<Vec<u8>> {
+pub fn quantize(
+    checkpoint: &Checkpoint,
+    sample: &Sample<'_>,
+    precision: Precision,
+    notes: &[(String, String)],
+) -> Result<Vec<u8>> {
     let Checkpoint { config, tokenizer, tensors } = checkpoint;
+    let tokenizer = &shorten(tokenizer)?;
     let vb = checkpoint.var_builder(&Device::Cpu);
     let cnn = Cnn::load(vb.pp("image"), config.image.architecture).context("model.safetensors")?;
     let bar = progress::bar(2 * sample.len(), "calibrating");
@@ -40,7 +47,7 @@ pub fn quantize(checkpoint: &Checkpoint, sample: &Sample<'_>, notes: &[(String, 
         calibration.observe(&cnn, &pixels(&squares?)?)?;
     }
 
-    let uncorrected = quantize::quantize(tensors, config, tokenizer, &calibration)?.finish()?;
+    let uncorrected = quantize::quantize(tensors, config, tokenizer, &calibration, precision)?.finish()?;
     let mut int8 = QuantizedModel::load(Cpu::default(), &mut Bundle::parse(uncorrected)?, config)?;
     let mut shift = Shift::new(cnn.network().channels);
     for squares in squares() {
@@ -51,7 +58,7 @@ pub fn quantize(checkpoint: &Checkpoint, sample: &Sample<'_>, notes: &[(String, 
     shift.correct(&mut tensors, config)?;
     bar.finish_and_clear();
 
-    let mut writer = quantize::quantize(&tensors, config, tokenizer, &calibration)?;
+    let mut writer = quantize::quantize(&tensors, config, tokenizer, &calibration, precision)?;
     for (key, value) in notes {
         writer.metadata(key, value).with_context(|| format!("--note {key}={value}"))?;
     }

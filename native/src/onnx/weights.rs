@@ -124,7 +124,7 @@ impl Weights {
             Some(bundle) => {
                 let table = table.read(bundle)?;
                 let scale = graph.constant(&format!("{name}.scale"), &[*rows, 1], &table.scale);
-                (graph.constant(&weight, &[*rows, *width], table.levels), Some(scale))
+                (graph.constant(&weight, &[*rows, *width], &table.rows.levels()), Some(scale))
             }
             None => (self.floats(graph, &weight)?, None),
         };

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     backend::{Backend, ConvStep, GateStep},
-    bundle::{Bundle, BundleError},
+    bundle::{Bundle, BundleError, Rows},
     model::{
         HiddenActivation, LayerNormParameter, LinearParameter, Preprocess, RangeParameter, Table,
         TextParameters,
@@ -29,6 +29,8 @@ pub struct Cpu {
     workspace: ConvWorkspace,
     /// A number for each channel of a gate.
     gates: Vec<f32>,
+    /// The levels of a word's embedding.
+    word: Vec<i8>,
 }
 
 impl Cpu {
@@ -39,10 +41,10 @@ impl Cpu {
     }
 }
 
-/// BERT's tables. Words stay int8, and a row becomes real when it is read: they are half of a model's memory.
+/// BERT's tables. Words stay as they are stored, and a row becomes real when it is read: they are half of a model's memory.
 #[derive(Clone, Debug)]
 pub struct Embeddings {
-    words: Vec<i8>,
+    words: Rows<'static>,
     scale: Vec<f32>,
     /// Position plus token type 0, one row a position.
     positions: Vec<f32>,
@@ -112,8 +114,8 @@ impl Backend for Cpu {
                 *position += token_type;
             }
         }
-        let Table { levels, scale } = text.words.read(bundle)?;
-        Ok(Embeddings { words: levels.to_vec(), scale, positions, width })
+        let Table { rows, scale } = text.words.read(bundle)?;
+        Ok(Embeddings { words: rows.into_owned(), scale, positions, width })
     }
 
     fn make_linear(&mut self, bundle: &Bundle, layers: &[LinearParameter]) -> Result<Linear, BundleError> {
@@ -150,8 +152,9 @@ impl Backend for Cpu {
         for (&id, position) in ids.iter().zip(tables.positions.chunks_exact(tables.width)) {
             let row = id as usize;
             let scale = tables.scale[row];
-            let word = &tables.words[row * tables.width..][..tables.width];
-            out.extend(word.iter().zip(position).map(|(&w, &p)| f32::from(w) * scale + p));
+            self.word.clear();
+            tables.words.append(row, &mut self.word);
+            out.extend(self.word.iter().zip(position).map(|(&w, &p)| f32::from(w) * scale + p));
         }
     }
 

@@ -1,0 +1,257 @@
+//! Weights of a few bits, format version 3.
+//!
+//! A row of levels is cut into groups of [`GROUP`]. A group has one multiplier, and each of its weights a code:
+//! `level = code * multiplier`, which always fits into int8. So reading a row gives the levels that version 2 would have
+//! stored, one scale a row, and the kernels see no difference.
+//!
+//! | tensor | type and shape | what |
+//! |---|---|---|
+//! | `X.codes` | `U8` `[rows, ceil(width * bits / 8)]` | two's complement codes of `bits` bits, from the lowest bit of the first byte on |
+//! | `X.multipliers` | `U8` `[rows, ceil(groups / 2)]` | 1 to 15, two a byte, the first in the lower half |
+//!
+//! Nothing says how many bits a code has: the shape does. Spare bits at the end of a row are 0.
+
+use std::borrow::Cow;
+
+use super::BundleError;
+
+/// Weights that share a multiplier: neighbors along the input.
+pub const GROUP: usize = 32;
+/// The fewest and the most bits of a code. With 8, levels are stored as they are.
+pub const BITS: std::ops::RangeInclusive<u32> = 2..=6;
+/// Bits of a multiplier.
+pub(super) const MULTIPLIER_BITS: u32 = 4;
+
+/// The largest multiplier of codes of `bits` bits: at most 15, and the lowest code times it stays in int8.
+pub const fn largest_multiplier(bits: u32) -> i8 {
+    let fits = (i8::MAX >> bits.saturating_sub(1)) as u32;
+    let stored = 1_u32.wrapping_shl(MULTIPLIER_BITS).saturating_sub(1);
+    if fits < stored { fits as i8 } else { stored as i8 }
+}
+
+/// Bytes of `count` fields of `bits` bits.
+pub(super) fn packed_bytes(count: usize, bits: u32) -> usize {
+    count.saturating_mul(bits as usize).div_ceil(8)
+}
+
+/// Bytes of the multipliers of a row.
+pub(super) fn multiplier_bytes(width: usize) -> usize {
+    packed_bytes(width.div_ceil(GROUP), MULTIPLIER_BITS)
+}
+
+/// How many bits the codes of a row have, if so many bytes hold them.
+pub(super) fn bits_of(width: usize, bytes: usize) -> Option<u32> {
+    BITS.into_iter().find(|&bits| packed_bytes(width, bits) == bytes)
+}
+
+/// The fields of `bits` bits, sign extended, in one run of bytes.
+pub(super) fn pack(fields: impl Iterator<Item = i8>, bits: u32, out: &mut Vec<u8>) {
+    let mask = 1_u32.wrapping_shl(bits).wrapping_sub(1);
+    let (mut held, mut count) = (0_u32, 0_u32);
+    for field in fields {
+        held |= (field as u32 & mask).wrapping_shl(count);
+        count = count.wrapping_add(bits);
+        while count >= 8 {
+            out.push(held as u8);
+            held >>= 8;
+            count = count.wrapping_sub(8);
+        }
+    }
+    if count > 0 {
+        out.push(held as u8);
+    }
+}
+
+/// Rows of int8 levels with one scale each, as they lie in a bundle: whole, or packed.
+#[derive(Clone, Debug)]
+pub struct Rows<'a> {
+    /// Levels, or bytes of codes.
+    bytes: Cow<'a, [i8]>,
+    multipliers: Cow<'a, [i8]>,
+    width: usize,
+    bits: u32,
+}
+
+impl<'a> Rows<'a> {
+    /// Levels `[rows, width]`.
+    pub(super) fn whole(levels: &'a [i8], width: usize) -> Self {
+        Rows { bytes: levels.into(), multipliers: Cow::default(), width, bits: i8::BITS }
+    }
+
+    /// Codes and multipliers whose shapes were checked.
+    pub(super) fn packed(
+        name: &str,
+        codes: &'a [i8],
+        multipliers: &'a [i8],
+        (width, bits): (usize, u32),
+    ) -> Result<Self, BundleError> {
+        let largest = largest_multiplier(bits);
+        let groups = width.div_ceil(GROUP);
+        let rows = multipliers.chunks(multiplier_bytes(width).max(1));
+        let sound = |row: &[i8]| (0..groups).all(|group| (1..=largest).contains(&nibble(row, group)));
+        if !rows.into_iter().all(sound) {
+            let reason = format!("has a multiplier that is not one of 1 to {largest}");
+            return Err(BundleError::WrongValue { name: format!("{name}.multipliers"), reason });
+        }
+        Ok(Rows { bytes: codes.into(), multipliers: multipliers.into(), width, bits })
+    }
+
+    /// The same, apart from the bundle.
+    pub fn into_owned(self) -> Rows<'static> {
+        let Rows { bytes, multipliers, width, bits } = self;
+        let (bytes, multipliers) = (bytes.into_owned().into(), multipliers.into_owned().into());
+        Rows { bytes, multipliers, width, bits }
+    }
+
+    /// Levels in a row.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// How many bits a weight has, its multiplier and its scale apart.
+    pub fn bits(&self) -> u32 {
+        self.bits
+    }
+
+    /// Appends the levels of row `row`; nothing where there is no such row.
+    pub fn append(&self, row: usize, out: &mut Vec<i8>) {
+        let part = |bytes: &'_ Cow<'a, [i8]>, length: usize| {
+            let start = row.saturating_mul(length);
+            Some((start, start.checked_add(length)?)).filter(|&(_, end)| end <= bytes.len())
+        };
+        let Some((start, end)) = part(&self.bytes, packed_bytes(self.width, self.bits)) else { return };
+        let bytes = self.bytes.get(start..end).unwrap_or_default();
+        if self.bits == i8::BITS {
+            out.extend_from_slice(bytes);
+            return;
+        }
+        let Some((start, end)) = part(&self.multipliers, multiplier_bytes(self.width)) else { return };
+        let multipliers = self.multipliers.get(start..end).unwrap_or_default();
+        let mut codes = Codes { bytes: bytes.iter(), held: 0, count: 0, bits: self.bits };
+        let mut left = self.width;
+        for group in 0..self.width.div_ceil(GROUP) {
+            let multiplier = nibble(multipliers, group);
+            let length = left.min(GROUP);
+            // Within int8: the multiplier was checked.
+            out.extend(codes.by_ref().take(length).map(|code| code.wrapping_mul(multiplier)));
+            left = left.saturating_sub(length);
+        }
+    }
+
+    /// All levels, row by row; borrowed where they are stored whole.
+    pub fn levels(&self) -> Cow<'_, [i8]> {
+        if self.bits == i8::BITS { Cow::Borrowed(&self.bytes) } else { Cow::Owned(self.expanded()) }
+    }
+
+    /// As [`levels`](Self::levels), without the rows.
+    pub fn into_levels(self) -> Cow<'a, [i8]> {
+        if self.bits == i8::BITS { self.bytes } else { Cow::Owned(self.expanded()) }
+    }
+
+    fn expanded(&self) -> Vec<i8> {
+        let rows = self.bytes.len() / packed_bytes(self.width, self.bits).max(1);
+        let mut levels = Vec::with_capacity(rows.saturating_mul(self.width));
+        (0..rows).for_each(|row| self.append(row, &mut levels));
+        levels
+    }
+}
+
+/// Field `index` of four bits, unsigned.
+fn nibble(bytes: &[i8], index: usize) -> i8 {
+    let byte = bytes.get(index / 2).copied().unwrap_or_default() as u8;
+    (if index % 2 == 0 { byte & 0xf } else { byte >> 4 }) as i8
+}
+
+/// The codes of a row.
+struct Codes<'a> {
+    bytes: std::slice::Iter<'a, i8>,
+    held: u32,
+    count: u32,
+    bits: u32,
+}
+
+impl Iterator for Codes<'_> {
+    type Item = i8;
+
+    fn next(&mut self) -> Option<i8> {
+        if self.count < self.bits {
+            self.held |= u32::from(*self.bytes.next()? as u8).wrapping_shl(self.count);
+            self.count = self.count.wrapping_add(8);
+        }
+        let above = i8::BITS.wrapping_sub(self.bits);
+        let code = (self.held as u8).wrapping_shl(above) as i8 >> above;
+        self.held = self.held.wrapping_shr(self.bits);
+        self.count = self.count.wrapping_sub(self.bits);
+        Some(code)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bundle::{Bundle, BundleWriter, PackedWeights};
+
+    /// Codes and multipliers that reach their ends.
+    fn weights(rows: usize, width: usize, bits: u32) -> PackedWeights {
+        let (lowest, span) = (-(1 << (bits - 1)), 1 << bits);
+        let groups = width.div_ceil(GROUP);
+        let largest = i32::from(largest_multiplier(bits));
+        PackedWeights {
+            bits,
+            width,
+            codes: (0..rows * width).map(|i| (lowest + (i * 7 % span as usize) as i32) as i8).collect(),
+            multipliers: (0..rows * groups).map(|i| (1 + i as i32 % largest) as i8).collect(),
+        }
+    }
+
+    #[test]
+    fn every_number_of_bits_comes_back() {
+        for bits in BITS {
+            for width in [33, 64, 100, 384] {
+                let weights = weights(3, width, bits);
+                let mut writer = BundleWriter::new();
+                writer.packed("w", &weights).unwrap();
+                let bundle = Bundle::parse(writer.finish().unwrap()).unwrap();
+                let rows = bundle.rows("w", &[3, width]).unwrap();
+                assert_eq!((rows.bits(), rows.width()), (bits, width));
+                assert_eq!(rows.levels(), weights.levels(), "{bits} bits, {width} wide");
+                let mut last = vec![];
+                rows.clone().into_owned().append(2, &mut last);
+                assert_eq!(last, weights.levels()[2 * width..]);
+                rows.append(3, &mut last);
+                assert_eq!(last.len(), width, "there is no such row");
+                bundle.check_all_read().unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn levels_stay_in_int8() {
+        for bits in BITS {
+            let lowest = -(1_i32 << (bits - 1));
+            let reached = lowest * i32::from(largest_multiplier(bits));
+            assert!((-127..=-60).contains(&reached), "{bits} bits: {reached}");
+        }
+    }
+
+    #[test]
+    fn wrong_shapes_and_multipliers_are_refused() {
+        let parse = |weights: &PackedWeights| {
+            let mut writer = BundleWriter::new();
+            writer.packed("w", weights).unwrap();
+            Bundle::parse(writer.finish().unwrap()).unwrap()
+        };
+        let bundle = parse(&weights(2, 64, 4));
+        for shape in [[2, 32], [2, 96], [1, 64], [3, 64], [2, usize::MAX]] {
+            assert!(matches!(bundle.rows("w", &shape), Err(BundleError::WrongShape { .. })), "{shape:?}");
+        }
+        assert!(matches!(bundle.rows("v", &[2, 64]), Err(BundleError::MissingTensor(name)) if name == "v.weight"));
+        for wrong in [0, 16] {
+            let mut weights = weights(2, 64, 4);
+            weights.multipliers[3] = wrong;
+            let error = parse(&weights).rows("w", &[2, 64]).unwrap_err();
+            assert!(matches!(&error, BundleError::WrongValue { .. }), "{wrong}: {error}");
+            assert!(error.to_string().contains("w.multipliers"), "{error}");
+        }
+    }
+}
