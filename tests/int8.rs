@@ -7,12 +7,15 @@ use candle_nn::{VarBuilder, VarMap};
 use mixed_feelings::{
     Bundle,
     backend::Cpu,
+    bundle::BundleWriter,
     fusion::float::{ImageFeatures, TextFeatures},
     image::Picture,
     inference::{QuantizedModel, float::FloatModel},
     layers::Mode,
-    model::{Architecture, FusionKind, HiddenActivation, ModelConfig, PerModality},
-    quantize::{Calibration, dequantize, quantize},
+    model::{
+        Architecture, FusionKind, HiddenActivation, ModelConfig, Parameter, Parameters, PerModality,
+    },
+    quantize::{Calibration, Precision, dequantize, quantize},
     testing::{tiny_config, tiny_tokenizer},
 };
 
@@ -50,6 +53,15 @@ fn noise(name: &str, count: usize) -> Vec<f32> {
 
 /// A float model of such weights, what it is quantised to, and that as floats again.
 fn models(config: &ModelConfig) -> Result<(FloatModel, QuantizedModel, FloatModel)> {
+    let (float, bytes) = quantized(config, Precision::default())?;
+    let mut bundle = Bundle::parse(bytes)?;
+    let vb = VarBuilder::from_tensors(dequantize(&bundle, config)?, DType::F32, &Device::Cpu);
+    let dequantized = FloatModel::load(vb, config)?;
+    Ok((float, QuantizedModel::load(Cpu::default(), &mut bundle, config)?, dequantized))
+}
+
+/// A float model of such weights, and the bundle that it is quantised to.
+fn quantized(config: &ModelConfig, precision: Precision) -> Result<(FloatModel, Vec<u8>)> {
     let vars = VarMap::new();
     let vb = VarBuilder::from_varmap(&vars, DType::F32, &Device::Cpu);
     let float = FloatModel::load(vb, config)?;
@@ -74,11 +86,38 @@ fn models(config: &ModelConfig) -> Result<(FloatModel, QuantizedModel, FloatMode
     for seed in 0..4 {
         calibration.observe(&float.image, &pixels(config, &picture(seed))?.unsqueeze(0)?)?;
     }
-    let bundle = quantize(&tensors, config, &tiny_tokenizer(), &calibration, Precision::default())?.finish()?;
-    let mut bundle = Bundle::parse(bundle)?;
-    let vb = VarBuilder::from_tensors(dequantize(&bundle, config)?, DType::F32, &Device::Cpu);
-    let dequantized = FloatModel::load(vb, config)?;
-    Ok((float, QuantizedModel::load(Cpu::default(), &mut bundle, config)?, dequantized))
+    let bundle = quantize(&tensors, config, &tiny_tokenizer(), &calibration, precision)?.finish()?;
+    Ok((float, bundle))
+}
+
+/// The same bundle with its packed weights as int8.
+fn expanded(bundle: &Bundle) -> Result<Vec<u8>> {
+    let mut writer = BundleWriter::new();
+    for key in ["config", "labels", "tokenizer"] {
+        writer.metadata(key, bundle.require(key)?)?;
+    }
+    for (name, dtype, shape) in bundle.tensors() {
+        match dtype {
+            mixed_feelings::bundle::DType::F32 => writer.f32(name, shape, &bundle.f32(name, shape)?)?,
+            mixed_feelings::bundle::DType::I8 => writer.i8(name, shape, bundle.i8(name, shape)?)?,
+            _ => {}
+        }
+    }
+    for parameter in Parameters::new(&ModelConfig::of_bundle(bundle)?).all() {
+        let (name, shape) = match parameter {
+            Parameter::Embedding(table) => (table.name, vec![table.rows, table.width]),
+            Parameter::Linear(linear) => (linear.name, vec![linear.outputs, linear.inputs]),
+            Parameter::Conv(conv) => {
+                let [out, inputs, rows, columns] = conv.spec.weight_shape();
+                (conv.name, vec![out, rows, columns, inputs])
+            }
+            _ => continue,
+        };
+        if bundle.contains(&format!("{name}.codes")) {
+            writer.i8(&format!("{name}.weight"), &shape, &bundle.rows(&name, &shape)?.levels())?;
+        }
+    }
+    Ok(writer.finish()?)
 }
 
 /// The length of the difference over the length of the second.
@@ -119,6 +158,32 @@ fn text_encoders_agree_for_each_activation() -> Result {
         assert!(int8.hidden(&[2, 9999, 3]).is_err() && int8.hidden(&[5; 99]).is_err());
         assert!(int8.hidden(&[])?.is_empty());
         assert_eq!(*int8.hidden(&IDS)?, first, "an error or an empty text leaves no trace");
+    }
+    Ok(())
+}
+
+#[test]
+fn few_bits_are_the_int8_that_they_stand_for() -> Result {
+    let mut config = tiny_config();
+    config.text.hidden_size = 36;
+    config.text.num_attention_heads = 3;
+    config.text.intermediate_size = 50;
+    config.image.architecture = Architecture::EfficientnetLite0;
+    for bits in [2, 3, 4, 6] {
+        let (float, bytes) = quantized(&config, Precision::uniform(bits))?;
+        let mut packed = Bundle::parse(bytes.clone())?;
+        let count = packed.tensors().filter(|(name, ..)| name.ends_with(".codes")).count();
+        let whole = expanded(&packed)?;
+        println!("{bits} bits: {} bytes, {} as int8, {count} weights packed", bytes.len(), whole.len());
+        assert!(count > 20 && bytes.len() < whole.len());
+        let mut whole = Bundle::parse(whole)?;
+        let mut few = QuantizedModel::load(Cpu::default(), &mut packed, &config)?;
+        let mut int8 = QuantizedModel::load(Cpu::default(), &mut whole, &config)?;
+        assert_eq!(few.hidden(&IDS)?, int8.hidden(&IDS)?);
+        assert_eq!(few.grid(&picture(3)), int8.grid(&picture(3)));
+        let far = distance(few.hidden(&IDS)?, &hidden(&float)?);
+        println!("{far:.3} from float");
+        assert!(far < [0.0, 0.0, 0.7, 0.25, 0.12, 0.06, 0.04][bits as usize], "{bits} bits: {far}");
     }
     Ok(())
 }
