@@ -71,6 +71,8 @@ export class Preparer {
   }
 
   async #prepareFile(picture: Exclude<Picture, Shown>, options: PrepareOptions): Promise<Prepared> {
+    // The browser has room for hundreds of files, JavaScript's heap has not.
+    if (picture.kind === 'bytes' && this.#places.full) picture = { kind: 'file', blob: new Blob([picture.bytes]) };
     const lease = await Lease.of(this.#places, STANDSTILL, options.signal);
     const what = picture.kind === 'url' ? shown(picture.url.href) : 'the image';
     try {
