@@ -49,8 +49,6 @@ function hold(image: HTMLImageElement, width: number, height: number): Held {
 
 /** An element of our own with the same picture, if the browser has it at hand: it costs no request and no pixels. */
 function twinOf(image: HTMLImageElement): HTMLImageElement | undefined {
-  // How it is turned by a style is known to the page's own element alone.
-  if (getComputedStyle(image).imageOrientation === 'none') return undefined;
   const twin = image.ownerDocument.createElement('img');
   twin.crossOrigin = image.crossOrigin;
   twin.referrerPolicy = image.referrerPolicy;
