@@ -15,43 +15,31 @@ export interface Held {
 const MOST_WAITING = 1e9;
 
 let waiting = 0;
-/** How many copies wait of what never changes: those share their pixels. */
-const shared = new Map<ImageBitmap, number>();
 
 /** Whether so many bytes more may wait. */
 export function fits(bytes: number): boolean {
-  return waiting === 0 || waiting + bytes <= MOST_WAITING;
+  return waiting + bytes <= MOST_WAITING;
 }
 
 /**
- * A copy of at most so many bytes, which `take` makes at once; of `source`, if that never changes.
+ * A copy of at most so many bytes, which `take` makes at once.
  *
  * @throws {MixedFeelingsError} `image-memory` when too many of them wait.
  */
-export function copied(bytes: number, take: () => Promise<Pixels | Bitmap>, source?: ImageBitmap): Held {
-  const others = source && shared.get(source);
-  const more = others ? 0 : bytes;
-  if (!fits(more)) {
+export function copied(bytes: number, take: () => Promise<Pixels | Bitmap>): Held {
+  if (!fits(bytes)) {
     const message = `more than ${MOST_WAITING} bytes of pixels wait to be read: wait for each call, or give files or URLs`;
     throw new MixedFeelingsError('image-memory', message);
   }
-  waiting += more;
-  if (source) shared.set(source, (others ?? 0) + 1);
+  waiting += bytes;
   const held = later(take);
   held.read().catch(() => {}); // Whoever gave it up does not look any more.
-  let dropped = false;
   return {
     read: held.read,
     drop() {
       held.drop();
-      if (dropped) return;
-      dropped = true;
-      const left = source ? (shared.get(source) ?? 1) - 1 : 0;
-      if (source && left > 0) shared.set(source, left);
-      else {
-        if (source) shared.delete(source);
-        waiting -= bytes;
-      }
+      waiting -= bytes;
+      bytes = 0;
     },
   };
 }

@@ -54,7 +54,8 @@ export function takePicture(source: ImageSource, signal: AbortSignal | undefined
     }
     case 'ImageData': {
       const image = source as ImageData;
-      return taken(async () => copied(bytesOf(image.width, image.height), () => takePixels(image)), true);
+      const bytes = bytesOf(image.width, image.height);
+      return taken(async () => copied(bytes, () => takePixels(image)), true);
     }
     case 'HTMLImageElement': {
       const image = source as HTMLImageElement;
@@ -66,9 +67,11 @@ export function takePicture(source: ImageSource, signal: AbortSignal | undefined
     case 'ImageBitmap': {
       const drawable = source as HTMLCanvasElement | OffscreenCanvas | ImageBitmap;
       const { width, height } = drawable;
-      if (width === 0 || height === 0) checkSides(width, height);
-      const still = kind === 'ImageBitmap' ? (source as ImageBitmap) : undefined;
-      return taken(async () => copied(bytesOf(width, height), () => snapshot(drawable, width, height), still), false);
+      const bytes = bytesOf(width, height);
+      if (!bytes) checkSides(width, height);
+      // A copy of what never changes shares its pixels.
+      const more = kind === 'ImageBitmap' ? 0 : bytes;
+      return taken(async () => copied(more, () => snapshot(drawable, width, height)), false);
     }
     default:
       throw new MixedFeelingsError(
