@@ -7,6 +7,16 @@
 //! 2. `inspect`, `decode` or `rgba` reads it, frees it, and returns 0 for success, 1 for an error.
 //! 3. `output()` and `output_length()` say where the answer is, until the next call: RGB pixels, or JSON that says what was
 //!    wrong. `incomplete()` is 1 when parts of the picture were missing.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
 #![allow(unsafe_code, reason = "the border to JavaScript: raw pointers into this program's memory")]
 
 use std::{alloc::Layout, cell::RefCell, ptr};
