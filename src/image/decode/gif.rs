@@ -64,7 +64,7 @@ pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Stored, ImageError> 
             }
         }
     }
-    Ok(Stored { picture: canvas.into_picture(), orientation: Orientation::NoTransforms, incomplete })
+    Ok(Stored::whole(canvas.into_picture(), Orientation::NoTransforms, incomplete))
 }
 
 impl Frame<'_> {

@@ -45,7 +45,7 @@ pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Stored, ImageError> 
         None => paint(&parts, whole, &parts.data, limits, &mut canvas)?,
     };
     let orientation = orientation::of_exif(parts.exif.unwrap_or_default());
-    Ok(Stored { picture: canvas.into_picture(), orientation, incomplete })
+    Ok(Stored::whole(canvas.into_picture(), orientation, incomplete))
 }
 
 /// Paints a frame; whether some of it is missing.

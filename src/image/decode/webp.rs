@@ -227,7 +227,7 @@ pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Stored, ImageError> 
         }
     }
     // As it is stored: Chromium does not look at the orientation in a WebP.
-    Ok(Stored { picture: canvas.into_picture(), orientation: Orientation::NoTransforms, incomplete: false })
+    Ok(Stored::whole(canvas.into_picture(), Orientation::NoTransforms, false))
 }
 
 #[cfg(test)]
