@@ -59,3 +59,42 @@ impl Area {
         }
     }
 }
+
+#[cfg(all(test, feature = "decoders"))]
+mod tests {
+    use libjpeg_turbo_rs::{Encoder, PixelFormat};
+
+    use crate::image::{Limits, decode_at};
+    use crate::model::{Filter, Fit, Preprocess};
+
+    /// Of sides that 8 does not divide; in each orientation, at each size, what is seen stays where it is.
+    #[test]
+    fn a_reduced_picture_does_not_move() {
+        let (width, height) = (201, 153);
+        let wave = |place: usize, length: f64| (127.0 + 120.0 * (place as f64 / length).sin()) as u8;
+        let pixels: Vec<u8> =
+            (0..width * height).flat_map(|i| [wave(i % width, 9.0), wave(i / width, 7.0), 90]).collect();
+        let (mean, std) = ([0.0; 3], [1.0; 3]);
+        for orientation in 1..=8 {
+            let exif =
+                [&b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0"[..], &[orientation], &[0; 6]].concat();
+            let file = Encoder::new(&pixels, width, height, PixelFormat::Rgb).quality(97).exif_data(&exif);
+            let file = file.encode().unwrap();
+            for fit in [Fit::Stretch, Fit::Crop] {
+                let preprocess = Preprocess { input_size: 12, fit, filter: Filter::Bilinear, mean, std };
+                let at =
+                    |divisor| decode_at(&file, &Limits::default(), &preprocess, divisor).unwrap().picture;
+                for divisor in [2, 4, 8] {
+                    let (whole, reduced) = (at(1), at(divisor));
+                    let apart =
+                        whole.pixels().iter().zip(reduced.pixels()).map(|(a, b)| u64::from(a.abs_diff(*b)));
+                    let apart = apart.sum::<u64>() as f64 / whole.pixels().len() as f64;
+                    assert!(
+                        apart < 0.5 * f64::from(divisor),
+                        "orientation {orientation}, {fit:?}, 1/{divisor}: {apart:.2} levels"
+                    );
+                }
+            }
+        }
+    }
+}

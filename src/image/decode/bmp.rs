@@ -278,8 +278,8 @@ impl Header {
                             [[red, green, value]; 2]
                         }
                     };
-                    for number in 0..usize::from(count) {
-                        put(&mut x, stored, colours[number % 2]);
+                    for colour in colours.into_iter().cycle().take(count.into()) {
+                        put(&mut x, stored, colour);
                     }
                 }
             }

@@ -11,6 +11,7 @@ use crate::image::{ImageError, Limits, Picture, area::Area};
 use header::Header;
 
 mod header;
+mod missing;
 mod restarts;
 mod scans;
 
@@ -67,6 +68,13 @@ fn decode(bytes: &[u8], header: &Header, divisor: u32) -> Result<Stored, ImageEr
         };
         colour::to_srgb(&mut pixels, &profile, source);
     }
+    let decoded = image.warnings.iter().find_map(|warning| match warning {
+        DecodeWarning::TruncatedData { decoded_mcus, .. } => Some(*decoded_mcus),
+        _ => None,
+    });
+    if let Some(decoded) = decoded {
+        missing::whiten(bytes, decoder.header(), decoded, &mut pixels, width, divisor as usize);
+    }
     let picture = Picture::from_rgb(width as u32, height as u32, pixels)?;
     Ok(Stored { picture, area: Area::reduced(header.sides, divisor), orientation, incomplete })
 }
@@ -77,6 +85,9 @@ fn decode(bytes: &[u8], header: &Header, divisor: u32) -> Result<Stored, ImageEr
 ///
 /// where `short_side` is what the picture's short side is resized to. The inverse DCT of 8 / d x 8 / d points then makes
 /// only the pixels that are kept, and the resize, which is at least `MARGIN`-fold, does the rest.
+///
+/// What that does to the valence of a photo is in `tests/variants/README.md`, with the command that measures it: with
+/// `MARGIN` 2 less than .01 in the mean, less than one level in every twelfth pixel does.
 pub(super) fn reduction((width, height): (u32, u32), short_side: u32) -> u32 {
     let needed = MARGIN * u64::from(short_side);
     let side = width.min(height);

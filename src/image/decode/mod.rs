@@ -1,5 +1,15 @@
 //! From a file's bytes to a picture: format detected from the content, limits checked in the header, orientation applied,
 //! alpha laid over white.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
 
 use ::image::metadata::Orientation;
 
