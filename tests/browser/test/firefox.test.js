@@ -11,7 +11,7 @@ const PROGRAM = [process.env.FIREFOX, '/usr/bin/firefox-esr', '/usr/bin/firefox'
 const skip = !PROGRAM && 'left out: no Firefox here; FIREFOX names one';
 if (skip) console.log(skip);
 
-describe('in Firefox', { skip }, () => {
+describe('in Firefox', { skip, timeout: 600_000 }, () => {
   let demo;
   let browser;
   let page;
