@@ -224,6 +224,32 @@ fn a_line_that_is_no_post_costs_no_other() {
     assert!(lines[2]["error"]["message"].as_str().is_some_and(|m| m.contains("line 4")), "{told:?}");
 }
 
+/// What never ends, or is waited for, costs its own line: a pipe that nobody writes to, a device, a line without an end.
+#[cfg(unix)]
+#[test]
+fn a_pipe_or_an_endless_line_holds_nothing_up() {
+    let world = World::new().with_tables().with_checkpoint();
+    let path = |name: &str| world.path(name).display().to_string();
+    let (checkpoint, pairs, bundle) = (path("checkpoint"), path("pairs.tsv"), path("tiny.safetensors"));
+    run(["export", "--checkpoint", &checkpoint, "--calibration", &pairs, "--out", &bundle]).ok();
+    let made = std::process::Command::new("mkfifo").arg(world.path("pipe.jpg")).status();
+    assert!(made.is_ok_and(|status| status.success()));
+    let long = format!("{{\"text\": \"{}\"}}", "so good ".repeat(2_100_000));
+    let posts = format!(
+        "{{\"image\": \"pipe.jpg\"}}\n{{\"image\": \"/dev/zero\"}}\n{{\"image\": \".\"}}\n{long}\n[5]\n{{\"text\": \"so good\"}}\n{long}"
+    );
+    let posts = world.write("posts.jsonl", posts).display().to_string();
+    let told = run(["predict", "--json", "--bundle", &bundle, "--posts", &posts]);
+    assert!(told.code == Some(1) && told.err.contains("6 of 7 posts"), "{}", told.err);
+    let lines: Vec<Value> = told.out.lines().map(json).collect();
+    let codes: Vec<_> = lines.iter().map(|line| line["error"]["code"].as_str()).collect();
+    let (no_file, bad) = (Some("unreadable"), Some("bad-post"));
+    assert_eq!(codes, [no_file, no_file, no_file, bad, bad, None, bad]);
+    let message = |i: usize| lines[i]["error"]["message"].as_str().unwrap_or_default();
+    assert!(message(0).contains("a device or a pipe") && message(3).contains("more than 16000000 bytes"));
+    assert!(told.out.len() < 10_000, "no line is repeated");
+}
+
 /// A text that begins with a dash is a text.
 #[test]
 fn a_text_may_begin_with_a_dash() {

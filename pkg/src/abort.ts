@@ -30,8 +30,8 @@ export function onAbort(signal: AbortSignal | undefined, then: () => void): () =
   let waiting = listening.get(signal);
   if (!waiting) {
     const all = new Set<() => void>();
-    listening.set(signal, (waiting = all));
     signal.addEventListener('abort', () => all.forEach((call) => call()), { once: true });
+    listening.set(signal, (waiting = all));
   }
   // A function of its own, so that one that is given twice is called twice.
   const call = () => then();

@@ -2,7 +2,7 @@
 
 import { onAbort, orAborted, throwIfAborted } from './abort.js';
 import { openEngine, type EngineHandle } from './engine.js';
-import { MixedFeelingsError } from './errors.js';
+import { MixedFeelingsError, seen, shown } from './errors.js';
 import { takePicture } from './image.js';
 import { postOf, settingsOf, type Settings } from './options.js';
 import { Preparer } from './prepare.js';
@@ -25,7 +25,7 @@ const HELLO_AGAIN = 3000;
 export async function createAnalyzer<L extends string = SentimentLabel>(
   options?: AnalyzerOptions | null,
 ): Promise<Analyzer<L>> {
-  const settings = settingsOf(options);
+  const settings = seen(() => settingsOf(options));
   const engine = await openWhereItRuns(settings, settings.onProgress, settings.signal);
   const again = { ...settings, engine: { ...settings.engine, hello: Math.min(HELLO_AGAIN, settings.engine.hello) } };
   const supervisor = new Supervisor(engine, (signal) => openWhereItRuns(again, () => {}, signal));
@@ -55,14 +55,15 @@ function analyzerOf<L extends string>(supervisor: Supervisor, { browserDecoder, 
 
   async function analyze(post: Post): Promise<Analysis<L>> {
     const began = performance.now();
-    const given = postOf(post);
+    const given = seen(() => postOf(post));
     const ending = new AbortController();
-    const stops = [disposed.signal, given.signal].map((signal) => onAbort(signal, () => ending.abort(signal?.reason)));
+    const end = (signal: AbortSignal | undefined) => onAbort(signal, () => ending.abort(signal?.reason));
+    const stops = seen(() => [disposed.signal, given.signal].map(end));
     const { signal } = ending;
     try {
       throwIfAborted(signal);
       // The picture is taken at once, while it is what the caller sees.
-      const picture = given.image === undefined ? undefined : takePicture(given.image, signal);
+      const picture = given.image === undefined ? undefined : seen(() => takePicture(given.image!, signal));
       const preparing = picture && preparer.prepare(picture, { timeout: given.timeout ?? timeout, signal, browserDecoder });
       const prepared = preparing && (await orAborted(preparing, signal));
       const reading = supervisor.run((engine) => engine.analyze(given.text, prepared), { picture: false, signal });
@@ -72,6 +73,9 @@ function analyzerOf<L extends string>(supervisor: Supervisor, { browserDecoder, 
         decodedBy: prepared?.decodedBy ?? null,
         timings: { ...timings, decode: timings.decode + (prepared?.decode ?? 0), total: performance.now() - began },
       } as Analysis<L>;
+    } catch (cause) {
+      if (signal.aborted || cause instanceof MixedFeelingsError) throw cause;
+      throw new MixedFeelingsError('crashed', `nobody foresaw this: ${shown(cause)}`, { cause });
     } finally {
       stops.forEach((stop) => stop());
       ending.abort();

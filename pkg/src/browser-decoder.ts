@@ -2,7 +2,7 @@
 
 import { orAborted } from './abort.js';
 import { takeElement } from './element.js';
-import { release } from './image.js';
+import { release } from './held.js';
 import { checkSides } from './limits.js';
 import { snapshot, type Bitmap, type Pixels } from './snapshot.js';
 
@@ -52,7 +52,7 @@ async function drawn(blob: Blob, signal: AbortSignal): Promise<Bitmap | Pixels |
   const image = new Image();
   try {
     image.src = url;
-    return await takeElement(image, signal);
+    return await (await takeElement(image, signal)).read();
   } finally {
     URL.revokeObjectURL(url);
   }

@@ -32,6 +32,9 @@ function defaultBundle(): BundleSource {
 
 /** From the options of `createAnalyzer`. Bytes are copied: the caller's stay the caller's. */
 export function bundleSource(bundle: unknown, digits: string | null | undefined): BundleSource {
+  if (digits != null && typeof digits !== 'string') {
+    throw new MixedFeelingsError('bad-input', `sha256 is ${kindOf(digits)}: give its 64 hexadecimal digits`);
+  }
   const sha256 = digits == null ? undefined : { digits };
   if (bundle == null) return sha256 ? { ...defaultBundle(), sha256 } : defaultBundle();
   return { from: bundleFrom(bundle), ...(sha256 && { sha256 }) };

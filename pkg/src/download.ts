@@ -49,7 +49,8 @@ export class Download {
       const retriable = url.protocol !== 'blob:';
       throw waiting.given() ?? new MixedFeelingsError(code, cannotBeFetched(url, cause), { cause, retriable });
     }
-    if (response.ok) return new Download(response, false, url, code, waiting);
+    // A part that nobody asked for is not the file.
+    if (response.ok && response.status !== 206) return new Download(response, false, url, code, waiting);
     waiting.end();
     response.body?.cancel().catch(() => {});
     const { status } = response;

@@ -14,7 +14,7 @@ import { guard, lifeOf, loadProgram, type Program } from './wasm.js';
 export interface EngineOptions {
   readonly bundle: BundleSource;
   readonly cache: boolean;
-  /** Milliseconds that a download may stand still. */
+  /** Milliseconds that a download may stand still, and that a worker may be busy without a word. */
   readonly patience: number;
   /** Milliseconds that a worker may take to say that it runs. */
   readonly hello: number;
@@ -48,8 +48,8 @@ export interface EngineHandle {
   loadDecoder(): Promise<void>;
   /** Rejects when the first bytes of a file say that the rest is not worth reading. */
   inspect(head: Uint8Array<ArrayBuffer>): Promise<void>;
-  /** To the pixels that the encoder reads. */
-  decode(image: ImageInput): Promise<TimedDecoded>;
+  /** To the pixels that the encoder reads. A worker that is busy with it for longer than `patience` is taken for stuck. */
+  decode(image: ImageInput, patience?: number): Promise<TimedDecoded>;
   analyze(text: string | undefined, picture: Decoded | undefined): Promise<EngineAnalysis>;
   dispose(): void;
 }

@@ -63,7 +63,21 @@ export class MixedFeelingsError extends Error {
 
 /** What a message shows of `value`: its beginning, so that the message still has room to say what is wrong. */
 export function shown(value: unknown): string {
-  return cut(String(value), 120);
+  try {
+    return cut(String(value), 120);
+  } catch {
+    return 'what cannot be shown';
+  }
+}
+
+/** What `look` sees in something that a caller gave, whose getters and proxies may throw anything. */
+export function seen<T>(look: () => T): T {
+  try {
+    return look();
+  } catch (cause) {
+    if (cause instanceof MixedFeelingsError) throw cause;
+    throw new MixedFeelingsError('bad-input', `what was given cannot be looked at: ${shown(cause)}`, { cause });
+  }
 }
 
 function cut(text: string, most: number): string {

@@ -2,10 +2,11 @@
 
 import { takeElement } from './element.js';
 import { MixedFeelingsError } from './errors.js';
+import { copied, type Held } from './held.js';
 import { isBytes, kindOf, viewOf } from './kinds.js';
 import { checkImageBytes, checkSides } from './limits.js';
 import { takePixels } from './pixels.js';
-import { snapshot, type Bitmap, type Pixels } from './snapshot.js';
+import { bytesOf, snapshot } from './snapshot.js';
 import type { ImageSource } from './types.js';
 import { absolute } from './url.js';
 
@@ -16,13 +17,13 @@ export type Picture =
   /** A file's bytes, copied. */
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly kind: 'url'; readonly url: URL }
-  /** Pixels, which the browser may still be loading or copying. */
+  /** Pixels, or what the browser has them in. */
   | Shown;
 
-/** What something shows: taken already, unless it is still loading. */
+/** What something shows: taken hold of already, unless it is still loading. */
 export interface Shown {
   readonly kind: 'shown';
-  readonly pixels: Promise<Pixels | Bitmap>;
+  readonly held: Promise<Held>;
   /** Whether they are as the caller had them; a bitmap never is. */
   readonly plain: boolean;
   /** Why it may take for ever, if there is more to say. */
@@ -51,19 +52,26 @@ export function takePicture(source: ImageSource, signal: AbortSignal | undefined
       checkImageBytes(blob.size, 'the image');
       return { kind: 'file', blob };
     }
-    case 'ImageData':
-      return taken(takePixels(source as ImageData), true);
+    case 'ImageData': {
+      const image = source as ImageData;
+      const bytes = bytesOf(image.width, image.height);
+      return taken(async () => copied(bytes, () => takePixels(image)), true);
+    }
     case 'HTMLImageElement': {
       const image = source as HTMLImageElement;
       const hint = image.loading === 'lazy' ? 'with loading="lazy" it is loaded when it comes into view' : undefined;
-      return taken(takeElement(image, signal), false, hint);
+      return taken(() => takeElement(image, signal), false, hint);
     }
     case 'HTMLCanvasElement':
     case 'OffscreenCanvas':
     case 'ImageBitmap': {
-      const { width, height } = source as HTMLCanvasElement | OffscreenCanvas | ImageBitmap;
-      if (width === 0 || height === 0) checkSides(width, height);
-      return taken(snapshot(source as HTMLCanvasElement | OffscreenCanvas | ImageBitmap, width, height), false);
+      const drawable = source as HTMLCanvasElement | OffscreenCanvas | ImageBitmap;
+      const { width, height } = drawable;
+      const bytes = bytesOf(width, height);
+      if (!bytes) checkSides(width, height);
+      // A copy of what never changes shares its pixels.
+      const more = kind === 'ImageBitmap' ? 0 : bytes;
+      return taken(async () => copied(more, () => snapshot(drawable, width, height)), false);
     }
     default:
       throw new MixedFeelingsError(
@@ -73,13 +81,9 @@ export function takePicture(source: ImageSource, signal: AbortSignal | undefined
   }
 }
 
-function taken(pixels: Promise<Pixels | Bitmap>, plain: boolean, hint?: string): Shown {
+function taken(take: () => Promise<Held>, plain: boolean, hint?: string): Shown {
+  const held = take();
   // Whoever gave it up does not look any more.
-  pixels.catch(() => {});
-  return { kind: 'shown', pixels, plain, ...(hint !== undefined && { hint }) };
-}
-
-/** Gives back at once what only garbage collection would. */
-export function release(image: Pixels | Bitmap): void {
-  if (image.kind === 'bitmap') image.bitmap.close();
+  held.catch(() => {});
+  return { kind: 'shown', held, plain, ...(hint !== undefined && { hint }) };
 }

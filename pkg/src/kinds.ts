@@ -10,9 +10,9 @@ export function kindOf(value: unknown): string {
   return Object.prototype.toString.call(value).slice('[object '.length, -1);
 }
 
-/** Whether `value` is an `ArrayBuffer` or a view of one. */
+/** Whether `value` is an `ArrayBuffer`, a shared one too, or a view of one. */
 export function isBytes(value: unknown): value is ArrayBuffer | ArrayBufferView {
-  return ArrayBuffer.isView(value) || kindOf(value) === 'ArrayBuffer';
+  return ArrayBuffer.isView(value) || /^(Shared)?ArrayBuffer$/.test(kindOf(value));
 }
 
 /**

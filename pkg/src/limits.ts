@@ -17,7 +17,7 @@ export function checkImageBytes(bytes: number, what: string): void {
 
 /** @throws {MixedFeelingsError} `image-empty` or `image-too-large`. */
 export function checkSides(width: number, height: number): void {
-  if (width === 0 || height === 0) throw new MixedFeelingsError('image-empty', `the image has ${width}x${height} pixels`);
+  if (!(width > 0 && height > 0)) throw new MixedFeelingsError('image-empty', `the image has ${width}x${height} pixels`);
   if (width * height <= MOST_PIXELS) return;
   throw new MixedFeelingsError(
     'image-too-large',

@@ -15,12 +15,15 @@ export type Call =
 /** To the worker. */
 export type Request =
   | { readonly type: 'open'; readonly options: EngineOptions }
-  | { readonly type: 'call'; readonly id: number; readonly call: Call };
+  | { readonly type: 'call'; readonly id: number; readonly call: Call }
+  /** Whether it is there. */
+  | { readonly type: 'ask' };
 
 /** From the worker. */
 export type Response =
   /** The script runs: from here on, what fails is not the worker's fault. It holds this Web Lock while it lives. */
   | { readonly type: 'hello'; readonly lock: string | undefined }
+  | { readonly type: 'here' }
   | { readonly type: 'progress'; readonly progress: Progress }
   | { readonly type: 'opened'; readonly opened: Opened }
   | { readonly type: 'not-opened'; readonly error: ErrorMessage }

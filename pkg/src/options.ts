@@ -25,7 +25,7 @@ export function settingsOf(options: AnalyzerOptions | null | undefined): Setting
   const { bundle, sha256, onProgress, signal, worker, cache, timeout, browserDecoder } = objectOf(options ?? {}, 'the options');
   const patience = timeoutOf(timeout) ?? TIMEOUT;
   return {
-    engine: { bundle: bundleSource(bundle, sha256), cache: cache ?? true, patience, hello: patience },
+    engine: { bundle: bundleSource(bundle, sha256), cache: !!(cache ?? true), patience, hello: patience },
     worker: worker ?? undefined,
     browserDecoder: browserDecoder ?? true,
     timeout: patience,
@@ -48,7 +48,7 @@ export function postOf(post: Post): TakenPost {
   }
   const { text, image, signal, timeout } = post;
   if (text != null && typeof text !== 'string') {
-    throw new MixedFeelingsError('bad-input', `text is a ${typeof text}: give a string`);
+    throw new MixedFeelingsError('bad-input', `text is ${kindOf(text)}: give a string`);
   }
   if (text != null) checkText(text);
   // An empty field of a form is no picture, as an empty text is no text.
@@ -74,9 +74,10 @@ function harmless(onProgress: AnalyzerOptions['onProgress']): (progress: Progres
     throw new MixedFeelingsError('bad-input', `onProgress is ${kindOf(onProgress)}: give a function`);
   }
   let told = false;
-  return (progress) => {
+  // Asynchronous, so that what an `async` one throws is caught too.
+  return async (progress) => {
     try {
-      onProgress(progress);
+      await onProgress(progress);
     } catch (error) {
       if (!told) console.error('mixed-feelings: onProgress throws', error);
       told = true;

@@ -5,7 +5,7 @@ import { decodeByBrowser } from './browser-decoder.js';
 import { UndecodedError, type Decoded } from './decoder.js';
 import type { ImageInput } from './engine.js';
 import { MixedFeelingsError, shown } from './errors.js';
-import { release, type Picture, type Shown } from './image.js';
+import type { Picture, Shown } from './image.js';
 import type { Bitmap, Pixels } from './snapshot.js';
 import { openSource } from './source.js';
 import type { Supervisor } from './supervisor.js';
@@ -51,24 +51,28 @@ export class Preparer {
     return prepared;
   }
 
-  /** What is shown was taken at the call, or comes when it is loaded: that needs no place. */
+  /** What is shown was taken hold of at the call, or comes when it is loaded: that needs no place. */
   async #prepareShown(picture: Shown, options: PrepareOptions): Promise<Prepared> {
     const what = `the image${picture.hint ? ` (${picture.hint})` : ''}`;
     try {
-      const image = await within(options, what, (signal) => orAborted(picture.pixels, signal));
+      const held = await within(options, what, (signal) => orAborted(picture.held, signal));
       const lease = await Lease.of(this.#places, Infinity, options.signal);
       try {
-        const decodedBy = picture.plain && image.kind === 'rgba' ? 'package' : 'browser';
-        return await within(options, 'the image', (signal) => this.#decode(image, decodedBy, signal));
+        return await within(options, 'the image', async (signal) => {
+          const image = await orAborted(held.read(), signal);
+          return this.#decode(image, picture.plain && image.kind === 'rgba' ? 'package' : 'browser', options.timeout, signal);
+        });
       } finally {
         lease.end();
       }
     } finally {
-      picture.pixels.then(release, () => {});
+      picture.held.then((held) => held.drop(), () => {});
     }
   }
 
   async #prepareFile(picture: Exclude<Picture, Shown>, options: PrepareOptions): Promise<Prepared> {
+    // The browser has room for hundreds of files, JavaScript's heap has not.
+    if (picture.kind === 'bytes' && this.#places.full) picture = { kind: 'file', blob: new Blob([picture.bytes]) };
     const lease = await Lease.of(this.#places, STANDSTILL, options.signal);
     const what = picture.kind === 'url' ? shown(picture.url.href) : 'the image';
     try {
@@ -81,9 +85,10 @@ export class Preparer {
           } catch (error) {
             const image = options.browserDecoder && (await byBrowser(error, source.blob, signal));
             if (!image) throw error;
-            return await this.#decode(image, 'browser', signal);
+            return await this.#decode(image, 'browser', options.timeout, signal);
           }
-          return await this.#decode({ kind: 'encoded', bytes: await lease.during(source.all()) }, 'package', signal);
+          const file: ImageInput = { kind: 'encoded', bytes: await lease.during(source.all()) };
+          return await this.#decode(file, 'package', options.timeout, signal);
         } finally {
           source.end();
         }
@@ -93,8 +98,13 @@ export class Preparer {
     }
   }
 
-  async #decode(image: ImageInput, decodedBy: Prepared['decodedBy'], signal: AbortSignal): Promise<Prepared> {
-    const decoded = await this.engine.run((engine) => engine.decode(image), { picture: true, signal });
+  async #decode(
+    image: ImageInput,
+    decodedBy: Prepared['decodedBy'],
+    patience: number,
+    signal: AbortSignal,
+  ): Promise<Prepared> {
+    const decoded = await this.engine.run((engine) => engine.decode(image, patience), { picture: true, signal });
     return { ...decoded, decodedBy };
   }
 }

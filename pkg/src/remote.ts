@@ -5,8 +5,9 @@ import type { Decoded } from './decoder.js';
 import type { EngineAnalysis, EngineHandle, EngineOptions, ImageInput, TimedDecoded } from './engine.js';
 import { MixedFeelingsError, shown } from './errors.js';
 import { onDeath } from './locks.js';
-import { fromMessage, transferables, type Call, type Opened, type Response } from './messages.js';
+import { fromMessage, transferables, type Call, type Opened, type Request, type Response } from './messages.js';
 import type { Backend, Label, Progress } from './types.js';
+import { Watchdog } from './watchdog.js';
 
 /** The worker itself cannot run here: no `Worker`, or a content security policy that forbids it. */
 export class NoWorkerError extends MixedFeelingsError {
@@ -24,7 +25,7 @@ export async function openRemote(
   throwIfAborted(signal);
   const thread = new Thread(startWorker());
   try {
-    return new RemoteEngine(thread, await open(thread, options, onProgress, signal));
+    return new RemoteEngine(thread, await open(thread, options, onProgress, signal), options.patience);
   } catch (error) {
     thread.stop();
     throw error;
@@ -59,6 +60,10 @@ class Thread {
   died: (reason: MixedFeelingsError) => void = () => {};
   #running = false;
   readonly #watching = new AbortController();
+  readonly #watchdog = new Watchdog(
+    () => this.post({ type: 'ask' }),
+    (milliseconds) => this.#die(`it did not say anything for ${Math.round(milliseconds)} ms`),
+  );
 
   constructor(readonly worker: Worker) {
     const on = { signal: this.#watching.signal };
@@ -69,13 +74,19 @@ class Thread {
     worker.addEventListener('message', ({ data }: MessageEvent<Response>) => this.#hear(data), on);
   }
 
-  post(message: unknown, transfer: Transferable[] = []): void {
+  post(message: Request, transfer: Transferable[] = []): void {
     this.worker.postMessage(message, transfer);
+  }
+
+  /** Something is to come within so many milliseconds of work, or the thread is taken for stuck. Returns what ends that. */
+  expect(patience: number): () => void {
+    return this.#watchdog.expect(patience);
   }
 
   /** Ends it, for the reason that is given or for none. */
   stop(reason?: MixedFeelingsError): void {
     this.#watching.abort();
+    this.#watchdog.end();
     this.worker.terminate();
     if (!reason || this.dead) return;
     this.dead = reason;
@@ -83,6 +94,7 @@ class Thread {
   }
 
   #hear(response: Response): void {
+    this.#watchdog.heard();
     if (response.type === 'hello') {
       this.#running = true;
       // Nothing tells a page that a worker closed itself or was killed, but its lock is free then.
@@ -105,6 +117,7 @@ async function open(
 ): Promise<Opened> {
   let forget = () => {};
   let said = () => {};
+  let arrived = () => {};
   try {
     return await new Promise<Opened>((resolve, reject) => {
       forget = onAbort(signal, () => reject(signal?.reason));
@@ -115,6 +128,7 @@ async function open(
           said();
           // Only now, so that nothing is sent to a worker that never comes up.
           thread.post({ type: 'open', options });
+          arrived = thread.expect(options.patience);
         } else if (response.type === 'progress') onProgress(response.progress);
         else if (response.type === 'opened') resolve(response.opened);
         else if (response.type === 'not-opened') reject(fromMessage(response.error));
@@ -123,12 +137,15 @@ async function open(
   } finally {
     forget();
     said();
+    arrived();
   }
 }
 
 interface Pending {
   readonly resolve: (answer: never) => void;
   readonly reject: (error: Error) => void;
+  /** It is not expected any more. */
+  readonly arrived: () => void;
 }
 
 class RemoteEngine implements EngineHandle {
@@ -140,7 +157,11 @@ class RemoteEngine implements EngineHandle {
   #next = 0;
   #ended = () => {};
 
-  constructor(private readonly thread: Thread, { labels, backend }: Opened) {
+  constructor(
+    private readonly thread: Thread,
+    { labels, backend }: Opened,
+    private readonly patience: number,
+  ) {
     this.labels = labels;
     this.backend = backend;
     this.end = new Promise((resolve) => (this.#ended = resolve));
@@ -162,8 +183,8 @@ class RemoteEngine implements EngineHandle {
     return this.#call({ method: 'inspect', head });
   }
 
-  decode(image: ImageInput): Promise<TimedDecoded> {
-    return this.#call({ method: 'decode', image });
+  decode(image: ImageInput, patience?: number): Promise<TimedDecoded> {
+    return this.#call({ method: 'decode', image }, patience);
   }
 
   analyze(text: string | undefined, picture: Decoded | undefined): Promise<EngineAnalysis> {
@@ -174,7 +195,7 @@ class RemoteEngine implements EngineHandle {
     this.thread.stop(new MixedFeelingsError('disposed', 'the analyzer was disposed of'));
   }
 
-  #call<T>(call: Call): Promise<T> {
+  #call<T>(call: Call, patience = this.patience): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       if (this.thread.dead) throw this.thread.dead;
       const id = this.#next++;
@@ -184,7 +205,7 @@ class RemoteEngine implements EngineHandle {
         const message = `the post cannot be sent to the worker: ${shown(cause)}`;
         throw new MixedFeelingsError('image-memory', message, { cause });
       }
-      this.#pending.set(id, { resolve, reject });
+      this.#pending.set(id, { resolve, reject, arrived: this.thread.expect(patience) });
     });
   }
 
@@ -192,6 +213,7 @@ class RemoteEngine implements EngineHandle {
     if (response.type !== 'answer' && response.type !== 'failure') return;
     const pending = this.#pending.get(response.id);
     this.#pending.delete(response.id);
+    pending?.arrived();
     if (response.type === 'answer') {
       pending?.resolve(response.answer as never);
       return;

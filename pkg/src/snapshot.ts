@@ -56,6 +56,11 @@ export async function snapshot(source: Drawable, width: number, height: number):
   }
 }
 
+/** The most bytes that a snapshot of `width` x `height` pixels has; none of what are no numbers. */
+export function bytesOf(width: number, height: number): number {
+  return 4 * Math.min(width * height, MOST_READ) || 0;
+}
+
 /** The pixels of a snapshot, which is used up. */
 export function readBitmap({ bitmap }: Bitmap): Pixels {
   try {

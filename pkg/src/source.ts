@@ -39,16 +39,16 @@ export async function openSource(picture: Exclude<Picture, { kind: 'shown' }>, r
 }
 
 function fileSource(blob: Blob, { alive }: Reading): Source {
-  const read = async (part: Blob) => {
+  const read = async (end: number) => {
     try {
-      return new Uint8Array(await part.arrayBuffer());
+      return new Uint8Array(await blob.slice(0, end).arrayBuffer());
     } catch (cause) {
       throw new MixedFeelingsError('image-fetch', `the image file cannot be read: ${shown(cause)}`, { cause });
     } finally {
       alive();
     }
   };
-  return { head: () => read(blob.slice(0, HEAD)), all: () => read(blob), blob: async () => blob, end() {} };
+  return { head: () => read(HEAD), all: () => read(blob.size), blob: async () => blob, end() {} };
 }
 
 function bytesSource(bytes: Uint8Array<ArrayBuffer>): Source {

@@ -12,6 +12,10 @@ export class Places {
     this.#free = places;
   }
 
+  get full(): boolean {
+    return this.#free === 0;
+  }
+
   /**
    * Waits for a place, in the order of the calls but those `first` before the others. Returns how to give it back.
    *

@@ -115,7 +115,8 @@ export interface Analysis<L extends string = SentimentLabel> extends Reading<L> 
  * PNG, WebP, GIF, BMP), so that every engine sees the same pixels, and by the browser's where the package has none
  * (AVIF, HEIC, JPEG XL, SVG, as far as the browser reads them). Elements, canvases and bitmaps give their pixels as they
  * are at the call, scaled down by the browser where there are more than 16 million; an `<img>` that is still loading
- * is waited for. An `ImageData` of more than 16 million is averaged down. An empty string is no picture.
+ * is waited for. Canvases and `ImageData` are copied at the call: wait for each when there are many. An `ImageData` of more
+ * than 16 million pixels is averaged down. An empty string is no picture.
  */
 export type ImageSource =
   | Blob
@@ -170,7 +171,8 @@ export interface AnalyzerOptions {
   readonly cache?: boolean | null | undefined;
   /**
    * Milliseconds, 30,000 by default: how long a picture may take to be there (downloaded, read, decoded), how long a
-   * worker may take to start, and how long a download of the package's own files may stand still.
+   * worker may take to start, or be busy without a word (10,000 at least) before it is taken for stuck, and how long a
+   * download of the package's own files may stand still.
    */
   readonly timeout?: number | null | undefined;
   /**

@@ -13,6 +13,7 @@ const scope = globalThis as unknown as {
 let engine: EngineHandle | undefined;
 
 async function answer(request: Request): Promise<void> {
+  if (request.type === 'ask') return scope.postMessage({ type: 'here' });
   if (request.type === 'open') {
     try {
       engine = await openEngine(request.options, (progress) => scope.postMessage({ type: 'progress', progress }));

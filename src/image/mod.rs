@@ -1,6 +1,7 @@
 //! Images: decode with limits, orientation, resize, normalize; the CNN encoder (float in `cnn`, with int8 weights in
 //! `quantized`).
 
+mod area;
 #[cfg(feature = "float")]
 pub mod cnn;
 #[cfg(feature = "decoders")]
@@ -14,6 +15,8 @@ mod preprocess;
 pub mod quantized;
 mod resize;
 
+#[cfg(all(feature = "decoders", any(test, feature = "testing")))]
+pub use decode::decode_at;
 #[cfg(feature = "decoders")]
 pub use decode::{Decoded, decode, decode_for, inspect};
 pub use error::ImageError;

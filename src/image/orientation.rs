@@ -14,20 +14,37 @@ pub(super) fn of_exif(exif: &[u8]) -> Orientation {
     Orientation::from_exif_chunk(exif).unwrap_or(Orientation::NoTransforms)
 }
 
+/// What an orientation asks for: are the sides swapped, then does the picture's x (after the swap) and y run backwards?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Turn {
+    pub(super) swapped: bool,
+    pub(super) back_x: bool,
+    pub(super) back_y: bool,
+}
+
+impl Turn {
+    pub(super) fn of(orientation: Orientation) -> Turn {
+        let (swapped, back_x, back_y) = match orientation {
+            Orientation::NoTransforms => (false, false, false),
+            Orientation::FlipHorizontal => (false, true, false),
+            Orientation::Rotate180 => (false, true, true),
+            Orientation::FlipVertical => (false, false, true),
+            Orientation::Rotate90FlipH => (true, false, false),
+            Orientation::Rotate90 => (true, true, false),
+            Orientation::Rotate270FlipH => (true, true, true),
+            Orientation::Rotate270 => (true, false, true),
+        };
+        Turn { swapped, back_x, back_y }
+    }
+}
+
 /// `picture` turned or mirrored as `orientation` says.
 pub(super) fn orient(picture: Picture, orientation: Orientation) -> Picture {
     let (width, height) = (picture.width() as usize, picture.height() as usize);
-    // For each: are the sides swapped, then does the picture's x (after the swap) and y run backwards?
-    let (swapped, back_x, back_y) = match orientation {
-        Orientation::NoTransforms => return picture,
-        Orientation::FlipHorizontal => (false, true, false),
-        Orientation::Rotate180 => (false, true, true),
-        Orientation::FlipVertical => (false, false, true),
-        Orientation::Rotate90FlipH => (true, false, false),
-        Orientation::Rotate90 => (true, true, false),
-        Orientation::Rotate270FlipH => (true, true, true),
-        Orientation::Rotate270 => (true, false, true),
-    };
+    if orientation == Orientation::NoTransforms {
+        return picture;
+    }
+    let Turn { swapped, back_x, back_y } = Turn::of(orientation);
     let (columns, rows) = if swapped { (height, width) } else { (width, height) };
     // Source pixel of target (x, y): `along_x` pixels further a column, `along_y` a row.
     let (along_x, along_y) = if swapped { (width, 1) } else { (1, width) };

@@ -1,6 +1,6 @@
 //! From a picture of any size to the encoder's input.
 
-use super::{Picture, resize::resize_window};
+use super::{Picture, area::Area, resize::resize_window};
 use crate::model::{Fit, Preprocess};
 
 /// The share of the short side that [`Fit::Crop`] keeps.
@@ -21,22 +21,25 @@ impl Preprocess {
     ///
     /// `input_size` is one that [`check`](Self::check) accepts; others are brought into its range.
     pub fn apply(&self, picture: &Picture) -> Picture {
+        self.apply_area(picture, Area::whole(picture))
+    }
+
+    /// The same of a part of the picture.
+    pub(super) fn apply_area(&self, picture: &Picture, area: Area) -> Picture {
         let side = self.input_size.clamp(1, 1024) as u32;
         match self.fit {
-            Fit::Stretch => resize_window(picture, (side, side), 0..side, 0..side, self.filter),
+            Fit::Stretch => resize_window(picture, area, (side, side), 0..side, 0..side, self.filter),
             Fit::Crop => {
-                let (width, height) = (picture.width(), picture.height());
+                let (width, height) = (area.across.length, area.down.length);
                 let short = f64::from(side) / CROP;
                 let short = short as u32;
                 // As torchvision: the long side is rounded down, the window's corner half to even.
-                let long = |long: u32, of: u32| {
-                    u32::try_from(u64::from(short) * u64::from(long) / u64::from(of)).unwrap_or(u32::MAX)
-                };
+                let long = |long: f64, of: f64| (f64::from(short) * long / of) as u32;
                 let size =
                     if width < height { (short, long(height, width)) } else { (long(width, height), short) };
                 let start = |length: u32| (f64::from(length - side) / 2.0).round_ties_even() as u32;
                 let (left, top) = (start(size.0), start(size.1));
-                resize_window(picture, size, left..left + side, top..top + side, self.filter)
+                resize_window(picture, area, size, left..left + side, top..top + side, self.filter)
             }
         }
     }

@@ -6,7 +6,10 @@
 
 use std::ops::Range;
 
-use super::{ImageError, Limits, Picture};
+use super::{
+    ImageError, Limits, Picture,
+    area::{Area, Extent},
+};
 use crate::model::Filter;
 
 /// Bits behind the point of a weight: 32, less 8 of the pixel, less 2 for the filter's overshoot and sign.
@@ -30,14 +33,15 @@ pub fn resize(picture: &Picture, width: u32, height: u32, filter: Filter) -> Res
         return Err(ImageError::Shape { width, height, bytes: 0, channels: 3 });
     }
     Limits::default().check(width, height)?;
-    Ok(resize_window(picture, (width, height), 0..width, 0..height, filter))
+    Ok(resize_window(picture, Area::whole(picture), (width, height), 0..width, 0..height, filter))
 }
 
-/// The part at `columns` and `rows` of `picture` resized to `size`; nothing else is computed.
+/// The part at `columns` and `rows` of the `area` of `picture` resized to `size`; nothing else is computed.
 ///
-/// The ranges are not empty and lie within `size`.
+/// The ranges are not empty and lie within `size`. The area begins in the first and ends in the last pixel.
 pub(super) fn resize_window(
     picture: &Picture,
+    area: Area,
     size: (u32, u32),
     columns: Range<u32>,
     rows: Range<u32>,
@@ -45,9 +49,11 @@ pub(super) fn resize_window(
 ) -> Picture {
     let (width, height) = (columns.len(), rows.len());
     let shortened = shortened(picture);
+    // Only whole pictures are that long: half of JPEG's longest side is not.
+    let area = shortened.as_ref().map_or(area, Area::whole);
     let picture = shortened.as_ref().unwrap_or(picture);
-    let across = Weights::new(picture.width(), size.0, columns, filter);
-    let down = Weights::new(picture.height(), size.1, rows, filter);
+    let across = Weights::new(picture.width(), area.across, size.0, columns, filter);
+    let down = Weights::new(picture.height(), area.down, size.1, rows, filter);
     let needed = down.sources();
     let stride = 3 * picture.width() as usize;
     let source = &picture.pixels()[needed.start * stride..needed.end * stride];
@@ -104,13 +110,13 @@ struct Weights {
 }
 
 impl Weights {
-    /// For the pixels `window` of `target` that are made of `source`.
-    fn new(source: u32, target: u32, window: Range<u32>, filter: Filter) -> Self {
+    /// For the pixels `window` of `target` that are made of the `extent` of `source`.
+    fn new(source: u32, extent: Extent, target: u32, window: Range<u32>, filter: Filter) -> Self {
         let (radius, curve): (f64, fn(f64) -> f64) = match filter {
             Filter::Bilinear => (1.0, triangle),
             Filter::Bicubic => (2.0, cubic),
         };
-        let scale = f64::from(source) / f64::from(target);
+        let scale = extent.length / f64::from(target);
         // Reducing stretches the filter (that is the antialiasing); enlarging leaves it as it is.
         let stretch = scale.max(1.0);
         let reach = radius * stretch;
@@ -119,7 +125,7 @@ impl Weights {
         let mut weights = vec![0; window.len() * most];
         let mut exact = vec![0.0; most];
         for (place, slot) in window.zip(weights.chunks_exact_mut(most)) {
-            let centre = (f64::from(place) + 0.5) * scale;
+            let centre = extent.start + (f64::from(place) + 0.5) * scale;
             // A negative number becomes 0 here.
             let first = (centre - reach + 0.5) as usize;
             let end = ((centre + reach + 0.5) as usize).min(source as usize);
@@ -266,7 +272,7 @@ mod tests {
         let picture = pattern(50, 41);
         for filter in [Filter::Bilinear, Filter::Bicubic] {
             let whole = resize(&picture, 33, 60, filter).unwrap();
-            let part = resize_window(&picture, (33, 60), 4..20, 30..47, filter);
+            let part = resize_window(&picture, Area::whole(&picture), (33, 60), 4..20, 30..47, filter);
             for (y, row) in part.pixels().chunks_exact(16 * 3).enumerate() {
                 let start = ((30 + y) * 33 + 4) * 3;
                 assert_eq!(row, &whole.pixels()[start..start + 16 * 3], "row {y}");

@@ -253,6 +253,13 @@ mod tests {
         Bundle::parse(writer.finish().unwrap()).unwrap()
     }
 
+    /// Natively and in the browser: of serde_json that is a feature.
+    #[test]
+    fn a_number_of_the_config_is_the_nearest_one() {
+        let number: f64 = serde_json::from_str("7.4992180462352005e-6").unwrap();
+        assert_eq!(number.to_bits(), 7.499_218_046_235_200_5e-6_f64.to_bits());
+    }
+
     #[test]
     fn temperatures_that_are_none() {
         for value in [0.0, -0.0, -1.0, f32::MIN_POSITIVE, 1e-9, 1e9, f32::MAX] {

@@ -88,6 +88,25 @@ pub(super) struct Unit {
     pub end: usize,
 }
 
+/// The units from `at` on; none behind the end.
+pub(super) fn from(units: &[Unit], at: usize) -> &[Unit] {
+    units.get(at..).unwrap_or_default()
+}
+
+/// The units before `end`; all when there are no more.
+pub(super) fn until(units: &[Unit], end: usize) -> &[Unit] {
+    units.get(..end).unwrap_or(units)
+}
+
+/// The bytes of the original that `units` came from.
+pub(super) fn bytes(units: &[Unit]) -> Range<usize> {
+    match units {
+        [first, .., last] => first.start..last.end,
+        [one] => one.start..one.end,
+        [] => 0..0,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

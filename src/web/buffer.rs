@@ -46,7 +46,9 @@ impl BundleBuffer {
         let bytes = filled.saturating_add(chunk.length() as usize);
         self.0.try_reserve(bytes - filled).map_err(|_| no_memory(bytes as u64))?;
         self.0.resize(bytes, 0);
-        chunk.copy_to(&mut self.0[filled..]);
+        if let Some(free) = self.0.get_mut(filled..) {
+            chunk.copy_to(free);
+        }
         Ok(())
     }
 

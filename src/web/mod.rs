@@ -1,4 +1,14 @@
 //! Bindings for JavaScript, nothing else: types across the border, errors with their code, stages with their time.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
 
 use serde::Serialize;
 use wasm_bindgen::prelude::*;

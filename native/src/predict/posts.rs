@@ -11,13 +11,14 @@
 )]
 
 use std::{
-    fs::File,
-    io::{BufRead, BufReader, Write},
+    fmt::{self, Display},
+    fs::{self, File},
+    io::{BufRead, BufReader, Read, Write},
     path::Path,
     str::Utf8Error,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use mixed_feelings::{Analysis, Analyzer};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -27,7 +28,23 @@ use crate::{checkpoint::beside, one_line, post};
 /// What editors put in front of UTF-8.
 const BYTE_ORDER_MARK: &str = "\u{feff}";
 
+/// The longest line that is read: a text of the longest, each letter escaped, with many further fields.
+const LONGEST_LINE: usize = 16_000_000;
+
+/// A line that is longer.
+#[derive(Debug)]
+struct LongLine;
+
+impl Display for LongLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "more than {LONGEST_LINE} bytes: write one post a line")
+    }
+}
+
+impl std::error::Error for LongLine {}
+
 #[derive(Debug, Deserialize)]
+#[serde(expecting = "an object")]
 struct Post {
     #[serde(default)]
     text: Option<String>,
@@ -78,8 +95,12 @@ pub fn predict(path: &Path, analyzer: &mut Analyzer, out: &mut impl Write) -> Re
     for number in 1.. {
         bytes.clear();
         let at = || format!("{} line {number}", path.display());
-        if lines.read_until(b'\n', &mut bytes).with_context(at)? == 0 {
+        let most = LONGEST_LINE as u64 + 1;
+        if lines.by_ref().take(most).read_until(b'\n', &mut bytes).with_context(at)? == 0 {
             break;
+        }
+        if bytes.len() > LONGEST_LINE && !bytes.ends_with(b"\n") {
+            lines.skip_until(b'\n').with_context(at)?;
         }
         if bytes.trim_ascii().is_empty() {
             continue;
@@ -107,6 +128,9 @@ pub fn predict(path: &Path, analyzer: &mut Analyzer, out: &mut impl Write) -> Re
 
 /// The post of a line.
 fn read(line: &[u8]) -> Result<Post> {
+    if line.len() > LONGEST_LINE {
+        return Err(LongLine.into());
+    }
     let line = str::from_utf8(line).map_err(|e| {
         let at = e.valid_up_to();
         anyhow::Error::new(e).context(format!("not UTF-8 at byte {at}: save the file as UTF-8"))
@@ -117,6 +141,11 @@ fn read(line: &[u8]) -> Result<Post> {
 
 fn one(post: &Post, table: &Path, analyzer: &mut Analyzer) -> Result<Analysis> {
     let image = post.image.as_ref().map(|image| beside(table, image));
+    if let Some(image) = &image {
+        // A pipe would be waited for, a device never ends.
+        let kind = fs::metadata(image).with_context(|| format!("image {}", image.display()))?;
+        ensure!(kind.is_file(), "image {}: not a file but a folder, a device or a pipe", image.display());
+    }
     post::analyze(analyzer, post.text.as_deref(), image.as_deref())
 }
 
@@ -126,7 +155,8 @@ fn code_of(error: &anyhow::Error) -> &'static str {
     match library {
         Some(error) => error.code(),
         None if error.downcast_ref::<serde_json::Error>().is_some()
-            || error.downcast_ref::<Utf8Error>().is_some() =>
+            || error.downcast_ref::<Utf8Error>().is_some()
+            || error.downcast_ref::<LongLine>().is_some() =>
         {
             "bad-post"
         }

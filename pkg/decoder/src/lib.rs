@@ -7,6 +7,16 @@
 //! 2. `inspect`, `decode` or `rgba` reads it, frees it, and returns 0 for success, 1 for an error.
 //! 3. `output()` and `output_length()` say where the answer is, until the next call: RGB pixels, or JSON that says what was
 //!    wrong. `incomplete()` is 1 when parts of the picture were missing.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
 #![allow(unsafe_code, reason = "the border to JavaScript: raw pointers into this program's memory")]
 
 use std::{alloc::Layout, cell::RefCell, ptr};
@@ -137,4 +147,53 @@ fn json(error: &ImageError) -> Vec<u8> {
     serde_json::json!({ "code": error.code(), "message": error.to_string(), "format": format })
         .to_string()
         .into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What JavaScript does first: asks for memory and writes there.
+    fn written(bytes: &[u8]) -> (*mut u8, usize) {
+        let pointer = allocate(bytes.len());
+        assert!(!pointer.is_null());
+        // SAFETY: so many bytes were allocated.
+        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), pointer, bytes.len()) };
+        (pointer, bytes.len())
+    }
+
+    /// What it reads in the end.
+    fn answered() -> Vec<u8> {
+        // SAFETY: the output stays until the next call.
+        unsafe { std::slice::from_raw_parts(output(), output_length()) }.to_vec()
+    }
+
+    fn error() -> String {
+        String::from_utf8_lossy(&answered()).into_owned()
+    }
+
+    /// Miri runs this too: each input is freed once, with the layout that it was allocated with.
+    #[test]
+    fn what_is_written_is_read_and_freed() {
+        let (pointer, length) = written(&[255; 16]);
+        // SAFETY: it was allocated with this length, and is given away here.
+        assert_eq!(unsafe { rgba(pointer, length, 2, 2, 4, 0, 0) }, 0);
+        assert_eq!((answered(), incomplete()), (vec![255; 48], 0));
+
+        let (pointer, length) = written(&[0; 15]);
+        // SAFETY: as above.
+        assert_eq!(unsafe { rgba(pointer, length, 2, 2, 4, 1, 1) }, 1);
+        assert!(error().contains("\"code\":\"image-"), "{}", error());
+
+        let (pointer, length) = written(b"");
+        // SAFETY: as above.
+        assert_eq!(unsafe { inspect(pointer, length) }, 1);
+        assert!(error().contains("image-empty"), "{}", error());
+
+        let (pointer, length) = written(b"no picture at all");
+        // SAFETY: as above.
+        assert_eq!(unsafe { decode(pointer, length, 4, 0, 0) }, 1);
+        assert!(error().contains("not-an-image"), "{}", error());
+        assert!(allocate(usize::MAX).is_null());
+    }
 }

@@ -148,7 +148,7 @@ pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Stored, ImageError> 
         (Packing::Rows, ..=8) => header.paint_indices(data, &mut canvas),
         (Packing::Rows, _) => header.paint_colours(data, &mut canvas),
     };
-    Ok(Stored { picture: canvas.into_picture(), orientation: Orientation::NoTransforms, incomplete })
+    Ok(Stored::whole(canvas.into_picture(), Orientation::NoTransforms, incomplete))
 }
 
 impl Header {
@@ -278,8 +278,8 @@ impl Header {
                             [[red, green, value]; 2]
                         }
                     };
-                    for number in 0..usize::from(count) {
-                        put(&mut x, stored, colours[number % 2]);
+                    for colour in colours.into_iter().cycle().take(count.into()) {
+                        put(&mut x, stored, colour);
                     }
                 }
             }

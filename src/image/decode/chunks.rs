@@ -3,6 +3,8 @@
 use crate::image::ImageError;
 
 const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1A\n";
+/// The longest profile that is looked at, unpacked: far above any real one.
+const LONGEST_PROFILE: usize = 8 << 20;
 
 fn corrupt(reason: impl Into<String>) -> ImageError {
     ImageError::Corrupt { format: "PNG", reason: reason.into() }
@@ -80,9 +82,6 @@ impl<'a> Iterator for Chunks<'a> {
     fn next(&mut self) -> Option<Chunk<'a>> {
         let (length, named) = self.rest.split_first_chunk::<4>()?;
         let (name, after) = named.split_first_chunk::<4>()?;
-        if !name.iter().all(u8::is_ascii_alphabetic) {
-            return None;
-        }
         let length = u32::from_be_bytes(*length) as usize;
         let body = after.get(..length).unwrap_or(after);
         let checksum = after.get(body.len()..).and_then(|rest| rest.first_chunk());
@@ -92,6 +91,10 @@ impl<'a> Iterator for Chunks<'a> {
             hasher.update(body);
             hasher.finalize() == u32::from_be_bytes(checksum)
         });
+        // No chunk at all, unless its checksum says that somebody means it.
+        if !sound && !name.iter().all(u8::is_ascii_alphabetic) {
+            return None;
+        }
         self.rest = after.get(body.len() + 4..).unwrap_or_default();
         Some(Chunk { name, body, sound })
     }
@@ -120,16 +123,18 @@ impl<'a> Parts<'a> {
                         data.push(chunk.body.get(4..).unwrap_or_default());
                     }
                 }
-                _ if !before_data => {}
+                // Of two of a kind the first counts.
+                _ if !before_data || !parts.is_first(chunk.name) => {}
                 b"eXIf" => parts.exif = Some(chunk.body),
                 b"PLTE" => parts.palette = Some(chunk.body),
                 // Of a palette that is not there yet it is none.
                 b"tRNS" if parts.palette.is_some() || header.get(9) != Some(&3) => {
                     parts.transparency = Some(chunk.body);
                 }
-                b"acTL" => parts.animated = chunk.body.len() == 8 && chunk.body[..4] != [0; 4],
+                b"acTL" => parts.animated = chunk.body.len() == 8 && !chunk.body.starts_with(&[0; 4]),
                 b"iCCP" => parts.profile = Some(chunk.body),
-                b"sRGB" => parts.srgb = true,
+                // By one of the four intents that there are.
+                b"sRGB" => parts.srgb = matches!(chunk.body, [0..=3]),
                 b"gAMA" => parts.gamma = chunk.body.try_into().ok().map(u32::from_be_bytes),
                 b"cICP" => parts.coding_points = chunk.body.try_into().ok(),
                 b"cHRM" => {
@@ -155,6 +160,20 @@ impl<'a> Parts<'a> {
         Ok(parts)
     }
 
+    /// Whether nothing of this chunk's kind is here yet.
+    fn is_first(&self, name: &[u8; 4]) -> bool {
+        match name {
+            b"PLTE" => self.palette.is_none(),
+            b"tRNS" => self.transparency.is_none(),
+            b"iCCP" => self.profile.is_none(),
+            b"gAMA" => self.gamma.is_none(),
+            b"cHRM" => self.chromaticities.is_none(),
+            b"cICP" => self.coding_points.is_none(),
+            b"eXIf" => self.exif.is_none(),
+            _ => true,
+        }
+    }
+
     fn begin_frame(&mut self, body: &'a [u8], before_data: bool) {
         let Some(&[_, _, _, _, sides @ .., _, _, _, _, _, _]) = body.first_chunk::<26>() else { return };
         let number =
@@ -172,7 +191,9 @@ impl<'a> Parts<'a> {
 
     /// What the decoder takes for granted.
     fn check(&mut self) -> Result<(), ImageError> {
-        let (depth, kind) = (self.header[8], self.header[9]);
+        let Some(&[depth, kind, ..]) = self.header.get(8..) else {
+            return Err(corrupt("its header is damaged"));
+        };
         if kind == 3 {
             let palette = self.palette.ok_or_else(|| corrupt("it has no palette"))?;
             if palette.is_empty() || palette.len() % 3 != 0 || palette.len() > 768 {
@@ -190,6 +211,7 @@ impl<'a> Parts<'a> {
             3 => (1..=colours).contains(&alpha.len()),
             _ => false,
         });
+        self.profile = self.profile.filter(|profile| is_bounded(profile));
         if self.data.is_empty() && self.first_frame().is_none() {
             return Err(corrupt("it ends before its pixels"));
         }
@@ -252,7 +274,7 @@ impl<'a> Parts<'a> {
             file.extend([0; 4]);
         };
         let sides = [frame.width.to_be_bytes(), frame.height.to_be_bytes()];
-        push(b"IHDR", &[sides.as_flattened(), &self.header[8..]]);
+        push(b"IHDR", &[sides.as_flattened(), self.header.get(8..).unwrap_or_default()]);
         if let Some(profile) = self.profile {
             push(b"iCCP", &[profile]);
         }
@@ -267,6 +289,15 @@ impl<'a> Parts<'a> {
         push(b"IEND", &[]);
         [SIGNATURE, &file].concat()
     }
+}
+
+/// Whether a packed profile does not become one of hundreds of megabytes.
+fn is_bounded(profile: &[u8]) -> bool {
+    // A name, its end, and the method of packing stand before it.
+    let packed = profile.iter().position(|&byte| byte == 0).and_then(|end| profile.get(end + 2..));
+    let unpacked =
+        miniz_oxide::inflate::decompress_to_vec_zlib_with_limit(packed.unwrap_or_default(), LONGEST_PROFILE);
+    !unpacked.is_err_and(|error| error.status == miniz_oxide::inflate::TINFLStatus::HasMoreOutput)
 }
 
 #[cfg(test)]

@@ -190,6 +190,10 @@ impl Colour {
     /// Of light of the chromaticities `white`, `red`, `green`, `blue` (x and y each), after `curve`.
     pub(super) fn from_primaries([white, primaries @ ..]: [[f64; 2]; 4], curve: &Curve) -> Colour {
         let [red, green, blue] = primaries;
+        // Places outside of the chart are a mistake of the file, and browsers then take it for sRGB.
+        if [white, red, green, blue].as_flattened().iter().any(|place| !(0.0..=1.0).contains(place)) {
+            return Colour::Same;
+        }
         let to_d50 = primaries_to_d50(white, [red, green, blue]);
         to_d50
             .and_then(|to_d50| Self::of_curves(&[curve.clone(), curve.clone(), curve.clone()], to_d50))
@@ -220,6 +224,7 @@ impl Colour {
     }
 
     /// Converts 8-bit RGB, in place.
+    #[allow(clippy::indexing_slicing, reason = "a table of 256 entries has one for each byte")]
     pub(super) fn apply(&self, rgb: &mut [u8]) {
         match self {
             Colour::Same => {}
@@ -238,6 +243,7 @@ impl Colour {
 
 impl Matrix {
     #[inline]
+    #[allow(clippy::indexing_slicing, reason = "a table of 256 entries has one for each byte")]
     fn convert(&self, [red, green, blue]: [u8; 3]) -> [u8; 3] {
         let [reds, greens, blues] = &self.linear;
         let light =
@@ -306,10 +312,12 @@ fn needed_tags(profile: &[u8]) -> Vec<u8> {
     profile
 }
 
+#[allow(clippy::indexing_slicing, reason = "three rows of three")]
 fn transposed(m: [[f64; 3]; 3]) -> [[f64; 3]; 3] {
     std::array::from_fn(|row| std::array::from_fn(|column| m[column][row]))
 }
 
+#[allow(clippy::indexing_slicing, reason = "three rows of three")]
 fn multiplied(a: [[f64; 3]; 3], b: [[f64; 3]; 3]) -> [[f64; 3]; 3] {
     a.map(|row| {
         std::array::from_fn(|column| row[0] * b[0][column] + row[1] * b[1][column] + row[2] * b[2][column])
@@ -340,10 +348,7 @@ fn primaries_to_d50(white: [f64; 2], primaries: [[f64; 2]; 3]) -> Option<[[f64; 
     let scale = times(inverse(columns)?, xyz(white));
     let rgb_to_xyz = columns.map(|row| [row[0] * scale[0], row[1] * scale[1], row[2] * scale[2]]);
     let (from, to) = (times(BRADFORD, xyz(white)), times(BRADFORD, D50));
-    let mut cones = [[0.0; 3]; 3];
-    for i in 0..3 {
-        cones[i][i] = to[i] / from[i];
-    }
+    let cones = [[to[0] / from[0], 0.0, 0.0], [0.0, to[1] / from[1], 0.0], [0.0, 0.0, to[2] / from[2]]];
     let adapt = multiplied(inverse(BRADFORD)?, multiplied(cones, BRADFORD));
     Some(multiplied(adapt, rgb_to_xyz))
 }

@@ -18,7 +18,7 @@ pub(super) enum Format {
 const TEXT: usize = 64 << 10;
 
 /// Formats of pictures that are not read, by how they begin.
-const PICTURES: [(&[u8], &str); 26] = [
+const PICTURES: [(&[u8], &str); 30] = [
     (b"\0\0\0\x0CJXL \r\n\x87\n", "JPEG XL"),
     (b"\xFF\x0A", "JPEG XL"),
     (b"\0\0\0\x0CjP  \r\n\x87\n", "JPEG 2000"),
@@ -45,6 +45,10 @@ const PICTURES: [(&[u8], &str); 26] = [
     (b"%!PS", "PostScript"),
     (b"\xC5\xD0\xD3\xC6", "PostScript"),
     (b"SIMPLE  =", "FITS"),
+    (b"FUJIFILMCCD-RAW", "RAF"),
+    (b"\xFF\x10\xFF\x50", "JPEG XS"),
+    (b"\x0A\x05\x01\x08", "PCX"),
+    (b"/* XPM */", "XPM"),
 ];
 
 /// Files that are no pictures but are given for one, by how they begin.
@@ -307,12 +311,20 @@ fn to_utf8(bytes: &[u8]) -> String {
 }
 
 fn unsupported(format: &str) -> ImageError {
-    let suffix: String =
-        format.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+    let suffix = match format {
+        "JPEG 2000" => "jp2".to_owned(),
+        "JPEG XR" => "jxr".to_owned(),
+        "JPEG XS" => "jxs".to_owned(),
+        "OpenEXR" => "exr".to_owned(),
+        "Radiance HDR" => "hdr".to_owned(),
+        "PostScript" => "ps".to_owned(),
+        "farbfeld" => "ff".to_owned(),
+        format => format.to_ascii_lowercase(),
+    };
     let tool = match format {
         "SVG" => "rsvg-convert in.svg -o out.png".to_owned(),
         "JPEG XL" => "djxl in.jxl out.png".to_owned(),
-        "JPEG 2000" => "magick in.jp2 out.jpg".to_owned(),
+        "JPEG XS" => "ffmpeg -i in.jxs out.png".to_owned(),
         _ => format!("magick in.{suffix} out.jpg"),
     };
     ImageError::Unsupported {
@@ -432,6 +444,17 @@ mod tests {
         let error = sniff(b"\xFF\x0A").unwrap_err();
         assert_eq!(error.code(), "image-unsupported");
         assert!(error.to_string().contains("djxl in.jxl out.png"), "{error}");
+        for (start, tool) in [
+            (&b"\x76\x2F\x31\x01"[..], "magick in.exr"),
+            (b"#?RADIANCE\n", "magick in.hdr"),
+            (b"II\xBC\x01", "magick in.jxr"),
+            (b"%!PS-Adobe", "magick in.ps"),
+            (b"II*\0", "magick in.tiff"),
+            (b"\x0A\x05\x01\x08\0\0", "magick in.pcx"),
+        ] {
+            let error = sniff(start).unwrap_err().to_string();
+            assert!(error.contains(tool), "{error}");
+        }
     }
 
     /// No file that is read is refused for the shortness of what is looked at.

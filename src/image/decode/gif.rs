@@ -59,19 +59,18 @@ pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Stored, ImageError> 
             let pixels = canvas.row(frame.top + row, frame.left, frame.width);
             for (pixel, &index) in pixels.iter_mut().zip(indices) {
                 if Some(index) != frame.transparent {
-                    *pixel = frame.colour(index).unwrap_or(*pixel);
+                    *pixel = frame.colour(index);
                 }
             }
         }
     }
-    Ok(Stored { picture: canvas.into_picture(), orientation: Orientation::NoTransforms, incomplete })
+    Ok(Stored::whole(canvas.into_picture(), Orientation::NoTransforms, incomplete))
 }
 
 impl Frame<'_> {
-    /// An index beyond the palette shows nothing, or black where there is no palette at all.
-    fn colour(&self, index: u8) -> Option<[u8; 3]> {
-        let black = self.palette.is_empty().then_some([0; 3]);
-        self.palette.get(usize::from(index)).copied().or(black)
+    /// An index beyond the palette is black, as in Chromium.
+    fn colour(&self, index: u8) -> [u8; 3] {
+        self.palette.get(usize::from(index)).copied().unwrap_or_default()
     }
 }
 
@@ -154,7 +153,8 @@ fn unpack(data: &[u8], count: usize) -> Result<Vec<u8>, ImageError> {
     let mut decoder = Configuration::new(BitOrder::Lsb, bits.max(1)).with_yield_on_full_buffer(true).build();
     let (mut read, mut written) = (0, 0);
     while written < count {
-        let result = decoder.decode_bytes(packed.get(read..).unwrap_or_default(), &mut indices[written..]);
+        let Some(room) = indices.get_mut(written..) else { break };
+        let result = decoder.decode_bytes(packed.get(read..).unwrap_or_default(), room);
         read += result.consumed_in;
         written += result.consumed_out;
         match result.status {
@@ -240,5 +240,14 @@ mod tests {
     fn interlaced_rows_find_their_places() {
         let places: Vec<u32> = rows(10, true).map(|(row, _)| row).collect();
         assert_eq!(places, [0, 8, 4, 2, 6, 1, 3, 5, 7, 9]);
+    }
+
+    #[test]
+    fn an_index_beyond_the_palette_is_black() {
+        let file = gif([2, 1], [0, 0, 2, 1], b"");
+        let packed = weezl::encode::Encoder::new(BitOrder::Lsb, 2).encode(&[3, 1]).unwrap();
+        let head = file.iter().position(|&byte| byte == b',').unwrap() + 10;
+        let file = [&file[..head], &[2, packed.len() as u8], &packed, b"\0;"].concat();
+        assert_eq!(decoded(&file).picture.pixels(), [0, 0, 0, 255, 0, 0]);
     }
 }

@@ -140,8 +140,9 @@ impl Path {
         };
         let (matrix, shift) = (&table.matrix.v, &table.bias.v);
         let middle = (!table.m_curves.is_empty()).then(|| {
-            let row = |row: usize| [matrix[row][0], matrix[row][1], matrix[row][2], shift[row]];
-            curves(&table.m_curves).map(|curves| (curves, [row(0), row(1), row(2)]))
+            let row = |[a, b, c]: [f64; 3], shift: f64| [a, b, c, shift];
+            let rows = [row(matrix[0], shift[0]), row(matrix[1], shift[1]), row(matrix[2], shift[2])];
+            curves(&table.m_curves).map(|curves| (curves, rows))
         });
         Some(Path {
             before: if cube.is_some() { curves(&table.a_curves)? } else { curves(&[])? },
@@ -175,7 +176,8 @@ impl Path {
                 let ratios = [y + (255.0 * a - 128.0) / 500.0, y, y - (255.0 * b - 128.0) / 200.0];
                 let cubed =
                     |t: f64| if t > 24.0 / 116.0 { t * t * t } else { (t - 16.0 / 116.0) * (108.0 / 841.0) };
-                std::array::from_fn(|i| D50[i] * cubed(ratios[i]))
+                let [x, y, z] = ratios.map(cubed);
+                [D50[0] * x, D50[1] * y, D50[2] * z]
             }
         }
     }

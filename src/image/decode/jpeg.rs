@@ -4,13 +4,14 @@ use ::image::metadata::Orientation;
 use libjpeg_turbo_rs::{DecodeLimits, DecodeWarning, Decoder, JpegError, PixelFormat, ScalingFactor};
 
 use super::{
-    Stored,
+    Reduction, Stored,
     colour::{self, Source},
 };
-use crate::image::{ImageError, Limits, Picture};
+use crate::image::{ImageError, Limits, Picture, area::Area};
 use header::Header;
 
 mod header;
+mod missing;
 mod restarts;
 mod scans;
 
@@ -21,25 +22,26 @@ const MOST_WORK: u64 = 1 << 31;
 /// Most scans of a small picture.
 const MOST_SCANS: u64 = 1_000;
 
-/// Reads a JPEG. Its short side need not have more pixels than resizing to `short_side` asks for.
-pub(super) fn read(bytes: &[u8], limits: &Limits, short_side: u32) -> Result<Stored, ImageError> {
+/// Reads a JPEG.
+pub(super) fn read(bytes: &[u8], limits: &Limits, reduction: Reduction<'_>) -> Result<Stored, ImageError> {
     let header = Header::read(bytes)?;
     limits.check(header.sides.0, header.sides.1)?;
+    let divisor = reduction(header.sides);
     // Only where something is wrong does this copy the file.
     let mended = restarts::mended(bytes);
     let bytes = mended.as_deref().unwrap_or(bytes);
-    let decoded = decode(bytes, &header, short_side)
+    let decoded = decode(bytes, &header, divisor)
         .map(|stored| Stored { incomplete: stored.incomplete || mended.is_some(), ..stored });
     match decoded {
         Err(error @ ImageError::Corrupt { .. }) => {
             let incomplete = |stored| Stored { incomplete: true, ..stored };
-            scans::most(bytes, |part| decode(part, &header, short_side)).map(incomplete).ok_or(error)
+            scans::most(bytes, |part| decode(part, &header, divisor)).map(incomplete).ok_or(error)
         }
         result => result,
     }
 }
 
-fn decode(bytes: &[u8], header: &Header, short_side: u32) -> Result<Stored, ImageError> {
+fn decode(bytes: &[u8], header: &Header, divisor: u32) -> Result<Stored, ImageError> {
     let pixels = u64::from(header.sides.0) * u64::from(header.sides.1);
     let max_scans = (MOST_WORK / pixels.max(1)).min(MOST_SCANS) as usize;
     let most = DecodeLimits { max_scans, max_pixels: pixels, ..DecodeLimits::default() };
@@ -49,7 +51,6 @@ fn decode(bytes: &[u8], header: &Header, short_side: u32) -> Result<Stored, Imag
     decoder.set_block_smoothing(true);
     let format = if header.components == 4 { PixelFormat::Cmyk } else { PixelFormat::Rgb };
     decoder.set_output_format(format);
-    let divisor = reduction(header.sides, short_side);
     decoder.set_scale(ScalingFactor::try_new(1, divisor).map_err(refused)?);
     let orientation = orientation(&decoder);
     let profile = decoder.icc_profile().ok().flatten();
@@ -67,8 +68,15 @@ fn decode(bytes: &[u8], header: &Header, short_side: u32) -> Result<Stored, Imag
         };
         colour::to_srgb(&mut pixels, &profile, source);
     }
+    let decoded = image.warnings.iter().find_map(|warning| match warning {
+        DecodeWarning::TruncatedData { decoded_mcus, .. } => Some(*decoded_mcus),
+        _ => None,
+    });
+    if let Some(decoded) = decoded {
+        missing::whiten(bytes, decoder.header(), decoded, &mut pixels, width, divisor as usize);
+    }
     let picture = Picture::from_rgb(width as u32, height as u32, pixels)?;
-    Ok(Stored { picture, orientation, incomplete })
+    Ok(Stored { picture, area: Area::reduced(header.sides, divisor), orientation, incomplete })
 }
 
 /// By how much a picture of these sides is reduced while it is decoded: the largest `d` of 1, 2, 4 and 8 with
@@ -77,7 +85,10 @@ fn decode(bytes: &[u8], header: &Header, short_side: u32) -> Result<Stored, Imag
 ///
 /// where `short_side` is what the picture's short side is resized to. The inverse DCT of 8 / d x 8 / d points then makes
 /// only the pixels that are kept, and the resize, which is at least `MARGIN`-fold, does the rest.
-fn reduction((width, height): (u32, u32), short_side: u32) -> u32 {
+///
+/// What that does to the valence of a photo is in `tests/variants/README.md`, with the command that measures it: with
+/// `MARGIN` 2 less than .01 in the mean, less than one level in every twelfth pixel does.
+pub(super) fn reduction((width, height): (u32, u32), short_side: u32) -> u32 {
     let needed = MARGIN * u64::from(short_side);
     let side = width.min(height);
     [8, 4, 2].into_iter().find(|&divisor| u64::from(side.div_ceil(divisor)) >= needed).unwrap_or(1)

@@ -1,9 +1,24 @@
 //! From a file's bytes to a picture: format detected from the content, limits checked in the header, orientation applied,
 //! alpha laid over white.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
 
 use ::image::metadata::Orientation;
 
-use super::{ImageError, Picture, limits::Limits, orientation::orient};
+use super::{
+    ImageError, Picture,
+    area::Area,
+    limits::Limits,
+    orientation::{Turn, orient},
+};
 use crate::model::Preprocess;
 use format::Format;
 
@@ -33,10 +48,19 @@ pub struct Decoded {
 struct Stored {
     /// In sRGB, over white, as it is stored.
     picture: Picture,
+    /// What of its pixels counts.
+    area: Area,
     /// How it is to be turned.
     orientation: Orientation,
     /// As [`Decoded::incomplete`].
     incomplete: bool,
+}
+
+impl Stored {
+    /// A picture that was decoded as it is.
+    fn whole(picture: Picture, orientation: Orientation, incomplete: bool) -> Stored {
+        Stored { area: Area::whole(&picture), picture, orientation, incomplete }
+    }
 }
 
 /// Decodes a JPEG, PNG, WebP, GIF (first frame) or BMP file.
@@ -47,7 +71,7 @@ struct Stored {
 /// # Errors
 /// [`ImageError`], which says what was wrong; `TooManyBytes` and `TooLarge` come before anything is decoded.
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, ImageError> {
-    read(bytes, limits, u32::MAX)
+    Ok(read(bytes, limits, &|_| 1)?.0)
 }
 
 /// Decodes a file and prepares its picture for the encoder: the square that `preprocess` makes of it. This is what the
@@ -58,26 +82,46 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, ImageError> {
 /// # Errors
 /// As [`decode`].
 pub fn decode_for(bytes: &[u8], limits: &Limits, preprocess: &Preprocess) -> Result<Decoded, ImageError> {
-    let Decoded { picture, incomplete } = read(bytes, limits, preprocess.short_side())?;
-    Ok(Decoded { picture: preprocess.apply(&picture), incomplete })
+    let (Decoded { picture, incomplete }, area) =
+        read(bytes, limits, &|sides| jpeg::reduction(sides, preprocess.short_side()))?;
+    Ok(Decoded { picture: preprocess.apply_area(&picture, area), incomplete })
 }
 
-/// The picture; its short side need not have more pixels than resizing to `short_side` asks for.
-fn read(bytes: &[u8], limits: &Limits, short_side: u32) -> Result<Decoded, ImageError> {
+/// As [`decode_for`], with a JPEG at 1 / `divisor` (1, 2, 4 or 8) of its size: to measure what that does.
+///
+/// # Errors
+/// As [`decode`].
+#[cfg(any(test, feature = "testing"))]
+pub fn decode_at(
+    bytes: &[u8],
+    limits: &Limits,
+    preprocess: &Preprocess,
+    divisor: u32,
+) -> Result<Decoded, ImageError> {
+    let (Decoded { picture, incomplete }, area) = read(bytes, limits, &|_| divisor)?;
+    Ok(Decoded { picture: preprocess.apply_area(&picture, area), incomplete })
+}
+
+/// By how much a JPEG of these sides is reduced.
+type Reduction<'a> = &'a dyn Fn((u32, u32)) -> u32;
+
+/// The picture and what of its pixels counts.
+fn read(bytes: &[u8], limits: &Limits, reduction: Reduction<'_>) -> Result<(Decoded, Area), ImageError> {
     if bytes.is_empty() {
         return Err(ImageError::Empty);
     }
     if bytes.len() > limits.max_bytes {
         return Err(ImageError::TooManyBytes { bytes: bytes.len(), limit: limits.max_bytes });
     }
-    let Stored { picture, orientation, incomplete } = match format::sniff(bytes)? {
-        Format::Jpeg => caught("JPEG", || jpeg::read(bytes, limits, short_side)),
+    let Stored { picture, area, orientation, incomplete } = match format::sniff(bytes)? {
+        Format::Jpeg => caught("JPEG", || jpeg::read(bytes, limits, reduction)),
         Format::Png => caught("PNG", || png::read(bytes, limits)),
         Format::WebP => caught("WebP", || webp::read(bytes, limits)),
         Format::Gif => caught("GIF", || gif::read(bytes, limits)),
         Format::Bmp => caught("BMP", || bmp::read(bytes, limits)),
     }?;
-    Ok(Decoded { picture: orient(picture, orientation), incomplete })
+    let area = area.turned((picture.width(), picture.height()), Turn::of(orientation));
+    Ok((Decoded { picture: orient(picture, orientation), incomplete }, area))
 }
 
 /// Decoders are given bytes from anyone. Should one panic for all the tests of its authors and ours, that costs this

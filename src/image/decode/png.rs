@@ -45,7 +45,7 @@ pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Stored, ImageError> 
         None => paint(&parts, whole, &parts.data, limits, &mut canvas)?,
     };
     let orientation = orientation::of_exif(parts.exif.unwrap_or_default());
-    Ok(Stored { picture: canvas.into_picture(), orientation, incomplete })
+    Ok(Stored::whole(canvas.into_picture(), orientation, incomplete))
 }
 
 /// Paints a frame; whether some of it is missing.
@@ -164,8 +164,9 @@ fn to_rgb(row: &[u8], color_type: ColorType, colour: &Colour, pixels: &mut Vec<[
 /// By the first of: coding points (cICP), a profile, the mark of sRGB, a gamma with or without chromaticities.
 fn colour(parts: &Parts<'_>, info: &png::Info<'_>) -> Colour {
     const SRGB: [[f64; 2]; 4] = [[0.3127, 0.3290], [0.64, 0.33], [0.30, 0.60], [0.15, 0.06]];
-    if let Some(points) = parts.coding_points {
-        return coding_points(points);
+    // Points that are not known here are passed over, as are those that say nothing.
+    if let Some(colour) = parts.coding_points.and_then(coding_points) {
+        return colour;
     }
     if let Some(profile) = &info.icc_profile {
         let gray = matches!(info.color_type, ColorType::Grayscale | ColorType::GrayscaleAlpha);
@@ -185,8 +186,8 @@ fn colour(parts: &Parts<'_>, info: &png::Info<'_>) -> Colour {
     }
 }
 
-/// Primaries and curve by their numbers in ITU-T H.273; [`Colour::Same`] for those that are not known here.
-fn coding_points([primaries, transfer, matrix, range]: [u8; 4]) -> Colour {
+/// Primaries and curve by their numbers in ITU-T H.273; `None` for those that are not known here.
+fn coding_points([primaries, transfer, matrix, range]: [u8; 4]) -> Option<Colour> {
     const D65: [f64; 2] = [0.3127, 0.3290];
     let primaries = match primaries {
         1 => [D65, [0.64, 0.33], [0.30, 0.60], [0.15, 0.06]],
@@ -195,7 +196,7 @@ fn coding_points([primaries, transfer, matrix, range]: [u8; 4]) -> Colour {
         9 => [D65, [0.708, 0.292], [0.170, 0.797], [0.131, 0.046]],
         11 => [[0.314, 0.351], [0.680, 0.320], [0.265, 0.690], [0.150, 0.060]],
         12 => [D65, [0.680, 0.320], [0.265, 0.690], [0.150, 0.060]],
-        _ => return Colour::Same,
+        _ => return None,
     };
     let curve = match transfer {
         // Of television: shown as its screens show it.
@@ -206,12 +207,12 @@ fn coding_points([primaries, transfer, matrix, range]: [u8; 4]) -> Colour {
         13 => Curve::SRGB,
         16 => Curve::pq(),
         18 => Curve::hlg(),
-        _ => return Colour::Same,
+        _ => return None,
     };
     if (matrix, range) != (0, 1) {
-        return Colour::Same;
+        return None;
     }
-    Colour::from_primaries(primaries, &curve)
+    Some(Colour::from_primaries(primaries, &curve))
 }
 
 #[cfg(test)]
@@ -260,5 +261,58 @@ mod tests {
         let rows = miniz_oxide::deflate::compress_to_vec_zlib(&[0, 0x10, 0x01, 0x10, 0x02], 6);
         let file = chunks::tests::png(&[(b"IHDR", &header), (b"tRNS", &[0x10, 0x02]), (b"IDAT", &rows)]);
         assert_eq!(decoded(&file).unwrap().picture.pixels(), [0x10, 0x10, 0x10, 255, 255, 255]);
+    }
+
+    /// A pixel of `color_type` with chunks before its data.
+    fn one_pixel(color_type: u8, pixel: &[u8], chunks: &[(&[u8; 4], &[u8])]) -> [u8; 3] {
+        let header = [&1u32.to_be_bytes()[..], &1u32.to_be_bytes(), &[8, color_type, 0, 0, 0]].concat();
+        let rows = miniz_oxide::deflate::compress_to_vec_zlib(&[&[0], pixel].concat(), 6);
+        let chunks = [&[(b"IHDR", &header[..])], chunks, &[(b"IDAT", &rows[..])]].concat();
+        decoded(&chunks::tests::png(&chunks)).unwrap().picture.pixels().try_into().unwrap()
+    }
+
+    #[test]
+    fn of_two_chunks_of_a_kind_the_first_counts() {
+        let (linear, usual) = (100_000u32.to_be_bytes(), 45_455u32.to_be_bytes());
+        let gamma = |chunks: &[(&[u8; 4], &[u8])]| one_pixel(2, &[60, 60, 60], chunks)[0];
+        assert_eq!(gamma(&[(b"gAMA", &usual), (b"gAMA", &linear)]), 60);
+        assert_eq!(gamma(&[(b"gAMA", &linear), (b"gAMA", &usual)]), gamma(&[(b"gAMA", &linear)]),);
+        let alphas = |alphas: &[u8], more: &[u8]| {
+            one_pixel(3, &[0], &[(b"PLTE", &[1, 2, 3]), (b"tRNS", alphas), (b"tRNS", more)])
+        };
+        assert_eq!(alphas(&[0], &[255]), [255; 3]);
+        assert_eq!(alphas(&[255], &[0]), [1, 2, 3]);
+    }
+
+    #[test]
+    fn colours_that_say_nothing_are_passed_over() {
+        let linear = 100_000u32.to_be_bytes();
+        let gamma = |chunks: &[(&[u8; 4], &[u8])]| {
+            one_pixel(2, &[60, 60, 60], &[chunks, &[(b"gAMA", &linear)]].concat())[0]
+        };
+        let right = gamma(&[]);
+        assert!(right > 100);
+        // Coding points without a meaning, an intent that there is not.
+        assert_eq!(gamma(&[(b"cICP", &[2, 2, 0, 1])]), right);
+        assert_eq!(gamma(&[(b"sRGB", &[9])]), right);
+        assert_eq!(gamma(&[(b"sRGB", &[0])]), 60);
+        assert_eq!(gamma(&[(b"cICP", &[1, 13, 0, 1])]), 60);
+        // Chromaticities that no colour has.
+        let places = [31270, 32900, u32::MAX, 33000, 30000, 60000, 15000, 6000u32].map(u32::to_be_bytes);
+        assert_eq!(gamma(&[(b"cHRM", places.as_flattened())]), 60);
+        // A chunk of no proper name that is whole.
+        assert_eq!(gamma(&[(b"a1b2", b"x")]), right);
+    }
+
+    #[test]
+    fn a_profile_that_unpacks_to_many_megabytes_is_passed_over() {
+        let mut profile = moxcms::ColorProfile::new_display_p3().encode().unwrap();
+        let shown = |profile: &[u8]| {
+            let packed = miniz_oxide::deflate::compress_to_vec_zlib(profile, 6);
+            one_pixel(2, &[200, 100, 50], &[(b"iCCP", &[b"P3\0\0", &packed[..]].concat())])
+        };
+        assert_eq!(shown(&profile), [215, 93, 31]);
+        profile.resize(9 << 20, 0);
+        assert_eq!(shown(&profile), [200, 100, 50]);
     }
 }

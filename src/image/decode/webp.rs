@@ -85,7 +85,10 @@ impl<'a> Iterator for Chunks<'a> {
 struct Parts<'a> {
     /// Of the extended header.
     canvas: Option<(u32, u32)>,
+    /// What the extended header says that there is; the rest is not looked at, as in Chromium.
     animated: bool,
+    has_alpha: bool,
+    has_profile: bool,
     profile: Option<&'a [u8]>,
     picture: Option<Still<'a>>,
     /// Where on the canvas the first frame stands.
@@ -107,10 +110,13 @@ impl<'a> Parts<'a> {
             match chunk.name {
                 b"VP8X" if parts.picture.is_none() => {
                     parts.canvas = canvas_sides(chunk.body);
-                    parts.animated = chunk.body.first().is_some_and(|flags| flags & 2 != 0);
+                    let flags = chunk.body.first().copied().unwrap_or_default();
+                    parts.animated = flags & 0x02 != 0;
+                    parts.has_alpha = flags & 0x10 != 0;
+                    parts.has_profile = flags & 0x20 != 0;
                 }
-                b"ICCP" if parts.picture.is_none() => parts.profile = Some(chunk.body),
-                b"ALPH" if !parts.animated && parts.canvas.is_some() => alpha = Some(chunk.body),
+                b"ICCP" if parts.has_profile && parts.profile.is_none() => parts.profile = Some(chunk.body),
+                b"ALPH" if !parts.animated && parts.has_alpha => alpha = Some(chunk.body),
                 b"VP8 " | b"VP8L" if !parts.animated && parts.picture.is_none() => {
                     parts.picture = Some(Still::new(chunk, alpha)?);
                 }
@@ -227,7 +233,7 @@ pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Stored, ImageError> 
         }
     }
     // As it is stored: Chromium does not look at the orientation in a WebP.
-    Ok(Stored { picture: canvas.into_picture(), orientation: Orientation::NoTransforms, incomplete: false })
+    Ok(Stored::whole(canvas.into_picture(), Orientation::NoTransforms, false))
 }
 
 #[cfg(test)]
@@ -276,5 +282,19 @@ mod tests {
     fn a_picture_beyond_the_limits_is_not_decoded() {
         let file = b"RIFF\xFF\0\0\0WEBPVP8 \x0A\0\0\0\0\0\0\x9D\x01\x2A\xFF\x3F\xFF\x3F";
         assert_eq!(decoded(file).unwrap_err().code(), "image-too-large");
+    }
+
+    #[test]
+    fn what_the_header_does_not_announce_is_not_looked_at() {
+        let mut file = fixture("lossy_alpha.webp");
+        let shown = decoded(&file).unwrap();
+        assert_eq!(&file[12..16], b"VP8X");
+        file[20] &= !0x10;
+        let opaque = decoded(&file).unwrap();
+        assert_ne!(opaque, shown);
+        // The same without the chunk.
+        let alpha = file.windows(4).position(|name| name == b"ALPH").unwrap();
+        file[alpha..alpha + 4].copy_from_slice(b"JUNK");
+        assert_eq!(decoded(&file).unwrap(), opaque);
     }
 }

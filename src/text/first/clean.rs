@@ -10,7 +10,7 @@
 //! - Curly quotes, and accents in the place of apostrophes, become straight ones; white space and control characters become
 //!   one space; zero-width characters are dropped.
 
-use super::super::aligned::{Cleaned, Unit};
+use super::super::aligned::{Cleaned, Unit, bytes, from, until};
 use super::{
     decode::decode,
     emoji::{self, Pictograph},
@@ -40,8 +40,8 @@ struct Cleaner<'a> {
 impl Cleaner<'_> {
     fn step(&mut self) {
         let Some(&unit) = self.units.get(self.at) else { return };
-        let rest = &self.units[self.at..];
-        let before = self.at.checked_sub(1).map(|i| self.units[i].c);
+        let rest = from(self.units, self.at);
+        let before = self.at.checked_sub(1).and_then(|i| self.units.get(i)).map(|u| u.c);
         let inside_word = before.is_some_and(|c| c.is_alphanumeric() || c == '_');
         if !inside_word {
             if let Some(len) = link(rest) {
@@ -69,7 +69,7 @@ impl Cleaner<'_> {
 
     /// `len` units become `words`, with a space before and after.
     fn replace(&mut self, words: &str, len: usize) {
-        let range = self.units[self.at].start..self.units[self.at + len - 1].end;
+        let range = bytes(until(from(self.units, self.at), len));
         self.out.push_space(range.start);
         self.out.push(words, range.clone());
         self.out.push_space(range.end);
@@ -79,7 +79,7 @@ impl Cleaner<'_> {
 
     /// An emoji or emoticon; from the third in a row on, the second one stands for it.
     fn picture(&mut self, words: &str, len: usize) {
-        let end = self.units[self.at + len - 1].end;
+        let end = bytes(until(from(self.units, self.at), len)).end;
         let again = |times: usize| {
             let mut text = self.out.text.trim_end_matches(' ');
             (0..times).all(|_| match text.strip_suffix(words) {
@@ -104,7 +104,11 @@ impl Cleaner<'_> {
     /// `len` units of a hashtag, its words set apart.
     fn hashtag(&mut self, len: usize) {
         for i in self.at..self.at + len {
-            let (before, unit) = (self.units[i - usize::from(i > self.at)].c, self.units[i]);
+            let (Some(before), Some(&unit)) =
+                (self.units.get(i - usize::from(i > self.at)).map(|u| u.c), self.units.get(i))
+            else {
+                break;
+            };
             let next = self.units.get(i + 1).filter(|_| i + 1 < self.at + len).map(|u| u.c);
             if starts_word(before, unit.c, next) && before != '#' {
                 self.out.push_space(unit.start);
@@ -161,7 +165,7 @@ fn after_retweet(units: &[Unit]) -> usize {
     loop {
         let rt = skip(text, char::is_whitespace);
         let name = skip(rt + 2, char::is_whitespace);
-        let is_rt = units.get(rt..rt + 2).is_some_and(|u| u[0].c == 'R' && u[1].c == 'T');
+        let is_rt = units.get(rt..rt + 2).is_some_and(|u| u.iter().map(|u| u.c).eq("RT".chars()));
         let Some(len) = units.get(name..).filter(|_| is_rt).and_then(mention) else { return text };
         let colon = skip(name + len, char::is_whitespace);
         let body = skip(skip(colon, |c| c == ':'), char::is_whitespace);
@@ -180,7 +184,7 @@ fn mention(units: &[Unit]) -> Option<usize> {
     if !matches!(units.first()?.c, '@' | '\u{ff20}') {
         return None;
     }
-    let name = units[1..].iter().take_while(|u| u.c.is_ascii_alphanumeric() || u.c == '_').count();
+    let name = units.iter().skip(1).take_while(|u| u.c.is_ascii_alphanumeric() || u.c == '_').count();
     (name > 0).then_some(name + 1)
 }
 
@@ -193,12 +197,12 @@ fn link(units: &[Unit]) -> Option<usize> {
     }
     let start = STARTS.iter().find(|start| starts_with(units, start))?;
     let in_link = |c: char| c.is_ascii_graphic() && !matches!(c, '<' | '>' | '"');
-    let len = start.len() + units[start.len()..].iter().take_while(|u| in_link(u.c)).count();
+    let len = start.len() + units.iter().skip(start.len()).take_while(|u| in_link(u.c)).count();
     if units.get(len).is_some_and(|u| u.c == '…') {
         return Some(len + 1);
     }
     // Punctuation at the end belongs to the sentence.
-    let tail = units[start.len()..len].iter().rev();
+    let tail = units.get(start.len()..len)?.iter().rev();
     Some(
         len - tail
             .take_while(|u| matches!(u.c, '.' | ',' | '!' | '?' | ':' | ';' | ')' | '\'' | ']'))
@@ -211,7 +215,7 @@ fn hashtag(units: &[Unit]) -> Option<usize> {
     if units.first()?.c != '#' {
         return None;
     }
-    let tag = units[1..].iter().take_while(|u| u.c.is_alphanumeric()).count();
+    let tag = units.iter().skip(1).take_while(|u| u.c.is_alphanumeric()).count();
     (tag > 0).then_some(tag + 1)
 }
 

@@ -1,6 +1,6 @@
 //! Emoji and emoticons as words. BERT's vocabulary has nearly no emoji: unnamed, each would be the same `[UNK]`.
 
-use super::super::aligned::Unit;
+use super::super::aligned::{Unit, until};
 
 /// The longest emoji in characters: four people, their skin tones and joiners; a flag of a region has 7.
 const LONGEST: usize = 12;
@@ -93,14 +93,14 @@ pub(super) fn read(units: &[Unit]) -> Option<(Pictograph, usize)> {
         return None;
     }
     let taken = sequence(units);
-    let text: String = units[..taken].iter().map(|u| u.c).collect();
+    let text: String = until(units, taken).iter().map(|u| u.c).collect();
     let mut end = text.len();
     // The longest beginning that has a name: a sequence too new to be known falls apart into what it is made of.
     for len in (1..=taken).rev() {
-        if let Some(name) = name(&text[..end]) {
+        if let Some(name) = text.get(..end).and_then(name) {
             return Some((Pictograph::Named(name), len));
         }
-        end -= units[len - 1].c.len_utf8();
+        end -= units.get(len - 1).map_or(0, |u| u.c.len_utf8());
     }
     if is_stray(first) { Some((Pictograph::Unknown, taken)) } else { None }
 }
@@ -119,7 +119,7 @@ pub(super) fn emoticon(before: Option<char>, units: &[Unit]) -> Option<(&'static
             return None;
         }
         let drawn_out = matches!(last, ')' | '(' | ']' | '[' | 'D' | 'P' | 'p' | '3');
-        let len = len + units[len..].iter().take_while(|u| drawn_out && u.c == last).count();
+        let len = len + units.iter().skip(len).take_while(|u| drawn_out && u.c == last).count();
         let after = units.get(len).map(|u| u.c);
         let alone = match after {
             None => true,

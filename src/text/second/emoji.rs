@@ -2,7 +2,10 @@
 
 use std::{collections::HashMap, sync::LazyLock};
 
-use super::{Unit, emoji_words, letters};
+use super::{Unit, emoji_words, letters, starts_with, until};
+
+/// Emoji, TAB, the codes of Slack and Discord for it.
+const CODES_OF_OTHERS: &str = include_str!("data/shortcodes.tsv");
 
 /// The longest emoji in characters: four people, their skin tones and joiners; a flag of a region has 7.
 const LONGEST: usize = 12;
@@ -30,14 +33,14 @@ pub(super) fn read(units: &[Unit]) -> Option<(Pictograph, usize)> {
         return None;
     }
     let taken = sequence(units);
-    let text: String = units[..taken].iter().map(|u| u.c).collect();
+    let text: String = until(units, taken).iter().map(|u| u.c).collect();
     let mut end = text.len();
     // The longest beginning that has a name: a sequence too new to be known falls apart into what it is made of.
     for len in (1..=taken).rev() {
-        if let Some(name) = name(&text[..end]) {
+        if let Some(name) = text.get(..end).and_then(name) {
             return Some((Pictograph::Named(name), len));
         }
-        end -= units[len - 1].c.len_utf8();
+        end -= units.get(len - 1).map_or(0, |u| u.c.len_utf8());
     }
     if is_stray(first) { Some((Pictograph::Unknown, taken)) } else { None }
 }
@@ -95,6 +98,9 @@ fn name(emoji: &str) -> Option<String> {
     if let Some(key) = emoji.strip_suffix(KEYCAP) {
         return Some(key.trim_end_matches(EMOJI_STYLE).to_owned());
     }
+    if bare == "🔟" {
+        return Some("10".to_owned());
+    }
     let found = emojis::get(emoji).or_else(|| emojis::get(bare))?;
     let plain = found.with_skin_tone(emojis::SkinTone::Default).unwrap_or(found);
     let toneless = plain.as_str().trim_end_matches(EMOJI_STYLE);
@@ -127,7 +133,10 @@ pub(super) fn shortcode(units: &[Unit]) -> Option<(String, usize)> {
         return None;
     }
     let lower = code.to_lowercase();
-    let alias = match &*lower {
+    let lower = without_tone(&lower);
+    // Slack writes the skin tone behind.
+    let tone = units.get(len + 2..).map_or(0, |rest| skin_tone(rest).unwrap_or(0));
+    let alias = match lower {
         "thumbs_up" | "thumbup" => "+1",
         "thumbs_down" | "thumbdown" => "-1",
         "simple_smile" | "slight_smile" => "slightly_smiling_face",
@@ -137,8 +146,55 @@ pub(super) fn shortcode(units: &[Unit]) -> Option<(String, usize)> {
         other => other,
     };
     let plain = || NAMES.get(&alias.replace(['-', '’', '\''], "_").replace(['.'], "")).copied();
-    let found = emojis::get_by_shortcode(alias).or_else(plain)?;
-    Some((name(found.as_str())?, len + 2))
+    let country = || {
+        let code = lower.strip_prefix("flag-").or_else(|| lower.strip_prefix("flag_"))?;
+        let letter = |c: char| char::from_u32(u32::from(c).checked_sub(97)? + 0x1f1e6);
+        emojis::get(&code.chars().map(letter).collect::<Option<String>>()?)
+    };
+    let found = emojis::get_by_shortcode(alias).or_else(plain).or_else(country);
+    let words = match found {
+        Some(found) => name(found.as_str())?,
+        None => further(lower)?,
+    };
+    Some((words, len + 2 + tone))
+}
+
+/// The words of a code that is neither GitHub's nor a name of Unicode's.
+fn further(code: &str) -> Option<String> {
+    static CODES: LazyLock<HashMap<&'static str, &'static str>> = LazyLock::new(|| {
+        let lines = CODES_OF_OTHERS.lines().filter_map(|line| line.split_once('\t'));
+        lines.flat_map(|(emoji, codes)| codes.split(' ').map(move |code| (code, emoji))).collect()
+    });
+    CODES.get(code).and_then(|emoji| name(emoji))
+}
+
+/// A code without the skin tone at its end: Discord's `_tone3`, Unicode's `_medium_skin_tone`.
+fn without_tone(code: &str) -> &str {
+    let code = code.strip_suffix("_skin_tone").unwrap_or(code);
+    let tones = ["_medium_light", "_medium_dark", "_light", "_medium", "_dark"];
+    let named = tones.iter().find_map(|tone| code.strip_suffix(tone));
+    let numbered =
+        code.strip_suffix(|c: char| c.is_ascii_digit()).and_then(|code| code.strip_suffix("_tone"));
+    named.or(numbered).unwrap_or(code)
+}
+
+/// Length of Slack's `:skin-tone-3:` that `units` start with.
+fn skin_tone(units: &[Unit]) -> Option<usize> {
+    const CODE: &str = ":skin-tone-";
+    let digit = units.get(CODE.len())?.c.is_ascii_digit() && units.get(CODE.len() + 1)?.c == ':';
+    (digit && starts_with(units, CODE)).then_some(CODE.len() + 2)
+}
+
+/// The name of Discord's own emoji that `units` start with (`<:name:123>`, `<a:name:123>`), where it begins and the length of all.
+pub(super) fn own(units: &[Unit]) -> Option<(std::ops::Range<usize>, usize)> {
+    let start = ["<:", "<a:"].iter().find(|start| starts_with(units, start))?.len();
+    let in_name = |u: &&Unit| u.c.is_ascii_alphanumeric() || u.c == '_';
+    let name = units.iter().skip(start).take(LONGEST_CODE).take_while(in_name).count();
+    let digits =
+        units.iter().skip(start + name + 1).take(LONGEST_CODE).take_while(|u| u.c.is_ascii_digit()).count();
+    let end = start + name + 1 + digits;
+    let whole = name > 1 && digits > 5 && units.get(start + name)?.c == ':' && units.get(end)?.c == '>';
+    whole.then_some((start..start + name, end + 1))
 }
 
 /// Turns letters in squares, that flags are made of, into plain ones, when they make no flags.
@@ -150,7 +206,9 @@ pub(super) fn unflag(units: &mut [Unit]) {
             emojis::get(&flag).is_some()
         })
     };
-    let mut runs = units.chunk_by(|a, b| regional(a.c) && regional(b.c)).filter(|run| regional(run[0].c));
+    let mut runs = units
+        .chunk_by(|a, b| regional(a.c) && regional(b.c))
+        .filter(|run| run.first().is_some_and(|u| regional(u.c)));
     if runs.all(flags) {
         return;
     }

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::LazyLock};
 
-use super::Unit;
+use super::{Unit, until};
 
 /// Words, TAB, emoticons. Those of the npm package `emoticon` 4.1.0 (MIT); the words are this project's.
 const PACKAGE: &str = include_str!("data/emoticons.tsv");
@@ -10,9 +10,10 @@ const PACKAGE: &str = include_str!("data/emoticons.tsv");
 /// Further ones that people write, in the same form; collected for this project.
 const MORE: &str = "grinning face\t^_^ ^-^ ^.^ ^o^ ^^ xD XD ;D\n\
     face with tears of joy\tx'D X'D\n\
-    crying face\tT_T ;_; ;-; ;( ;-( ;[ Q_Q Y_Y :c :-c :C\n\
-    person shrugging\t¯\\_(ツ)_/¯ ¯\\(ツ)/¯\n\
-    annoyed face\t-_- -.- -__- =_= ¬_¬ ._. e_e\n\
+    crying face\tT_T TT_TT T.T ;_; ;-; ;( ;-( ;[ Q_Q Y_Y :c :-c :C\n\
+    happy raised arms\t\\o/ \\O/\n\
+    person shrugging\t¯\\_(ツ)_/¯ ¯\\\\_(ツ)_/¯ ¯\\\\\\_(ツ)_/¯ ¯_(ツ)_/¯ ¯\\(ツ)/¯\n\
+    annoyed face\t-_- -.- -__- =_= ¬_¬ ._. e_e >_> <_< >.>\n\
     frustrated suffering face\t>_< >.< >:/ >:\\ >:|\n\
     weary face\tu_u U_U\n\
     surprised face\to_O O_o o.O O.o O_O o_o 0_0\n\
@@ -61,7 +62,8 @@ const NEVER: &[&str] = &[
 const LOOSE: &[&str] = &[
     "):", ")-:", ")=", "(:", "(-:", "(=", "[:", "[=", "(;", "(-;", ":o", ":O", ":[", ":]", ":|", "^^", ":s",
     ":S", ":z", ":Z", ":$", ":d", ":c", ":C", ":x", ":X", "c:", ":@", ";p", ";d", "D=", ")':", "=]", "=[",
-    "=/", "=\\", "=D", "=(", ":3", ";3", "uwu", "UwU", "owo", "OwO", ";[", ";]",
+    "=/", "=\\", "=D", "=(", ":3", ";3", "uwu", "UwU", "owo", "OwO", ";[", ";]", "T.T", "\\o/", "\\O/",
+    ">_>", "<_<", ">.>",
 ];
 
 /// An emoticon's signs and its words.
@@ -116,8 +118,8 @@ fn pair(line: &[Unit], start: usize, paired: &mut [bool]) {
     let mut open: Vec<(usize, bool)> = Vec::new();
     let mut mouth = false;
     for (i, unit) in line.iter().enumerate() {
-        let before = i.checked_sub(1).map_or(' ', |i| line[i].c);
-        let behind = i.checked_sub(2).map_or(' ', |i| line[i].c);
+        let sign = |back: usize| i.checked_sub(back).and_then(|i| line.get(i)).map_or(' ', |u| u.c);
+        let (before, behind) = (sign(1), sign(2));
         let eyes = matches!(before, ':' | ';' | '=' | '\'' | '^')
             || before == '-' && matches!(behind, ':' | ';' | '=');
         mouth = eyes || mouth && before == unit.c;
@@ -127,11 +129,14 @@ fn pair(line: &[Unit], start: usize, paired: &mut [bool]) {
                 let partner = if unit.c == ')' { '(' } else { '[' };
                 let free = eyes && behind.is_whitespace();
                 let found = open.iter().rposition(|(at, mouth_there)| {
-                    line[*at].c == partner && !(mouth && *mouth_there) && !free
+                    line.get(*at).is_some_and(|u| u.c == partner) && !(mouth && *mouth_there) && !free
                 });
                 if let Some((at, _)) = found.and_then(|found| open.get(found).copied()) {
-                    paired[start + at] = true;
-                    paired[start + i] = true;
+                    for at in [start + at, start + i] {
+                        if let Some(paired) = paired.get_mut(at) {
+                            *paired = true;
+                        }
+                    }
                     open.truncate(found.unwrap_or_default());
                 }
             }
@@ -142,7 +147,7 @@ fn pair(line: &[Unit], start: usize, paired: &mut [bool]) {
 
 /// Whether a line has signs that programs have and posts do not.
 fn is_code(line: &[Unit]) -> bool {
-    let two = |a: char, b: char| line.windows(2).any(|w| w[0].c == a && w[1].c == b);
+    let two = |a: char, b: char| line.windows(2).any(|w| matches!(w, [one, two] if one.c == a && two.c == b));
     let ends = line.iter().rev().find(|u| !u.c.is_whitespace()).map(|u| u.c);
     let opens = line.iter().any(|u| matches!(u.c, '{' | '}'));
     opens
@@ -160,6 +165,8 @@ fn is_code(line: &[Unit]) -> bool {
         || two(';', ';')
         || two('-', '>') && line.iter().any(|u| u.c == '(')
         || two(')', ':') && ends == Some(':')
+        // `i<3 and j>4`
+        || line.windows(3).any(|w| matches!(w, [a, b, c] if a.c.is_alphanumeric() && b.c == '>' && c.c.is_ascii_digit()))
 }
 
 /// The emoticon at `at`: its words and how many units it takes, with the repeated last sign of `:)))`, `xDD` and `<333`.
@@ -173,7 +180,10 @@ pub(super) fn read(units: &[Unit], at: usize, around: &Surroundings) -> Option<(
         }
         let last = *face.last()?;
         let drawn_out = matches!(last, ')' | '(' | ']' | '[' | 'D' | 'P' | 'p' | '3');
-        let len = face.len() + rest[face.len()..].iter().take_while(|u| drawn_out && u.c == last).count();
+        // The bracket that closes one before the face is no mouth.
+        let pairs = |i: usize| around.paired.get(at + face.len() + i) == Some(&true);
+        let more = rest.iter().skip(face.len()).enumerate();
+        let len = face.len() + more.take_while(|(i, u)| drawn_out && u.c == last && !pairs(*i)).count();
         stands_alone(units, at, len, face, around).then_some((*words, len))
     })
 }
@@ -199,11 +209,23 @@ fn stands_alone(units: &[Unit], at: usize, len: usize, face: &[char], around: &S
     if LOOSE.contains(&name.as_str()) && !(free_before && free_after) {
         return false;
     }
-    // `D:` begins an item of a list.
-    if name.starts_with("D:") && after.is_some_and(|c| c != '\n') {
+    // `D:` begins an item of a list, and names a drive.
+    let drive = || {
+        let word = units
+            .get(..at)
+            .unwrap_or_default()
+            .iter()
+            .rev()
+            .skip(1)
+            .take(6)
+            .map(|u| u.c.to_ascii_lowercase());
+        let word: String = word.take_while(char::is_ascii_alphabetic).collect();
+        ["ot", "no", "ni", "eht", "morf", "evird", "ksid", "dna", "otno", "otni"].contains(&word.as_str())
+    };
+    if name.starts_with("D:") && (after.is_some_and(|c| c != '\n') || drive()) {
         return false;
     }
-    let (first, last) = (face[0], face[face.len() - 1]);
+    let (Some(&first), Some(&last)) = (face.first(), face.last()) else { return false };
     let letters = first.is_alphabetic() || last.is_alphabetic() && !matches!(last, 'D' | 'P' | 'p');
     if letters && before.is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | '-')) {
         return false;
@@ -231,7 +253,7 @@ fn stands_alone(units: &[Unit], at: usize, len: usize, face: &[char], around: &S
 /// Whether an emoticon that touches the word before it is one: `miss you<3`, but not `A:D`, `x<3`, `and/or:/path`.
 fn behind_word(units: &[Unit], at: usize, name: &str, after: Option<char>) -> bool {
     let word: Vec<char> =
-        units[..at].iter().rev().take(24).map(|u| u.c).take_while(|c| c.is_alphanumeric()).collect();
+        until(units, at).iter().rev().take(24).map(|u| u.c).take_while(|c| c.is_alphanumeric()).collect();
     let long = word.len() >= 2;
     let ends = after.is_none_or(|c| {
         c.is_whitespace()

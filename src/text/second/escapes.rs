@@ -1,7 +1,7 @@
 //! What feeds, forms and exports put in for characters, undone: HTML entities, escapes of JSON, JavaScript and Python,
-//! percent-encoding outside of links, and quoted-printable.
+//! percent-encoding outside of links, quoted-printable, and tags of HTML.
 
-use super::{Unit, links, utf8};
+use super::{Unit, bytes, from, links, mojibake, tags, until, utf8};
 
 /// The most bytes of an entity's name (`&CounterClockwiseContourIntegral;` is the longest), `&` and `;` included.
 const LONGEST_ENTITY: usize = 34;
@@ -13,10 +13,11 @@ const LAYERS: usize = 4;
 pub(super) fn undo(mut units: Vec<Unit>) -> Vec<Unit> {
     for _ in 0..LAYERS {
         let before = units.len();
-        if units.iter().any(|u| matches!(u.c, '\\' | '&')) {
+        if units.iter().any(|u| matches!(u.c, '\\' | '&' | '<')) {
             units = rewrite(&units, |rest| match rest.first()?.c {
                 '\\' => escape(rest),
                 '&' => entity(rest),
+                '<' => tags::read(rest),
                 _ => None,
             });
         }
@@ -38,9 +39,10 @@ fn rewrite(units: &[Unit], mut read: impl FnMut(&[Unit]) -> Option<Read>) -> Vec
     let mut out = Vec::with_capacity(units.len());
     let mut at = 0;
     while let Some(&unit) = units.get(at) {
-        match read(&units[at..]) {
+        let rest = from(units, at);
+        match read(rest) {
             Some((chars, len)) => {
-                let end = units[at + len - 1].end;
+                let end = bytes(until(rest, len)).end;
                 out.extend(chars.into_iter().map(|c| Unit { c, start: unit.start, end }));
                 at += len;
             }
@@ -101,7 +103,7 @@ fn entity(units: &[Unit]) -> Option<Read> {
     named(&text[..len]).map(|chars| (chars, len))
 }
 
-/// The escape that `units` start with: `\n`, `\"`, `\'`, `\u2019`, `\u{2019}`, `\U0001F600`, `\xe2\x80\x99`.
+/// The escape that `units` start with: `\n`, `\"`, `\'`, `\u2019`, `\u{2019}`, `\U0001F600`, `\xe2\x80\x99`, `\342\200\231`.
 fn escape(units: &[Unit]) -> Option<Read> {
     let coded = |len: usize, digits: usize| {
         Some((vec![char::from_u32(hex(units, 2, digits)?).filter(|c| !c.is_control())?], len))
@@ -133,7 +135,17 @@ fn escape(units: &[Unit]) -> Option<Read> {
                 let marked = units.get(at)?.c == '\\' && units.get(at + 1)?.c == 'x';
                 hex(units, at + 2, 2).filter(|_| marked).and_then(|b| u8::try_from(b).ok())
             };
-            let (c, bytes) = utf8::read(|i| byte(4 * i))?;
+            let (c, bytes) =
+                utf8::read(|i| byte(4 * i)).or_else(|| Some((mojibake::punctuation(byte(0)?)?, 1)))?;
+            Some((vec![c], 4 * bytes))
+        }
+        '0'..='3' => {
+            let byte = |at: usize| {
+                let digit = |i: usize| units.get(at + i)?.c.to_digit(8);
+                let marked = units.get(at)?.c == '\\';
+                u8::try_from(digit(1)? << 6 | digit(2)? << 3 | digit(3)?).ok().filter(|_| marked)
+            };
+            let (c, bytes) = utf8::read(|i| byte(4 * i)).filter(|(_, bytes)| *bytes > 1)?;
             Some((vec![c], 4 * bytes))
         }
         _ => None,
@@ -145,16 +157,16 @@ fn percent(units: &[Unit]) -> Vec<Unit> {
     let mut out = Vec::with_capacity(units.len());
     let mut at = 0;
     while at < units.len() {
-        let rest = &units[at..];
-        let fresh = at == 0 || units[at - 1].c.is_whitespace();
+        let rest = from(units, at);
+        let fresh = at.checked_sub(1).and_then(|i| units.get(i)).is_none_or(|u| u.c.is_whitespace());
         let len = match links::read(None, rest).filter(|_| fresh) {
             Some(len) => {
-                out.extend_from_slice(&rest[..len]);
+                out.extend_from_slice(until(rest, len));
                 len
             }
             None => {
                 let len = rest.iter().take_while(|u| !u.c.is_whitespace()).count().max(1);
-                let word = &rest[..len];
+                let word = until(rest, len);
                 let decoded = if holds_path(word) { word.to_vec() } else { rewrite_word(word) };
                 out.extend(decoded);
                 len
@@ -167,7 +179,7 @@ fn percent(units: &[Unit]) -> Vec<Unit> {
 
 /// Whether a word holds a link further on, as in `(https://example.org/a%20b`.
 fn holds_path(word: &[Unit]) -> bool {
-    word.windows(3).any(|w| w[0].c == ':' && w[1].c == '/' && w[2].c == '/')
+    word.windows(3).any(|w| w.iter().map(|u| u.c).eq("://".chars()))
 }
 
 fn rewrite_word(word: &[Unit]) -> Vec<Unit> {
@@ -187,7 +199,9 @@ fn rewrite_word(word: &[Unit]) -> Vec<Unit> {
                 Some((vec![c], 6))
             }
             '%' => {
-                let (c, bytes) = utf8::read(|i| byte(rest, 3 * i, '%'))?;
+                let letter = before.is_some_and(char::is_alphabetic);
+                let (c, bytes) = utf8::read(|i| byte(rest, 3 * i, '%'))
+                    .or_else(|| Some((mojibake::punctuation(byte(rest, 0, '%').filter(|_| letter)?)?, 1)))?;
                 // `50%20` is a number; a letter, digit or control character is never encoded.
                 let number = before.is_some_and(|c| c.is_ascii_digit()) && !encoded && c == ' ';
                 let plain = c.is_control() && c != '\n' || c.is_ascii_alphanumeric();
@@ -246,9 +260,17 @@ mod tests {
         assert_eq!(undone("It%27s%20not%20good"), "It's not good");
         assert_eq!(undone("I+don%27t+like+it"), "I don't like it");
         assert_eq!(undone("don=E2=80=99t"), "don’t");
-        for text in
-            ["50%20 off", "100%", "%zz", "http://x.org/a%20b", "(https://x.org/%27)", "a=b1", "%41", "5%2"]
-        {
+        for text in [
+            "50%20 off",
+            "100%",
+            "100%92",
+            "%zz",
+            "http://x.org/a%20b",
+            "(https://x.org/%27)",
+            "a=b1",
+            "%41",
+            "5%2",
+        ] {
             assert_eq!(undone(text), text);
         }
     }

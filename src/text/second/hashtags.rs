@@ -48,7 +48,7 @@ pub(super) fn read(units: &[Unit]) -> Option<usize> {
     if !matches!(units.first()?.c, '#' | '＃') {
         return None;
     }
-    let tag = units[1..].iter().take_while(|u| u.c.is_alphanumeric() || u.c == '_').count();
+    let tag = units.iter().skip(1).take_while(|u| u.c.is_alphanumeric() || u.c == '_').count();
     (tag > 0).then_some(tag + 1)
 }
 
@@ -60,12 +60,21 @@ pub(super) struct Part {
 
 /// The words of a hashtag without its `#`.
 pub(super) fn split(units: &[Unit], rank: &Rank<'_>) -> Vec<Part> {
+    // A colour: `#ff0000`, `#fff`.
+    let hex = |u: &Unit| u.c.is_ascii_hexdigit();
+    let word: String = units.iter().map(|u| u.c.to_ascii_lowercase()).take(9).collect();
+    let digits = units.iter().any(|u| u.c.is_ascii_digit());
+    if matches!(units.len(), 3 | 6 | 8) && units.iter().all(hex) && (digits || rank(&word).is_none()) {
+        return vec![Part { text: word, units: units.len() }];
+    }
     let mut parts = Vec::new();
     let mut start = 0;
     for i in 1..=units.len() {
         let next = units.get(i + 1).map(|u| u.c);
-        if units.get(i).is_none_or(|u| starts_word(units[i - 1].c, u.c, next)) {
-            let word: String = units[start..i].iter().map(|u| u.c).filter(|c| *c != '_').collect();
+        let before = units.get(i - 1).map_or('_', |u| u.c);
+        if units.get(i).is_none_or(|u| starts_word(before, u.c, next)) {
+            let word: String =
+                units.get(start..i).unwrap_or_default().iter().map(|u| u.c).filter(|c| *c != '_').collect();
             // A word that a capital marks is whole, except for its apostrophe.
             let whole = word.starts_with(char::is_uppercase) && i - start < units.len();
             if whole {
@@ -96,27 +105,37 @@ fn words(word: &str, taken: usize, rank: &Rank<'_>) -> Vec<Part> {
     if !letters || !(4..=LONGEST).contains(&taken) {
         return whole();
     }
+    let Some(lengths) = lengths(&lower, rank) else { return whole() };
+    let (mut parts, mut at) = (Vec::new(), 0);
+    for len in lengths {
+        let text = word.get(at..at + len).map(spelled).unwrap_or_default();
+        parts.push(Part { text, units: len });
+        at += len;
+    }
+    parts
+}
+
+/// The lengths of the likeliest words that lower-case letters make; `None` when they make none.
+pub(super) fn lengths(lower: &str, rank: &Rank<'_>) -> Option<Vec<usize>> {
     // The cheapest way to each place, and where its last word began.
     let mut best: Vec<(f32, usize)> = vec![(0.0, 0)];
     for end in 1..=lower.len() {
         let starts = end.saturating_sub(LONGEST_WORD)..end;
         let ways = starts.filter_map(|start| {
-            let cost = cost(&lower[start..end], rank)?;
+            let cost = cost(lower.get(start..end)?, rank)?;
             Some((best.get(start)?.0 + cost, start))
         });
         best.push(ways.min_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or((f32::INFINITY, 0)));
     }
-    if best.last().is_none_or(|(cost, _)| !cost.is_finite()) {
-        return whole();
-    }
-    let (mut parts, mut end) = (Vec::new(), lower.len());
+    best.last().filter(|(cost, _)| cost.is_finite())?;
+    let (mut lengths, mut end) = (Vec::new(), lower.len());
     while end > 0 {
-        let Some(&(_, start)) = best.get(end) else { return whole() };
-        parts.push(Part { text: spelled(&word[start..end]), units: end - start });
+        let (_, start) = *best.get(end)?;
+        lengths.push(end - start);
         end = start;
     }
-    parts.reverse();
-    parts
+    lengths.reverse();
+    Some(lengths)
 }
 
 fn spelled(word: &str) -> String {

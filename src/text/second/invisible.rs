@@ -34,8 +34,14 @@ pub(super) fn vanishes(c: char) -> bool {
 /// Marks over, under and through letters of any alphabet: what scribbling is made of.
 fn is_mark(c: char) -> bool {
     matches!(c, '\u{300}'..='\u{36f}' | '\u{483}'..='\u{489}' | '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}')
-        || matches!(c, '\u{20d0}'..='\u{20df}' | '\u{20e1}'..='\u{20e2}' | '\u{20e4}'..='\u{20ff}' | '\u{fe20}'..='\u{fe2f}')
+        || matches!(c, '\u{20d0}'..='\u{20e2}' | '\u{20e4}'..='\u{20ff}' | '\u{fe20}'..='\u{fe2f}')
         || c == '\u{338}'
+}
+
+/// Lines through and under letters, and what is drawn around them: no language has them.
+fn drawn_over(c: char) -> bool {
+    matches!(c, '\u{332}'..='\u{338}' | '\u{35c}'..='\u{362}' | '\u{488}' | '\u{489}')
+        || matches!(c, '\u{20dd}'..='\u{20e0}' | '\u{20e2}' | '\u{20e4}'..='\u{20e6}' | '\u{20ea}' | '\u{20eb}')
 }
 
 /// Blank letters become spaces. Zero-width spaces become spaces where they stand between whole words, and vanish within
@@ -60,7 +66,7 @@ pub(super) fn settle(units: Vec<Unit>, rank: &Rank<'_>) -> Vec<Unit> {
             continue;
         }
         marks = if is_mark(c) { marks + 1 } else { 0 };
-        let through = matches!(c, '\u{334}'..='\u{338}' | '\u{489}' | '\u{488}');
+        let through = drawn_over(c);
         if marks > MARKS || through && (after_letter || out.last().is_some_and(|u| u.c.is_whitespace())) {
             continue;
         }

@@ -59,6 +59,10 @@ fn bracketed(chars: &[char], armed: bool) -> Option<(&'static str, usize)> {
     let letters = inner.iter().filter(|c| c.is_ascii_alphanumeric()).count();
     let sure = inner.iter().filter(|c| SURE.contains(**c)).count();
     let plain = plain_face(inner);
+    let spelled = matches!(inner, ['T' | 'Q', 'o' | 'w' | 'A' | 'O' | 'W', 'T' | 'Q']);
+    if spelled {
+        return Some(("crying face", end + 1));
+    }
     if !(2..=14).contains(&face)
         || letters > 2
         || inner
@@ -80,7 +84,7 @@ fn plain_face(inner: &[char]) -> bool {
     let mut inner: Vec<char> = inner.iter().copied().filter(|c| !c.is_whitespace()).collect();
     // Sweat and blush beside the face.
     if inner.len() > 3 && inner.first() == Some(&'*') && inner.last() == Some(&'*') {
-        inner = inner[1..inner.len() - 1].to_vec();
+        inner = inner.get(1..inner.len() - 1).map(<[char]>::to_vec).unwrap_or_default();
     }
     if matches!(inner[..], ['^', '^'] | ['＾', '＾']) {
         return true;
@@ -93,7 +97,7 @@ fn plain_face(inner: &[char]) -> bool {
         left == right && "^T;-o0O*xX@=·.~u'QｔＴｏ＾".contains(*left) || (*left == '>' && *right == '<');
     let mouth = |c: &char| "_-.o3^wω▽ヮwДд﹏‿ー□,".contains(*c);
     eyes && (3..=5).contains(&inner.len())
-        && inner[1..inner.len() - 1].iter().all(mouth)
+        && inner.get(1..inner.len() - 1).is_some_and(|inner| inner.iter().all(mouth))
         && !inner.iter().all(|c| *c == '.')
         && !inner.iter().all(|c| *c == '-')
         && !inner.iter().all(|c| c.is_alphanumeric())
@@ -116,11 +120,12 @@ fn bare(chars: &[char]) -> Option<(&'static str, usize)> {
     }
     let partner = if eye == '≧' { '≦' } else { eye };
     let end = chars.iter().take(7).skip(2).position(|c| *c == partner)? + 2;
-    let mouth = &chars[1..end];
+    let mouth = chars.get(1..end)?;
     let is_mouth = |c: &char| {
         !c.is_alphanumeric() && !c.is_whitespace() || SURE.contains(*c) || matches!(c, 'ᴥ' | 'o' | '_' | '.')
     };
-    (mouth.len() <= 4 && mouth.iter().all(is_mouth)).then(|| (feeling(&chars[..=end]), end + 1))
+    (mouth.len() <= 4 && mouth.iter().all(is_mouth))
+        .then(|| (feeling(chars.get(..=end).unwrap_or(chars)), end + 1))
 }
 
 /// How long a face with its arms is; spaces belong to it only between it and a thrown table.

@@ -3,11 +3,14 @@
 
 use std::sync::LazyLock;
 
-use super::Unit;
+use super::{Rank, Unit};
 
 /// Plain text, TAB, what is always written for it, TAB, what only looks like it. `tests/letters.rs` makes it out of
 /// Unicode's data.
 const TABLE: &str = include_str!("data/letters.tsv");
+
+/// Words of a lower rank are often those of another language (`het`).
+const FREQUENT: u32 = 8000;
 
 struct Disguise {
     c: char,
@@ -56,8 +59,9 @@ pub(super) fn is_apostrophe(c: char) -> bool {
 }
 
 /// Puts Latin letters in the place of their look-alikes in words that have Latin letters too, and in every word of a text that
-/// has no true word of another alphabet (`І һаtе tһіs`).
-pub(super) fn unmask(units: &mut [Unit]) {
+/// has no true word of another alphabet (`І һаtе tһіs`). A word of look-alikes alone (`хорошо`) is what it says, unless others
+/// are masked too or it makes a word of the vocabulary.
+pub(super) fn unmask(units: &mut [Unit], rank: &Rank<'_>) {
     let look =
         |c: char| disguise(c).filter(|d| d.look_alike && d.plain != "'").and_then(|d| d.plain.chars().next());
     if !units.iter().any(|u| look(u.c).is_some()) {
@@ -75,7 +79,11 @@ pub(super) fn unmask(units: &mut [Unit]) {
     let everywhere = !foreign && (latins > looks || masked);
     for word in units.chunk_by_mut(|a, b| in_word(a.c) == in_word(b.c)) {
         let mixed = word.iter().any(|u| latin(u.c)) && !word.iter().any(|u| own(u.c));
-        if everywhere || mixed {
+        let meant = || {
+            let word: String = word.iter().map(|u| look(u.c).unwrap_or(u.c).to_ascii_lowercase()).collect();
+            masked || word.len() > 1 && rank(&word).is_some_and(|rank| rank < FREQUENT)
+        };
+        if mixed || everywhere && meant() {
             for unit in word {
                 unit.c = look(unit.c).unwrap_or(unit.c);
             }
@@ -94,7 +102,7 @@ mod tests {
 
     fn unmasked(text: &str) -> String {
         let mut units = units(text);
-        unmask(&mut units);
+        unmask(&mut units, &|_| None);
         units.iter().map(|u| u.c).collect()
     }
 

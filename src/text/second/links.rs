@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, sync::LazyLock};
 
-use super::{Unit, starts_with};
+use super::{Unit, starts_with, until};
 
 /// Top-level domains, as IANA lists them: those in ASCII of the npm package `tlds` 1.261.0 (MIT).
 const TOP_LEVEL: &str = include_str!("data/tlds.txt");
@@ -30,7 +30,17 @@ const LONGEST_NAME: usize = 64;
 /// Length of the link that `units` start with, also of one that was cut off (`htt…`, `http://t.c…`) or has no scheme
 /// (`example.com/a`).
 pub(super) fn read(before: Option<char>, units: &[Unit]) -> Option<usize> {
-    const STARTS: [&str; 7] = ["http://", "https://", "ftp://", "www.", "t.co/", "pic.twitter.com/", "<url>"];
+    const STARTS: [&str; 9] = [
+        "http://",
+        "https://",
+        "hxxp://",
+        "hxxps://",
+        "ftp://",
+        "www.",
+        "t.co/",
+        "pic.twitter.com/",
+        "<url>",
+    ];
     const CUT_OFF: [&str; 8] = ["ht…", "htt…", "http…", "http:…", "http:/…", "https…", "https:…", "https:/…"];
     if let Some(cut) = CUT_OFF.iter().find(|cut| starts_with(units, cut)) {
         return Some(cut.chars().count());
@@ -50,12 +60,12 @@ pub(super) fn read(before: Option<char>, units: &[Unit]) -> Option<usize> {
 /// Length of the link whose first `start` units are sure.
 fn whole(units: &[Unit], start: usize) -> usize {
     let in_link = |c: char| c.is_ascii_graphic() && !matches!(c, '<' | '>' | '"');
-    let len = start + units[start..].iter().take_while(|u| in_link(u.c)).count();
+    let len = start + units.iter().skip(start).take_while(|u| in_link(u.c)).count();
     if units.get(len).is_some_and(|u| u.c == '…') {
         return len + 1;
     }
     // Punctuation at the end belongs to the sentence.
-    let tail = units[start..len].iter().rev();
+    let tail = units.get(start..len).unwrap_or_default().iter().rev();
     let end = |u: &&Unit| matches!(u.c, '.' | ',' | '!' | '?' | ':' | ';' | ')' | '\'' | ']' | '*');
     len - tail.take_while(end).count()
 }
@@ -69,7 +79,7 @@ fn bare(units: &[Unit]) -> Option<usize> {
     }
     let host: String = units.iter().take(LONGEST_HOST).map(|u| u.c).take_while(|c| in_host(*c)).collect();
     let ends_sentence = host.len() - host.trim_end_matches(['.', '-']).len();
-    let host = &host[..host.len() - ends_sentence];
+    let host = host.get(..host.len() - ends_sentence)?;
     let (before, last) = host.rsplit_once('.')?;
     let labels = before.split('.').all(|label| !label.is_empty() && !label.starts_with('-'));
     let cased = |s: &str| s.bytes().all(|b| !b.is_ascii_uppercase());
@@ -99,17 +109,25 @@ fn bare(units: &[Unit]) -> Option<usize> {
     (ended && (GENERIC.contains(&domain.as_str()) || country) && name.len() > 1).then_some(host.len())
 }
 
-/// Length of the mention that `units` start with: `@name`, an address (`name@example.org`), or `<user>` as some data sets
-/// write it.
+/// Length of the mention that `units` start with: `@name`, also with its server (`@name@example.org`), an address
+/// (`name@example.org`), Reddit's `u/name`, or `<user>` as some data sets write it.
 pub(super) fn mention(units: &[Unit]) -> Option<usize> {
     if starts_with(units, "<user>") {
         return Some(6);
     }
+    let in_name = |u: &&Unit| u.c.is_ascii_alphanumeric() || u.c == '_';
+    if let Some(start) = ["u/", "/u/"].iter().find(|start| starts_with(units, start)) {
+        let name = units.iter().skip(start.len()).take_while(|u| in_name(u) || u.c == '-').count();
+        return (name > 2).then_some(start.len() + name);
+    }
     if !matches!(units.first()?.c, '@' | '\u{ff20}') {
         return address(units);
     }
-    let name = units[1..].iter().take_while(|u| u.c.is_ascii_alphanumeric() || u.c == '_').count();
-    (name > 0).then_some(name + 1)
+    let rest = units.get(1..)?;
+    let name = rest.iter().take_while(in_name).count();
+    let with_server =
+        rest.get(name).filter(|u| u.c == '@' && name <= LONGEST_NAME).and_then(|_| address(rest));
+    (name > 0).then_some(with_server.unwrap_or(name) + 1)
 }
 
 /// Length of the mail address that `units` start with.
@@ -127,7 +145,7 @@ fn address(units: &[Unit]) -> Option<usize> {
         return None;
     }
     let len = host.iter().take(LONGEST_HOST).take_while(|u| letter(u.c) || u.c == '.').count();
-    let dots = host[..len].iter().rev().take_while(|u| u.c == '.').count();
+    let dots = until(host, len).iter().rev().take_while(|u| u.c == '.').count();
     Some(name + 1 + len - dots)
 }
 
@@ -140,7 +158,7 @@ pub(super) fn after_retweet(units: &[Unit]) -> usize {
     loop {
         let rt = skip(text, char::is_whitespace);
         let name = skip(rt + 2, char::is_whitespace);
-        let is_rt = units.get(rt..rt + 2).is_some_and(|u| u[0].c == 'R' && u[1].c == 'T');
+        let is_rt = units.get(rt..).is_some_and(|u| starts_with(u, "rt"));
         let Some(len) = units.get(name..).filter(|_| is_rt).and_then(mention) else { return text };
         let colon = skip(name + len, char::is_whitespace);
         let body = skip(skip(colon, |c| c == ':'), char::is_whitespace);

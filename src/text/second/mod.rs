@@ -1,14 +1,24 @@
 //! The second text preparation: what people write, in the shapes that it has on the web.
 //!
-//! First the text is put right as a whole: escapes and entities (`escapes`), misread UTF-8 (`mojibake`), flags that are letters
-//! (`emoji`), letters of another alphabet (`letters`), invisible characters (`invisible`), apostrophes (`apostrophes`). Then
-//! each place is looked at, in this order:
+//! First the text is put right as a whole: escapes, entities and tags (`escapes`, `tags`), misread UTF-8 (`mojibake`), flags that are letters
+//! (`emoji`), letters upside down (`turned`) and of another alphabet (`letters`), invisible characters (`invisible`), apostrophes
+//! (`apostrophes`), words with signs for letters (`respelled`). Then each place is looked at, in this order:
 //! - Leading `RT @name:` are dropped. Links, also bare domains, become `http`, mentions `@user`. (`links`)
 //! - Hashtags fall into words, by capitals and by the vocabulary. (`hashtags`)
 //! - Ratings get a word that says what they mean. (`ratings`)
 //! - `:shortcodes:`, emoji, faces and emoticons become words. (`emoji`, `kaomoji`, `emoticons`)
 //! - Letters in disguise become plain ones; a letter is kept at most twice in a row, a mark three times, an emoji twice;
 //!   curly quotes become straight ones; white space becomes one space.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
 
 mod apostrophes;
 mod emoji;
@@ -22,9 +32,12 @@ mod letters;
 mod links;
 mod mojibake;
 mod ratings;
+mod respelled;
+mod tags;
+mod turned;
 mod utf8;
 
-use super::aligned::{Cleaned, Unit};
+use super::aligned::{Cleaned, Unit, bytes, from, until};
 use emoji::Pictograph;
 
 /// The place of a word in the vocabulary, which lists frequent words first; `None` when it is no whole word there.
@@ -41,6 +54,7 @@ pub(super) fn clean(text: &str, rank: &Rank<'_>) -> Cleaned {
         at: links::after_retweet(&units),
         out: Cleaned::default(),
         repeats: 0,
+        tag_end: 0,
     };
     while cleaner.at < units.len() {
         cleaner.step();
@@ -57,8 +71,9 @@ fn units(text: &str) -> Vec<Unit> {
 fn put_right(text: &str, rank: &Rank<'_>) -> Vec<Unit> {
     let mut units = mojibake::undo(escapes::undo(units(text)));
     emoji::unflag(&mut units);
-    letters::unmask(&mut units);
-    apostrophes::straighten(invisible::settle(units, rank))
+    turned::turn(&mut units, rank);
+    letters::unmask(&mut units, rank);
+    respelled::spell(apostrophes::straighten(invisible::settle(units, rank)), rank)
 }
 
 struct Cleaner<'a> {
@@ -70,13 +85,18 @@ struct Cleaner<'a> {
     out: Cleaned,
     /// How often the last character has been seen in a row.
     repeats: usize,
+    /// Where the last hashtag ended.
+    tag_end: usize,
 }
 
 impl Cleaner<'_> {
     fn step(&mut self) {
         let Some((&unit, rest)) = self.units.get(self.at).zip(self.units.get(self.at..)) else { return };
-        let before = self.at.checked_sub(1).and_then(|i| self.units.get(i)).map(|u| u.c);
-        let inside_word = before.is_some_and(|c| c.is_alphanumeric() || c == '_');
+        let text = until(self.units, self.at);
+        let before = text.last().map(|u| u.c);
+        // Hashtags follow one another without a space.
+        let inside_word = before.is_some_and(|c| c.is_alphanumeric() || c == '_')
+            && !(self.tag_end == self.at && unit.c == '#');
         if !inside_word {
             if let Some(len) = links::read(before, rest) {
                 return self.replace("http", len);
@@ -87,14 +107,20 @@ impl Cleaner<'_> {
             if let Some(len) = hashtags::read(rest) {
                 return self.hashtag(len);
             }
-            let rating = ratings::number(&self.units[..self.at], rest)
-                .or_else(|| ratings::counted_stars(&self.units[..self.at], rest));
+            let rating = ratings::number(text, rest)
+                .or_else(|| ratings::counted_stars(text, rest))
+                .or_else(|| ratings::starred(text, rest));
             if let Some((len, meaning)) = rating {
                 return self.rating(len, meaning);
             }
         }
-        if let Some((len, words)) = ratings::stars(&self.units[..self.at], rest) {
+        if let Some((len, words)) = ratings::stars(text, rest) {
             return self.replace(&words, len);
+        }
+        if let Some((name, len)) = emoji::own(rest) {
+            let parts = hashtags::split(rest.get(name).unwrap_or_default(), self.rank).into_iter();
+            let words: Vec<String> = parts.map(|part| part.text).filter(|text| !text.is_empty()).collect();
+            return self.picture(&words.join(" "), len);
         }
         if let Some((words, len)) = self.shortcode(before, rest) {
             return self.picture(&words, len);
@@ -120,7 +146,7 @@ impl Cleaner<'_> {
         let (words, len) = emoji::shortcode(rest)?;
         let in_word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
         let after = in_word(rest.get(len).map(|u| u.c));
-        let short = len < 5 && !matches!(rest[1].c, '+' | '-');
+        let short = len < 5 && !rest.get(1).is_some_and(|u| matches!(u.c, '+' | '-'));
         let part = after && in_word(before)
             || short && (after || in_word(before))
             || before.is_some_and(|c| c.is_ascii_digit());
@@ -139,9 +165,14 @@ impl Cleaner<'_> {
         !styled && (beside || !matches!(unit.c, '🅰' | '🅱' | '🅾' | '🅿' | 'Ⓜ' | 'ℹ'))
     }
 
+    /// The next `len` units.
+    fn next(&self, len: usize) -> &[Unit] {
+        until(from(self.units, self.at), len)
+    }
+
     /// `len` units become `words`, with a space before and after.
     fn replace(&mut self, words: &str, len: usize) {
-        let range = self.units[self.at].start..self.units[self.at + len - 1].end;
+        let range = bytes(self.next(len));
         self.out.push_space(range.start);
         self.out.push(words, range.clone());
         self.out.push_space(range.end);
@@ -151,7 +182,7 @@ impl Cleaner<'_> {
 
     /// An emoji or emoticon; from the third in a row on, the second one stands for it.
     fn picture(&mut self, words: &str, len: usize) {
-        let end = self.units[self.at + len - 1].end;
+        let end = bytes(self.next(len)).end;
         let again = |times: usize| {
             let mut text = self.out.text.trim_end_matches(' ');
             (0..times).all(|_| match text.strip_suffix(words) {
@@ -175,7 +206,7 @@ impl Cleaner<'_> {
 
     /// A number that rates: it stays, and what it means comes after it.
     fn rating(&mut self, len: usize, meaning: &str) {
-        let number: String = self.units[self.at..self.at + len].iter().map(|u| u.c).collect();
+        let number: String = self.next(len).iter().map(|u| u.c).collect();
         self.replace(&format!("{} {meaning}", number.trim_end()), len);
     }
 
@@ -185,23 +216,25 @@ impl Cleaner<'_> {
             let mut plain = letters::plain(unit.c).unwrap_or_default().chars();
             Unit { c: plain.next().filter(|_| plain.next().is_none()).unwrap_or(unit.c), ..*unit }
         };
-        let tag: Vec<Unit> = self.units[self.at..self.at + len].iter().map(letter).collect();
-        self.character('#', tag[0]);
-        let mut at = 1;
-        for (i, part) in hashtags::split(&tag[1..], self.rank).into_iter().enumerate() {
-            let units = &tag[at..at + part.units];
+        let tag: Vec<Unit> = self.next(len).iter().map(letter).collect();
+        let Some((&sign, tag)) = tag.split_first() else { return };
+        self.character('#', sign);
+        let mut at = 0;
+        for (i, part) in hashtags::split(tag, self.rank).into_iter().enumerate() {
+            let units = until(from(tag, at), part.units);
             if i > 0 {
-                self.out.push_space(units[0].start);
+                self.out.push_space(bytes(units).start);
             }
             if part.text.chars().eq(units.iter().map(|u| u.c)) {
                 units.iter().for_each(|unit| self.character(unit.c, *unit));
             } else if !part.text.is_empty() {
-                self.out.push(&part.text, units[0].start..units[units.len() - 1].end);
+                self.out.push(&part.text, bytes(units));
                 self.repeats = 1;
             }
             at += part.units;
         }
         self.at += len;
+        self.tag_end = self.at;
     }
 
     /// A character of ordinary text, plain when it is in disguise.

@@ -1,7 +1,7 @@
 //! UTF-8 that was read as another encoding (`â€™` for `’`), undone: as Windows-1252 or Latin-1, Mac Roman, IBM 437 or
 //! Windows-1251, up to four times over. What could be an ordinary text stays as it is.
 
-use super::{Unit, utf8};
+use super::{Unit, bytes as bytes_of, from, until, utf8};
 
 /// How often a text may have been misread.
 const LAYERS: usize = 4;
@@ -14,6 +14,13 @@ const ENCODINGS: [&str; 4] = [
     "ЂЃ‚ѓ„…†‡€‰Љ‹ЊЌЋЏђ‘’“”•–—\u{98}™љ›њќћџ\u{a0}ЎўЈ¤Ґ¦§Ё©Є«¬\u{ad}®Ї°±Ііґµ¶·ё№є»јЅѕїАБВГДЕЖЗИЙКЛМНОПРСТУФХЦЧШЩЪЫЬЭЮЯабвгдежзийклмнопрстуфхцчшщъыьэюя",
 ];
 const WINDOWS_1252: usize = 0;
+const WESTERN: &str = ENCODINGS[WINDOWS_1252];
+
+/// The quotation mark, dash or dots that a byte is in Windows-1252.
+pub(super) fn punctuation(byte: u8) -> Option<char> {
+    let marks = matches!(byte, 0x85 | 0x91..=0x94 | 0x96 | 0x97);
+    WESTERN.chars().nth(usize::from(byte.checked_sub(0x80)?)).filter(|_| marks)
+}
 
 /// The bytes that a character may have been in each encoding.
 struct Bytes {
@@ -26,11 +33,15 @@ impl Bytes {
         let mut table = std::collections::BTreeMap::<char, [u8; 4]>::new();
         for (encoding, upper) in ENCODINGS.iter().enumerate() {
             for (c, byte) in upper.chars().zip(0x80..=0xffu8) {
-                table.entry(c).or_default()[encoding] = byte;
+                if let Some(slot) = table.entry(c).or_default().get_mut(encoding) {
+                    *slot = byte;
+                }
             }
         }
         for byte in 0x80..=0x9fu8 {
-            table.entry(char::from(byte)).or_default()[WINDOWS_1252] = byte;
+            if let Some(slot) = table.entry(char::from(byte)).or_default().get_mut(WINDOWS_1252) {
+                *slot = byte;
+            }
         }
         Bytes { table: table.into_iter().collect() }
     }
@@ -58,7 +69,7 @@ pub(super) fn undo(mut units: Vec<Unit>) -> Vec<Unit> {
     // Bytes 0x80 to 0x9f that were read as Latin-1: Windows-1252's quotes and dashes.
     for unit in units.iter_mut().filter(|u| ('\u{80}'..='\u{9f}').contains(&u.c) && u.c != '\u{85}') {
         let at = u32::from(unit.c) as usize - 0x80;
-        unit.c = ENCODINGS[WINDOWS_1252].chars().nth(at).unwrap_or(unit.c);
+        unit.c = WESTERN.chars().nth(at).unwrap_or(unit.c);
     }
     units
 }
@@ -71,7 +82,7 @@ fn layer(units: &[Unit], bytes: &Bytes) -> Vec<Unit> {
             .then(|| (0..ENCODINGS.len()).find_map(|e| read(units, at, e, in_run, bytes)));
         match found.flatten() {
             Some((c, len)) => {
-                out.push(Unit { c, start: unit.start, end: units[at + len - 1].end });
+                out.push(Unit { c, start: unit.start, end: bytes_of(until(from(units, at), len)).end });
                 at += len;
                 in_run = true;
             }
@@ -87,7 +98,7 @@ fn layer(units: &[Unit], bytes: &Bytes) -> Vec<Unit> {
 
 /// A quotation mark that lost its last byte: `â€` before a letter or a space.
 fn lossy(units: Vec<Unit>) -> Vec<Unit> {
-    if !units.windows(2).any(|w| w[0].c == 'â' && w[1].c == '€') {
+    if !units.windows(2).any(|w| w.iter().map(|u| u.c).eq("â€".chars())) {
         return units;
     }
     let letter = |u: Option<&Unit>| u.is_some_and(|u| u.c.is_alphabetic());

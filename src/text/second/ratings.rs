@@ -1,11 +1,55 @@
 //! Ratings as words: `9/10`, `4/5 stars`, `3.5 out of 5`, `★★★★☆`. The number stays; a word that says what it means comes
 //! after it.
 
-use super::Unit;
+use super::{Unit, from};
 
 /// Words after a number that counts things and rates none: `9/10 times`, `4 out of 5 dentists`.
-const COUNTED: [&str; 12] =
-    ["of", "times", "people", "women", "men", "children", "th", "in", "inch", "done", "complete", "mile"];
+const COUNTED: [&str; 44] = [
+    "of",
+    "times",
+    "people",
+    "women",
+    "men",
+    "children",
+    "th",
+    "in",
+    "inch",
+    "done",
+    "complete",
+    "mile",
+    "cup",
+    "cups",
+    "tsp",
+    "tbsp",
+    "teaspoon",
+    "tablespoon",
+    "pound",
+    "lb",
+    "kg",
+    "oz",
+    "ounce",
+    "gallon",
+    "liter",
+    "litre",
+    "pint",
+    "acre",
+    "hour",
+    "minute",
+    "majority",
+    "full",
+    "empty",
+    "finished",
+    "loaded",
+    "time",
+    "grid",
+    "scale",
+    "split",
+    "ratio",
+    "at",
+    "am",
+    "pm",
+    "thread",
+];
 
 /// Words that end in `s` and do not count.
 const NOT_COUNTED: [&str; 16] = [
@@ -78,7 +122,18 @@ const NUMBERED: &[&str] = &[
     "build",
     "module",
     "unit",
-    "version",
+    "add",
+    "season",
+    "series",
+    "lap",
+    "stop",
+    "leg",
+    "game",
+    "match",
+    "race",
+    "set",
+    "row",
+    "post",
 ];
 
 /// A rating that `units` start with: how many units it takes and what it means. `before` is the text before it.
@@ -88,23 +143,28 @@ pub(super) fn number(before: &[Unit], units: &[Unit]) -> Option<(usize, &'static
     }) {
         return None;
     }
-    let (value, mut at) = decimal(units)?;
-    let slash = spaced(units, at, "/").filter(|_| true);
+    let (value, mut at) = decimal(units).or_else(|| in_words(units))?;
+    let slash = spaced(units, at, "/").filter(|_| decimal(units).is_some());
     let (most, end) = match slash {
-        Some(after) => decimal(&units[after..]).map(|(most, len)| (most, after + len))?,
+        Some(after) => decimal(units.get(after..)?).map(|(most, len)| (most, after + len))?,
         None => {
             at = spaced(units, at, "out of")?;
-            decimal(&units[at..]).map(|(most, len)| (most, at + len))?
+            let rest = units.get(at..)?;
+            decimal(rest).or_else(|| in_words(rest)).map(|(most, len)| (most, at + len))?
         }
     };
     let rates = most == 5.0 || most == 10.0 || most == 100.0 && slash.is_some() && value >= 10.0;
-    let over = value > most && !(most == 10.0 && value <= 15.0 && value.fract() == 0.0);
+    let joking = most == 10.0 && value.fract() == 0.0 && (value <= 15.0 || value == 100.0);
+    let over = value > most && !joking;
     if !rates || over || !is_ended(units.get(end..)?) {
         return None;
     }
     let words_before = last_word(before);
+    if slash.is_some() && value.fract() == 0.0 && is_part(before, units, end) {
+        return None;
+    }
     let numbered = NUMBERED.contains(&words_before.as_str());
-    let next = next_word(&units[end..]);
+    let next = next_word(from(units, end));
     let starred = matches!(next.as_str(), "star" | "stars");
     let plural = next.len() > 3
         && next.ends_with('s')
@@ -117,7 +177,52 @@ pub(super) fn number(before: &[Unit], units: &[Unit]) -> Option<(usize, &'static
 }
 
 /// Numbers of stars as words.
-const NUMBERS: [&str; 6] = ["zero", "one", "two", "three", "four", "five"];
+const NUMBERS: [&str; 11] =
+    ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"];
+
+/// The number that `units` start with as a word, and its length.
+fn in_words(units: &[Unit]) -> Option<(f32, usize)> {
+    let (value, word) = NUMBERS.iter().enumerate().find(|(_, word)| super::starts_with(units, word))?;
+    let ended = units.get(word.len()).is_none_or(|u| !u.c.is_alphanumeric());
+    ended.then_some((value as f32, word.len()))
+}
+
+/// Whether `n/m`, which ends at `end`, numbers the parts of a thread: it ends a long text in brackets, or a thread is spoken of.
+fn is_part(before: &[Unit], units: &[Unit], end: usize) -> bool {
+    let next = |i: usize| units.get(end + i).map(|u| u.c);
+    let bracket =
+        before.last().is_some_and(|u| matches!(u.c, '(' | '[')) && matches!(next(0), Some(')' | ']'));
+    let thread: String = units.iter().skip(end).take(24).map(|u| u.c.to_ascii_lowercase()).collect();
+    bracket && before.len() > 80 && units.len() <= end + 2
+        || thread.contains("thread")
+        || thread.contains('🧵')
+}
+
+/// `4.5★`, `3 ☆`, `5*` that `units` start with: one star stands for the word.
+pub(super) fn starred(before: &[Unit], units: &[Unit]) -> Option<(usize, &'static str)> {
+    if before.last().is_some_and(|u| !u.c.is_whitespace() && !matches!(u.c, '(' | '"' | '\'' | ':')) {
+        return None;
+    }
+    let (value, len) = decimal(units)?;
+    let gap = usize::from(units.get(len)?.c == ' ');
+    let star = |i: usize| units.get(i).map(|u| u.c);
+    let is_star = |c: Option<char>| matches!(c, Some('★' | '☆' | '⭐' | '⭑' | '🌟'));
+    let mut end = len + gap + 1;
+    let mark = star(len + gap);
+    let ascii = mark == Some('*') && gap == 0 && value >= 1.0;
+    if !(ascii || is_star(mark)) || value > 5.0 {
+        return None;
+    }
+    end += usize::from(star(end) == Some('\u{fe0f}'));
+    let next = star(end);
+    let ended = next.is_none_or(|c| c.is_whitespace() || matches!(c, '.' | ',' | '!' | ')' | '"' | ';'));
+    let goes_on = units.iter().skip(end).take(8).find(|u| u.c != ' ').map(|u| u.c);
+    let product = ascii && goes_on.is_some_and(|c| c.is_ascii_digit() || matches!(c, '(' | '='));
+    let starts =
+        before.iter().rev().find(|u| u.c != ' ').is_none_or(|u| matches!(u.c, '\n' | ':' | '(' | '"' | '.'))
+            || GIVING.contains(&last_word(before).as_str());
+    (ended && !is_star(goes_on) && !product && (starts || !ascii)).then(|| (end, meaning(value / 5.0)))
+}
 
 /// What stands before `n stars` that rate.
 const GIVING: [&str; 22] = [
@@ -139,18 +244,18 @@ pub(super) fn counted_stars(before: &[Unit], units: &[Unit]) -> Option<(usize, &
     }
     let word =
         |(value, word): (usize, &&str)| super::starts_with(units, word).then_some((value as f32, word.len()));
-    let (value, len) = NUMBERS.iter().enumerate().find_map(word).or_else(|| decimal(units))?;
+    let (value, len) = NUMBERS.iter().take(6).enumerate().find_map(word).or_else(|| decimal(units))?;
     let gap = units.get(len).filter(|u| matches!(u.c, ' ' | '-'))?;
     let mut end = len + 1;
-    if !super::starts_with(&units[end..], "star") || value > 5.0 || value * 2.0 % 1.0 != 0.0 {
+    if !super::starts_with(from(units, end), "star") || value > 5.0 || value * 2.0 % 1.0 != 0.0 {
         return None;
     }
     end += if units.get(end + 4).is_some_and(|u| matches!(u.c, 's' | 'S')) { 5 } else { 4 };
     if units.get(end).is_some_and(|u| u.c.is_alphanumeric() || u.c == '-') {
         return None;
     }
-    let next = next_word(&units[end..]);
-    let stops = units[end..].iter().find(|u| u.c != ' ').is_none_or(|u| ".,!?;:)…\"'\n-–—*".contains(u.c));
+    let next = next_word(from(units, end));
+    let stops = units.iter().skip(end).find(|u| u.c != ' ').is_none_or(|u| ".,!?;:)…\"'\n-–—*".contains(u.c));
     let starts = before.iter().rev().find(|u| u.c != ' ').is_none_or(|u| matches!(u.c, '\n' | ':'))
         || GIVING.contains(&last_word(before).as_str());
     let rates =
@@ -162,8 +267,13 @@ pub(super) fn counted_stars(before: &[Unit], units: &[Unit]) -> Option<(usize, &
 /// nothing else stands on the line before them.
 pub(super) fn stars(before: &[Unit], units: &[Unit]) -> Option<(usize, String)> {
     let (mut full, mut empty, mut half, mut len) = (0usize, 0usize, false, 0usize);
-    for unit in units.iter().take(MOST_STARS) {
+    let is_star = |c: char| matches!(c, '★' | '☆' | '⭐' | '✩' | '✰' | '🌟');
+    let star_at = |at: usize| units.get(at).is_some_and(|u| is_star(u.c));
+    // With a space behind each.
+    let apart = star_at(0) && units.get(1).is_some_and(|u| u.c == ' ') && star_at(2);
+    for (at, unit) in units.iter().take(MOST_STARS).enumerate() {
         match unit.c {
+            ' ' if apart && star_at(at + 1) => {}
             '⭐' | '★' | '🌟' | '✭' | '✮' | '⭑' | '🟊' if empty == 0 && !half => full += 1,
             '☆' | '✩' | '✰' | '⚝' | '⭒' => empty += 1,
             '½' if full > 0 && !half && empty == 0 => half = true,

@@ -2,13 +2,14 @@
 
 import puppeteer from 'puppeteer-core';
 
-/** Starts `program`, a Chromium unless `name` says `firefox`; `args` are more of Chromium's switches. */
-export function launch({ name = 'chromium', program, args = [] }) {
+/** Starts `program`, a Chromium unless `name` says `firefox`; `args` are more of Chromium's switches, `prefs` Firefox's settings. */
+export function launch({ name = 'chromium', program, args = [], prefs = {} }) {
   const firefox = name === 'firefox';
   return puppeteer.launch({
     browser: firefox ? 'firefox' : 'chrome',
     executablePath: program,
     headless: true,
+    ...(firefox && { extraPrefsFirefox: prefs }),
     protocolTimeout: 0, // a call may take as long as what is called
     args: firefox
       ? []

@@ -96,7 +96,7 @@ impl Mended<'_> {
 fn marker(bytes: &[u8], at: usize) -> Option<usize> {
     let mut at = at;
     loop {
-        at += bytes.get(at..)?.iter().position(|&byte| byte == 0xFF)?;
+        at += memchr::memchr(0xFF, bytes.get(at..)?)?;
         if !matches!(bytes.get(at + 1)?, 0x00 | 0xFF) {
             return Some(at);
         }

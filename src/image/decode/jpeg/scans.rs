@@ -27,9 +27,28 @@ pub(super) fn most<T, E>(bytes: &[u8], decode: impl Fn(&[u8]) -> Result<T, E>) -
     best
 }
 
-/// Where the data of each scan ends. The last may be cut.
+/// The data of a scan, which may be cut.
+pub(super) struct Scan<'a> {
+    pub(super) data: &'a [u8],
+    /// Where they end in the file.
+    end: usize,
+    /// Groups of blocks between two restart markers, or 0.
+    pub(super) interval: u16,
+}
+
+/// The only scan of a file that ends with it, without any marker behind.
+pub(super) fn cut(bytes: &[u8]) -> Option<Scan<'_>> {
+    let mut scans = scans(bytes);
+    let scan = scans.pop_if(|scan| scan.end == bytes.len())?;
+    scans.is_empty().then_some(scan)
+}
+
 fn ends(bytes: &[u8]) -> Vec<usize> {
-    let mut ends = Vec::new();
+    scans(bytes).into_iter().map(|scan| scan.end).collect()
+}
+
+fn scans(bytes: &[u8]) -> Vec<Scan<'_>> {
+    let (mut scans, mut interval) = (Vec::new(), 0);
     let mut at = 2;
     while let Some(marker) = next_marker(bytes, at) {
         let body = marker + 2;
@@ -47,12 +66,17 @@ fn ends(bytes: &[u8]) -> Vec<usize> {
         if at > bytes.len() {
             break;
         }
+        if *kind == 0xDD {
+            let number = bytes.get(body + 2..).and_then(|rest| rest.first_chunk());
+            interval = number.map_or(0, |&number| u16::from_be_bytes(number));
+        }
         if *kind == 0xDA {
-            at = next_marker(bytes, at).unwrap_or(bytes.len());
-            ends.push(at);
+            let end = next_marker(bytes, at).unwrap_or(bytes.len());
+            scans.push(Scan { data: bytes.get(at..end).unwrap_or_default(), end, interval });
+            at = end;
         }
     }
-    ends
+    scans
 }
 
 /// Where the next marker stands, from `at` on. Stuffed zeros, restart markers and fill bytes belong to a scan's data.
