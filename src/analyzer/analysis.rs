@@ -2,7 +2,10 @@
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
-use crate::{backend::cpu::math::softmax, model::Labels};
+use crate::{
+    backend::cpu::math::softmax,
+    model::{Labels, Thresholds},
+};
 
 /// Probabilities of the classes; they sum to one. In JSON a map from the labels' names, in their order.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,6 +50,11 @@ impl Scores {
     /// The name of the most probable class.
     pub fn label(&self) -> &str {
         self.labels.name(self.class())
+    }
+
+    /// The probability of the most probable class.
+    pub fn confidence(&self) -> f32 {
+        self.probabilities.get(self.class()).copied().unwrap_or_default()
     }
 
     /// How pleasant, from -1 to 1; see [`Labels::valence`].
@@ -147,12 +155,18 @@ pub struct Analysis {
     pub scores: Scores,
     /// From -1 to 1, of the post.
     pub valence: f32,
+    /// The probability of the label. The scores are calibrated, so that of answers with a confidence of .8 about 80 % are right.
+    pub confidence: f32,
+    /// Whether the confidence is at least the bundle's threshold. Where it is not, rather do without the label.
+    pub sure: bool,
     /// The text alone, if there is one.
     pub text: Option<Reading>,
     /// The picture alone, if there is one.
     pub image: Option<Reading>,
     /// The calibrated probability that text and picture point opposite ways, if both are present.
     pub contradiction: Option<f32>,
+    /// Whether that is at least the bundle's threshold.
+    pub contradicts: Option<bool>,
     /// Where the logit of the label came from.
     pub explanation: Explanation,
     /// Whether the text was longer than the model reads, so that its end was not read.
@@ -162,13 +176,17 @@ pub struct Analysis {
 }
 
 impl Analysis {
-    /// An answer with its explanation.
-    pub fn new(answer: Answer, explanation: Explanation) -> Self {
+    /// An answer with its explanation, and what it says at these thresholds.
+    pub fn new(answer: Answer, explanation: Explanation, thresholds: Thresholds) -> Self {
+        let confidence = answer.post.confidence();
         let Reading { label, scores, valence } = Reading::from(answer.post);
         Analysis {
             label,
             scores,
             valence,
+            confidence,
+            sure: confidence >= thresholds.confidence,
+            contradicts: answer.contradiction.map(|p| p >= thresholds.contradiction),
             text: answer.text.map(Reading::from),
             image: answer.image.map(Reading::from),
             contradiction: answer.contradiction,

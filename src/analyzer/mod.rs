@@ -117,7 +117,7 @@ impl<M: Inference> Analyzer<M> {
         let answer = answer(&mut self.model, features, Marks::of(text, image))?;
         let shares = self.model.explain(features, answer.post.class())?;
         let explanation = explanation(shares, text, self.model.grid_side());
-        Ok(Analysis::new(answer, explanation))
+        Ok(Analysis::new(answer, explanation, self.readout().thresholds))
     }
 
     /// Makes text and picture of the post the last ones. Returns whether the text has anything to read.

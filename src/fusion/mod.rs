@@ -10,7 +10,7 @@ pub mod quantized;
 mod readout;
 
 #[cfg(feature = "float")]
-pub use readout::checkpoint_temperature;
+pub use readout::{checkpoint_temperature, checkpoint_threshold};
 pub use readout::{HeadLogits, Readout};
 
 use crate::model::PerModality;

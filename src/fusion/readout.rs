@@ -3,7 +3,7 @@
 use crate::{
     backend::cpu::math::{ln, max, min, sigmoid, softmax},
     bundle::{Bundle, BundleError},
-    model::{Labels, Parameters, Temperatures},
+    model::{Labels, Parameters, Temperatures, Thresholds},
 };
 
 /// How close to 0 and 1 a probability may come before its logit is taken.
@@ -29,15 +29,22 @@ pub struct Readout {
     pub temperatures: Temperatures,
     /// Scale and bias of the contradiction's Platt scaling (Platt 1999).
     pub contradiction: (f32, f32),
+    /// From where on an answer says that text and picture contradict each other, and that it is sure.
+    pub thresholds: Thresholds,
 }
 
 impl Readout {
     /// Without calibration.
     pub fn new(labels: Labels) -> Self {
-        Readout { labels, temperatures: Temperatures::default(), contradiction: (1.0, 0.0) }
+        Readout {
+            labels,
+            temperatures: Temperatures::default(),
+            contradiction: (1.0, 0.0),
+            thresholds: Thresholds::default(),
+        }
     }
 
-    /// Reads `contradiction.*` and `temperature.*`.
+    /// Reads `contradiction.*`, `temperature.*` and `threshold.*`.
     ///
     /// # Errors
     /// [`BundleError`] for a tensor that is missing or wrong.
@@ -47,6 +54,7 @@ impl Readout {
             labels,
             temperatures: Temperatures::of_bundle(bundle)?,
             contradiction: (scale.read(bundle)?[0], bias.read(bundle)?[0]),
+            thresholds: Thresholds::of_bundle(bundle)?,
         })
     }
 
@@ -67,27 +75,28 @@ impl Readout {
 }
 
 #[cfg(feature = "float")]
-pub use checkpoint::checkpoint_temperature;
+pub use checkpoint::{checkpoint_temperature, checkpoint_threshold};
 
 #[cfg(feature = "float")]
 mod checkpoint {
     use candle_core::{DType, Result, bail};
     use candle_nn::{Init, VarBuilder};
 
-    use super::{Labels, Parameters, Readout, Temperatures};
+    use super::{Labels, Parameters, Readout, Temperatures, Thresholds};
 
     impl Readout {
-        /// Reads `contradiction.*` and `temperature.*` below `vb`, the root of a checkpoint. A temperature that is not there
-        /// is 1.
+        /// Reads `contradiction.*`, `temperature.*` and `threshold.*` below `vb`, the root of a checkpoint. A temperature that is
+        /// not there is 1.
         ///
         /// # Errors
-        /// When one has another shape, or makes no temperature.
+        /// When one has another shape, or makes no temperature or threshold.
         pub fn of_checkpoint(vb: &VarBuilder<'_>, labels: Labels, parameters: &Parameters) -> Result<Self> {
             let [scale, bias] = &parameters.contradiction;
             Ok(Readout {
                 labels,
                 temperatures: Temperatures::each(|name| checkpoint_temperature(vb, name))?,
                 contradiction: (number(vb, &scale.name, 1.0)?, number(vb, &bias.name, 0.0)?),
+                thresholds: Thresholds::each(|name| checkpoint_threshold(vb, name))?,
             })
         }
     }
@@ -105,6 +114,21 @@ mod checkpoint {
             bail!("{name} = {value}: must be within {:?}", Temperatures::BOUNDS);
         }
         Ok(value)
+    }
+
+    /// The threshold `name` of a checkpoint, if there is one.
+    ///
+    /// # Errors
+    /// When it has another shape or is no probability.
+    pub fn checkpoint_threshold(vb: &VarBuilder<'_>, name: &str) -> Result<Option<f32>> {
+        if !vb.contains_tensor(name) {
+            return Ok(None);
+        }
+        let value = number(vb, name, 0.0)?;
+        if !Thresholds::is_sound(value) {
+            bail!("{name} = {value}: must be a probability");
+        }
+        Ok(Some(value))
     }
 
     fn number(vb: &VarBuilder<'_>, name: &str, default: f32) -> Result<f32> {

@@ -11,6 +11,7 @@ mod network;
 mod parameters;
 mod stored;
 mod temperature;
+mod thresholds;
 
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +31,7 @@ pub use parameters::{
 };
 pub use stored::{ConvWeights, LinearWeights, Table, dequantized, tokenizer_json};
 pub use temperature::Temperatures;
+pub use thresholds::Thresholds;
 
 /// Why a configuration was refused.
 #[derive(Debug, thiserror::Error)]

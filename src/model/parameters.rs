@@ -3,7 +3,7 @@
 
 use super::{
     Activation, BertConfig, ConvSpec, FusionConfig, FusionKind, Modality, ModelConfig, NORM_EPS, Network,
-    PerModality, Temperatures,
+    PerModality, Temperatures, Thresholds,
 };
 
 /// A table of vectors: `{name}.weight` `[rows, width]`; in a bundle with `{name}.scale` `[rows]`.
@@ -321,6 +321,8 @@ pub enum Parameter {
     Range(RangeParameter),
     /// What a head's logits are divided by: one number under this name.
     Temperature(String),
+    /// A probability from which on something is said: one number under this name, or none.
+    Threshold(String),
     /// A tensor of floats.
     Vector(VectorParameter),
 }
@@ -349,7 +351,7 @@ impl Parameters {
 
     /// All of them in the order of the forward pass.
     pub fn all(&self) -> Vec<Parameter> {
-        use Parameter::{Conv, Embedding, LayerNorm, Linear, Range, Temperature, Vector};
+        use Parameter::{Conv, Embedding, LayerNorm, Linear, Range, Temperature, Threshold, Vector};
         let TextParameters { words, positions, token_types, norm, layers } = &self.text;
         let mut all: Vec<_> = [words, positions, token_types].map(|table| Embedding(table.clone())).into();
         all.push(LayerNorm(norm.clone()));
@@ -393,6 +395,7 @@ impl Parameters {
         }
         all.extend(self.contradiction.iter().cloned().map(Vector));
         all.extend(Temperatures::HEADS.map(|head| Temperature(format!("temperature.{head}"))));
+        all.extend(Thresholds::NAMES.map(|name| Threshold(name.into())));
         all
     }
 }

@@ -14,7 +14,7 @@ use std::borrow::Cow;
 
 use super::{
     ConfigError, ConvParameter, EmbeddingParameter, Labels, LayerNormParameter, LinearParameter, ModelConfig,
-    RangeParameter, Temperatures, VectorParameter,
+    RangeParameter, Temperatures, Thresholds, VectorParameter,
 };
 use crate::bundle::{Bundle, BundleError, BundleWriter, Rows};
 
@@ -237,6 +237,32 @@ impl Temperatures {
     }
 }
 
+impl Thresholds {
+    /// Reads `threshold.*` of a bundle; those of version 2 have none.
+    ///
+    /// # Errors
+    /// [`BundleError`] when one is no probability.
+    pub fn of_bundle(bundle: &Bundle) -> Result<Self, BundleError> {
+        Self::each(|name| Self::read(bundle, name))
+    }
+
+    /// The threshold `name`, if there is one.
+    ///
+    /// # Errors
+    /// As [`of_bundle`](Self::of_bundle).
+    pub fn read(bundle: &Bundle, name: &str) -> Result<Option<f32>, BundleError> {
+        if !bundle.contains(name) {
+            return Ok(None);
+        }
+        let value = bundle.f32(name, &[1])?.first().copied().unwrap_or(f32::NAN);
+        if Self::is_sound(value) {
+            return Ok(Some(value));
+        }
+        let reason = format!("is {value}; expected a probability");
+        Err(BundleError::WrongValue { name: name.into(), reason })
+    }
+}
+
 fn table<'a>(bundle: &'a Bundle, name: &str, shape: &[usize]) -> Result<Table<'a>, BundleError> {
     let rows = bundle.rows(name, shape)?;
     Ok(Table { rows, scale: bundle.f32(&format!("{name}.scale"), shape.get(..1).unwrap_or_default())? })
@@ -273,6 +299,16 @@ mod tests {
         assert_eq!(Temperatures::read(&bundle, "temperature.text").unwrap(), 1.5);
         let missing = Temperatures::of_bundle(&bundle).unwrap_err();
         assert!(matches!(missing, BundleError::MissingTensor(_)), "{missing}");
+    }
+
+    #[test]
+    fn thresholds_that_are_none() {
+        for value in [-0.1, 1.1, f32::MAX] {
+            let error = Thresholds::of_bundle(&with("threshold.contradiction", &[value])).unwrap_err();
+            assert!(matches!(&error, BundleError::WrongValue { .. }), "{value}: {error}");
+        }
+        let read = Thresholds::of_bundle(&with("threshold.confidence", &[0.75])).unwrap();
+        assert_eq!(read, Thresholds { confidence: 0.75, ..Thresholds::default() });
     }
 
     #[test]

@@ -8,7 +8,7 @@ use candle_core::{Device, Tensor};
 use crate::{
     Result,
     bundle::Bundle,
-    model::{ModelConfig, Parameter, Parameters, Temperatures, dequantized},
+    model::{ModelConfig, Parameter, Parameters, Temperatures, Thresholds, dequantized},
 };
 
 /// The tensors of a checkpoint whose BatchNorms are folded (`image.{conv}.bias` in their stead), each weight exactly what
@@ -54,6 +54,11 @@ pub fn dequantize(bundle: &Bundle, config: &ModelConfig) -> Result<HashMap<Strin
             Parameter::Temperature(name) => {
                 let value = Temperatures::read(bundle, &name)?;
                 insert(name, vec![value], &[1])?;
+            }
+            Parameter::Threshold(name) => {
+                if let Some(value) = Thresholds::read(bundle, &name)? {
+                    insert(name, vec![value], &[1])?;
+                }
             }
             Parameter::Vector(vector) => {
                 let values = vector.read(bundle)?;

@@ -12,7 +12,7 @@ use crate::{
     Result,
     backend::pixel_range,
     bundle::{BundleError, BundleWriter},
-    fusion::checkpoint_temperature,
+    fusion::{checkpoint_temperature, checkpoint_threshold},
     image::cnn::Cnn,
     model::{ModelConfig, Network, Parameter, Parameters, dequantized},
 };
@@ -78,6 +78,11 @@ pub fn quantize(
             }
             Parameter::Temperature(name) => {
                 writer.f32(&name, &[1], &[checkpoint_temperature(&vb, &name)?])?
+            }
+            Parameter::Threshold(name) => {
+                if let Some(value) = checkpoint_threshold(&vb, &name)? {
+                    writer.f32(&name, &[1], &[value])?;
+                }
             }
             Parameter::Vector(vector) => {
                 let values = vb.get(vector.shape.as_slice(), &vector.name)?.flatten_all()?.to_vec1()?;

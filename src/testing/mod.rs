@@ -145,6 +145,7 @@ pub fn random_bundle(config: &ModelConfig, tokenizer_json: &str, seed: u64) -> R
                 writer.f32(&range.name, &[2], &[quantization.scale, f32::from(quantization.zero_point)])?;
             }
             Parameter::Temperature(name) => writer.f32(&name, &[1], &random.around(1, 1.0))?,
+            Parameter::Threshold(name) => writer.f32(&name, &[1], &[0.5])?,
             Parameter::Vector(vector) => {
                 let factor = [".scale", ".late"].iter().any(|end| vector.name.ends_with(end));
                 let centre = if factor { 1.0 } else { 0.0 };

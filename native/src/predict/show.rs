@@ -20,7 +20,8 @@ const WORDS: usize = 6;
 /// # Errors
 /// Those of `out`.
 pub fn analysis(a: &Analysis, took: Duration, out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "{} (valence {:+.2})", a.label, a.valence)?;
+    let unsure = if a.sure { "" } else { ", unsure" };
+    writeln!(out, "{} (valence {:+.2}{unsure})", a.label, a.valence)?;
     bars(&a.scores, out)?;
     for (name, reading) in [("text", &a.text), ("image", &a.image)] {
         if let Some(Reading { label, scores, valence }) = reading {
@@ -29,7 +30,8 @@ pub fn analysis(a: &Analysis, took: Duration, out: &mut impl Write) -> io::Resul
         }
     }
     if let Some(contradiction) = a.contradiction {
-        writeln!(out, "\ncontradiction {}", line(contradiction))?;
+        let found = if a.contradicts == Some(true) { " (they contradict each other)" } else { "" };
+        writeln!(out, "\ncontradiction {}{found}", line(contradiction))?;
     }
     if let Some(words) = &a.explanation.words {
         top_words(words, out)?;

@@ -25,6 +25,7 @@ mod standardise;
 mod state;
 mod teachers;
 mod temperature;
+mod thresholds;
 mod text;
 mod texts;
 mod update;
@@ -40,7 +41,7 @@ use fusion::{FusionTask, Pairs};
 use image::ImageTask;
 use learn::{Learner, Task};
 use mixed_feelings::{
-    model::{ModelConfig, Temperatures},
+    model::{ModelConfig, Temperatures, Thresholds},
     text::Tokenizer,
 };
 use origin::Origin;
@@ -191,20 +192,30 @@ impl Training {
         let (task, standard) = self.fusion_task(&parameters, pairs, encoded, teachers)?;
         let shards = self.shards_of_images(&parameters);
         self.learn(&task, &section.learning, &parameters, shards, resume)?;
-        let (scale, bias) = platt::fit(&task.contradictions()?);
+        let contradictions = task.contradictions()?;
+        let (scale, bias) = platt::fit(&contradictions);
         tracing::info!("contradiction: calibrated on val, scale {scale:.3}, bias {bias:.3}");
         let scalar = |value: f64| Tensor::new(&[value as f32], &self.device);
         parameters.restore(&HashMap::from([
             ("contradiction.scale".to_owned(), scalar(scale)?),
             ("contradiction.bias".to_owned(), scalar(bias)?),
         ]))?;
-        let Temperatures { text, image, fused } = task.heads()?.temperatures();
+        let heads = task.heads()?;
+        let Temperatures { text, image, fused } = heads.temperatures();
         tracing::info!(
             "scores: temperatures {text:.3} (text), {image:.3} (image), {fused:.3} (both), on val"
         );
         let temperatures = [("text", text), ("image", image), ("fused", fused)];
         let named = temperatures.into_iter().map(|(head, t)| Ok((head.to_owned(), scalar(t.into())?)));
         parameters.insert_all("temperature.", named.collect::<Result<_>>()?, &self.device)?;
+        let calibrated = |logit: f32| 1.0 / (1.0 + (-(scale * f64::from(logit) + bias)).exp());
+        let contradictions: Vec<_> =
+            contradictions.into_iter().map(|(logit, opposed)| (calibrated(logit), opposed)).collect();
+        let Thresholds { contradiction, confidence } = thresholds::choose(&contradictions, &heads.fused, fused);
+        tracing::info!("thresholds: contradiction {contradiction:.3}, confidence {confidence:.3}, on val");
+        let values = Thresholds::NAMES.into_iter().zip([contradiction, confidence]);
+        let named = values.map(|(name, value)| Ok((name.to_owned(), scalar(value.into())?)));
+        parameters.insert_all("", named.collect::<Result<_>>()?, &self.device)?;
         // The last thing: from here on the weights are those of plain features.
         standard.map_or(Ok(()), |standard| Ok(standard.fold(&parameters)?))
     }
