@@ -25,13 +25,14 @@ const SURE = 0.6; // a probability below it is a leaning
 
 /**
  * The verdict as runs of `{ text, label? }`; runs with a label are set in its colour.
- * That words and picture pull apart is said only where the calibrated contradiction is more likely than not.
+ * That words and picture pull apart is said only where the model says that they contradict each other.
  */
 export function verdict(analysis) {
-  const { label, text, image, contradiction } = analysis;
+  const { label, text, image, contradicts, sure: certain } = analysis;
   const run = (text, label) => ({ text, label });
   if (!text || !image) {
-    return [run(text ? 'The words alone feel ' : 'The picture alone feels '), run(label, label), run('.')];
+    const doubt = certain ? '.' : ', but that is far from certain.';
+    return [run(text ? 'The words alone feel ' : 'The picture alone feels '), run(label, label), run(doubt)];
   }
   const whole = [run(capital(label), label), run(' as a whole. ')];
   if (text.label === image.label) {
@@ -45,7 +46,7 @@ export function verdict(analysis) {
     run(text.label, text.label),
     run(sure(image) ? ', the picture is ' : ', the picture leans '),
     run(image.label, image.label),
-    run(contradiction >= 0.5 ? ': they pull apart.' : '.'),
+    run(contradicts ? ': they pull apart.' : '.'),
   ];
 }
 

@@ -91,12 +91,18 @@ export interface Timings {
 
 /** What a post feels, and why. */
 export interface Analysis<L extends string = SentimentLabel> extends Reading<L> {
+  /** The probability of `label`. Scores are calibrated: of answers with a confidence of 0.8 about 80 % are right. */
+  readonly confidence: number;
+  /** Whether the confidence reaches the bundle's threshold. Where it does not, rather do without the label. */
+  readonly sure: boolean;
   /** The text alone; `null` without one. */
   readonly text: Reading<L> | null;
   /** The picture alone; `null` without one. */
   readonly image: Reading<L> | null;
   /** The calibrated probability that text and picture point opposite ways; `null` unless both are there. */
   readonly contradiction: number | null;
+  /** Whether that reaches the bundle's threshold, which 5 % of the pairs that are not opposed reach; `null` unless both are there. */
+  readonly contradicts: boolean | null;
   readonly explanation: Explanation;
   /** Whether the text was longer than the model reads, so that its end was not read. */
   readonly truncated: boolean;
