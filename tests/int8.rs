@@ -12,9 +12,7 @@ use mixed_feelings::{
     image::Picture,
     inference::{QuantizedModel, float::FloatModel},
     layers::Mode,
-    model::{
-        Architecture, FusionKind, HiddenActivation, ModelConfig, Parameter, Parameters, PerModality,
-    },
+    model::{Architecture, FusionKind, HiddenActivation, ModelConfig, Parameter, Parameters, PerModality},
     quantize::{Calibration, Precision, dequantize, quantize},
     testing::{tiny_config, tiny_tokenizer},
 };

@@ -149,7 +149,7 @@ impl<'a> Rows<'a> {
     }
 
     fn expanded(&self) -> Vec<i8> {
-        let rows = self.bytes.len() / packed_bytes(self.width, self.bits).max(1);
+        let rows = self.bytes.len().checked_div(packed_bytes(self.width, self.bits)).unwrap_or_default();
         let mut levels = Vec::with_capacity(rows.saturating_mul(self.width));
         (0..rows).for_each(|row| self.append(row, &mut levels));
         levels
@@ -159,7 +159,7 @@ impl<'a> Rows<'a> {
 /// Field `index` of four bits, unsigned.
 fn nibble(bytes: &[i8], index: usize) -> i8 {
     let byte = bytes.get(index / 2).copied().unwrap_or_default() as u8;
-    (if index % 2 == 0 { byte & 0xf } else { byte >> 4 }) as i8
+    (if index.is_multiple_of(2) { byte & 0xf } else { byte >> 4 }) as i8
 }
 
 /// The codes of a row.
@@ -245,7 +245,9 @@ mod tests {
         for shape in [[2, 32], [2, 96], [1, 64], [3, 64], [2, usize::MAX]] {
             assert!(matches!(bundle.rows("w", &shape), Err(BundleError::WrongShape { .. })), "{shape:?}");
         }
-        assert!(matches!(bundle.rows("v", &[2, 64]), Err(BundleError::MissingTensor(name)) if name == "v.weight"));
+        assert!(
+            matches!(bundle.rows("v", &[2, 64]), Err(BundleError::MissingTensor(name)) if name == "v.weight")
+        );
         for wrong in [0, 16] {
             let mut weights = weights(2, 64, 4);
             weights.multipliers[3] = wrong;

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{
     BundleError, DType,
     format::{ALIGNMENT, FORMAT, LENGTH_BYTES, MAX_HEADER_BYTES, METADATA, VERSION},
-    packed::{GROUP, pack, packed_bytes, multiplier_bytes, MULTIPLIER_BITS},
+    packed::{GROUP, MULTIPLIER_BITS, multiplier_bytes, pack, packed_bytes},
 };
 
 /// Weights of a few bits, before they are packed: see [`crate::bundle::Rows`].
@@ -130,7 +130,7 @@ impl BundleWriter {
         let mut add = |part: &str, fields: &[i8], count: usize, bits: u32, bytes: usize| {
             let mut packed = Vec::new();
             fields.chunks(count.max(1)).for_each(|row| pack(row.iter().copied(), bits, &mut packed));
-            let rows = codes.len() / (*width).max(1);
+            let rows = codes.len().checked_div(*width).unwrap_or_default();
             self.add(&format!("{name}.{part}"), DType::U8, &[rows, bytes], packed.len(), packed)
         };
         add("codes", codes, *width, *bits, packed_bytes(*width, *bits))?;

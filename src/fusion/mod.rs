@@ -9,9 +9,9 @@ pub(crate) mod fused_head;
 pub mod quantized;
 mod readout;
 
+pub use readout::{HeadLogits, Readout};
 #[cfg(feature = "float")]
 pub use readout::{checkpoint_temperature, checkpoint_threshold};
-pub use readout::{HeadLogits, Readout};
 
 use crate::model::PerModality;
 

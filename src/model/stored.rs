@@ -162,7 +162,11 @@ impl ConvParameter {
     pub fn read<'a>(&self, bundle: &'a Bundle) -> Result<ConvWeights<'a>, BundleError> {
         let [out, inputs, rows, columns] = self.spec.weight_shape();
         let Table { rows, scale } = table(bundle, &self.name, &[out, rows, columns, inputs])?;
-        Ok(ConvWeights { levels: rows.into_levels(), scale, bias: bundle.f32(&format!("{}.bias", self.name), &[out])? })
+        Ok(ConvWeights {
+            levels: rows.into_levels(),
+            scale,
+            bias: bundle.f32(&format!("{}.bias", self.name), &[out])?,
+        })
     }
 }
 

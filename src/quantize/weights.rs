@@ -7,7 +7,10 @@ use std::collections::HashMap;
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 
-use super::{Calibration, Precision, groups::{Rounded, round_rows}};
+use super::{
+    Calibration, Precision,
+    groups::{Rounded, round_rows},
+};
 use crate::{
     Result,
     backend::pixel_range,

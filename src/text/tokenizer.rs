@@ -15,8 +15,11 @@ use std::ops::Range;
 use serde::Deserialize;
 use serde_json::Value;
 use tokenizers::{
-    AddedToken, Model as _, TokenizerImpl, decoders::wordpiece::WordPiece as WordPieceDecoder,
-    models::wordpiece::{WordPiece, WordPieceBuilder}, normalizers::BertNormalizer, pre_tokenizers::bert::BertPreTokenizer,
+    AddedToken, Model as _, TokenizerImpl,
+    decoders::wordpiece::WordPiece as WordPieceDecoder,
+    models::wordpiece::{WordPiece, WordPieceBuilder},
+    normalizers::BertNormalizer,
+    pre_tokenizers::bert::BertPreTokenizer,
     processors::bert::BertProcessing,
 };
 

@@ -129,7 +129,8 @@ pub fn prune(json: &str, mut keep: impl FnMut(u32, &str) -> bool) -> Result<(Str
 fn read(json: &str) -> Result<(Value, Vec<(u32, String)>), TextError> {
     let wrong = |error: serde_json::Error| TextError::Tokenizer(error.to_string());
     let document: Value = serde_json::from_str(json).map_err(wrong)?;
-    let vocabulary = document.pointer(PATH).ok_or_else(|| TextError::Tokenizer("it has no vocabulary".into()))?;
+    let vocabulary =
+        document.pointer(PATH).ok_or_else(|| TextError::Tokenizer("it has no vocabulary".into()))?;
     let Vocabulary(tokens) = Vocabulary::deserialize(vocabulary).map_err(wrong)?;
     let mut tokens: Vec<_> = tokens.into_iter().map(|(token, id)| (id, token)).collect();
     tokens.sort_unstable();
@@ -158,7 +159,8 @@ mod tests {
         let long = r#"{"padding": {}, "decoder": {}, "normalizer": {"type": "N"},
             "model": {"type": "WordPiece", "vocab": {"b": 1, "a": 0}}}"#;
         let short: Value = serde_json::from_str(&shorten(long).unwrap()).unwrap();
-        let expected = serde_json::json!({"normalizer": {"type": "N"}, "model": {"type": "WordPiece", "vocab": "a b"}});
+        let expected =
+            serde_json::json!({"normalizer": {"type": "N"}, "model": {"type": "WordPiece", "vocab": "a b"}});
         assert_eq!(short, expected);
         assert_eq!(shorten(&short.to_string()).unwrap(), short.to_string(), "it is short already");
         for odd in [r#"{"model": {"vocab": {"a": 1}}}"#, r#"{"model": {"vocab": {"a b": 0}}}"#] {

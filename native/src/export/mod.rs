@@ -95,7 +95,11 @@ const EXAMPLES: &str = "Examples:
 
 fn bits(s: &str) -> Result<u32, String> {
     let bits = s.parse().map_err(|e| format!("{e}"))?;
-    if bits == 8 || BITS.contains(&bits) { Ok(bits) } else { Err(format!("expected 8, or {} to {}", BITS.start(), BITS.end())) }
+    if bits == 8 || BITS.contains(&bits) {
+        Ok(bits)
+    } else {
+        Err(format!("expected 8, or {} to {}", BITS.start(), BITS.end()))
+    }
 }
 
 fn key_value(s: &str) -> Result<(String, String), String> {
@@ -190,7 +194,10 @@ fn print(exported: &Exported, out: &mut impl Write) -> io::Result<()> {
     }
     if let Some(Pruned { before, after, tokens, split }) = exported.pruned {
         let share = 100.0 * split as f64 / tokens.max(1) as f64;
-        writeln!(out, "vocabulary: {before} -> {after} word pieces; {share:.2} % of the texts' tokens are split anew")?;
+        writeln!(
+            out,
+            "vocabulary: {before} -> {after} word pieces; {share:.2} % of the texts' tokens are split anew"
+        )?;
     }
     let Temperatures { text, image, fused } = exported.temperatures;
     writeln!(out, "temperatures: text {text:.3}, image {image:.3}, both {fused:.3}")?;

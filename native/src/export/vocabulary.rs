@@ -67,12 +67,18 @@ impl Pruning {
             true
         })?;
         let (tokenizer, kept) = prune(&checkpoint.tokenizer, |id, piece| {
-            count(id) >= self.least || of_emoji.contains(&id) || words.contains(piece) || !can_be_spelled(piece, &single)
+            count(id) >= self.least
+                || of_emoji.contains(&id)
+                || words.contains(piece)
+                || !can_be_spelled(piece, &single)
         })?;
 
         let words = Parameters::new(&checkpoint.config).text.words;
         let name = format!("{}.weight", words.name);
-        let table = checkpoint.tensors.get(&name).with_context(|| format!("the checkpoint has no tensor `{name}`"))?;
+        let table = checkpoint
+            .tensors
+            .get(&name)
+            .with_context(|| format!("the checkpoint has no tensor `{name}`"))?;
         let fits = kept.iter().all(|&id| (id as usize) < words.rows);
         ensure!(fits, "the tokenizer has ids without an embedding: it is not the checkpoint's");
         let rows = Tensor::from_vec(kept.clone(), kept.len(), &Device::Cpu)?;
@@ -131,9 +137,15 @@ mod tests {
     #[test]
     fn what_cannot_be_spelled_stays() {
         let single: HashSet<String> = ["a", "##a", "b"].map(str::to_owned).into();
-        for (piece, spelled) in
-            [("aa", true), ("##aa", true), ("ba", true), ("ab", false), ("##ba", false), ("a", false), ("##", false)]
-        {
+        for (piece, spelled) in [
+            ("aa", true),
+            ("##aa", true),
+            ("ba", true),
+            ("ab", false),
+            ("##ba", false),
+            ("a", false),
+            ("##", false),
+        ] {
             assert_eq!(can_be_spelled(piece, &single), spelled, "{piece}");
         }
     }

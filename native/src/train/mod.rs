@@ -25,9 +25,9 @@ mod standardise;
 mod state;
 mod teachers;
 mod temperature;
-mod thresholds;
 mod text;
 mod texts;
+mod thresholds;
 mod update;
 
 use std::{collections::HashMap, num::NonZero, path::PathBuf, sync::Arc};
@@ -211,7 +211,8 @@ impl Training {
         let calibrated = |logit: f32| 1.0 / (1.0 + (-(scale * f64::from(logit) + bias)).exp());
         let contradictions: Vec<_> =
             contradictions.into_iter().map(|(logit, opposed)| (calibrated(logit), opposed)).collect();
-        let Thresholds { contradiction, confidence } = thresholds::choose(&contradictions, &heads.fused, fused);
+        let Thresholds { contradiction, confidence } =
+            thresholds::choose(&contradictions, &heads.fused, fused);
         tracing::info!("thresholds: contradiction {contradiction:.3}, confidence {confidence:.3}, on val");
         let values = Thresholds::NAMES.into_iter().zip([contradiction, confidence]);
         let named = values.map(|(name, value)| Ok((name.to_owned(), scalar(value.into())?)));

@@ -46,7 +46,8 @@ mod tests {
         let contradictions: Vec<_> = (0..200).map(|i| (f64::from(i) / 200.0, i % 2 == 1)).collect();
         let said: Vec<Said> = (0..100).map(|i| (vec![0.0, i as f32 / 20.0], 1)).collect();
         let found = choose(&contradictions, &said, 2.0);
-        let alarms = contradictions.iter().filter(|(p, opposed)| !opposed && *p as f32 >= found.contradiction);
+        let alarms =
+            contradictions.iter().filter(|(p, opposed)| !opposed && *p as f32 >= found.contradiction);
         assert_eq!(alarms.count(), 4);
         let sure = said.iter().filter(|(logits, _)| confidence(logits, 2.0) as f32 >= found.confidence);
         assert_eq!(sure.count(), 70);
