@@ -1,0 +1,75 @@
+//! The project's own posts: that their tables are whole, and that nothing of what is tested with stands in what is learned.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    path::{Path, PathBuf},
+};
+
+use mixed_feelings_native::data::{Table, duplicates::near_texts};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The columns of a table, row by row.
+fn rows<const N: usize>(path: &str, columns: [&str; N]) -> Vec<[String; N]> {
+    let table = Table::read(&root().join(path)).expect("a table");
+    let columns = columns.map(|column| table.column(column).expect("the column"));
+    table.rows().map(|row| columns.map(|column| row.get(column).to_owned())).collect()
+}
+
+const LEARNED: &str = "native/corpus/train.tsv";
+const HELD_OUT: &str = "native/corpus/held_out.tsv";
+const COLUMNS: [&str; 4] = ["author", "category", "label", "text"];
+
+#[test]
+fn the_tables_are_whole() {
+    let (learned, held_out) = (rows(LEARNED, COLUMNS), rows(HELD_OUT, COLUMNS));
+    assert!(learned.len() >= 8000, "{} posts", learned.len());
+    let mut seen = HashSet::new();
+    for [author, _, label, text] in learned.iter().chain(&held_out) {
+        assert!(["negative", "neutral", "positive"].contains(&label.as_str()), "{label}: {text}");
+        assert!(!author.is_empty() && !text.trim().is_empty());
+        assert!(seen.insert(text.trim()), "twice: {text}");
+    }
+    let authors =
+        |rows: &[[String; 4]]| rows.iter().map(|[author, ..]| author.clone()).collect::<BTreeSet<_>>();
+    let both: Vec<_> = authors(&learned).intersection(&authors(&held_out)).cloned().collect();
+    assert!(both.is_empty(), "authors on both sides: {both:?}");
+    let categories = |rows: &[[String; 4]]| {
+        let mut counts = BTreeMap::<String, usize>::new();
+        rows.iter().for_each(|[_, category, ..]| *counts.entry(category.clone()).or_default() += 1);
+        counts
+    };
+    let (of_learned, of_held_out) = (categories(&learned), categories(&held_out));
+    for (category, count) in &of_held_out {
+        println!(
+            "{category}: {} to learn, {count} held out",
+            of_learned.get(category).copied().unwrap_or_default()
+        );
+        assert!(*count >= 20 && of_learned.contains_key(category), "{category}");
+    }
+}
+
+#[test]
+fn no_test_is_learned() {
+    let learned: Vec<String> = rows(LEARNED, ["text"]).into_iter().flatten().collect();
+    let mut tests: Vec<String> = rows(HELD_OUT, ["text"]).into_iter().flatten().collect();
+    for table in ["tests/challenge/texts.tsv", "tests/challenge/pairs.tsv", "tests/challenge/swaps.tsv"] {
+        tests.extend(rows(table, ["text"]).into_iter().flatten());
+    }
+    let folded = |text: &str| text.to_lowercase().chars().filter(|c| c.is_alphanumeric()).collect::<String>();
+    let plain: HashSet<String> = learned.iter().map(|text| folded(text)).collect();
+    for text in tests.iter().filter(|text| !folded(text).is_empty()) {
+        assert!(!plain.contains(&folded(text)), "is learned: {text}");
+    }
+    let all: Vec<&str> = tests.iter().chain(&learned).map(String::as_str).collect();
+    for group in near_texts(&all) {
+        let (test, learned): (Vec<usize>, Vec<usize>) = group.iter().partition(|&&i| i < tests.len());
+        assert!(
+            test.is_empty() || learned.is_empty(),
+            "near copies: {:?}",
+            group.iter().map(|&i| all[i]).collect::<Vec<_>>()
+        );
+    }
+}
