@@ -18,6 +18,16 @@ fn valid() -> Vec<u8> {
     writer.finish().unwrap()
 }
 
+/// As [`valid`], with packed weights.
+fn valid_packed() -> Vec<u8> {
+    let mut writer = writer();
+    writer.i8("a.weight", &[2, 3], &[-127, 127, 0, 1, -1, 2]).unwrap();
+    writer.f32("a.scale", &[2], &[0.25, 4.0]).unwrap();
+    let weights = PackedWeights { bits: 3, width: 40, codes: vec![-4; 40], multipliers: vec![15, 1] };
+    writer.packed("c", &weights).unwrap();
+    writer.finish().unwrap()
+}
+
 /// A file with this header, padded as a writer would, and this many bytes of data.
 fn file(header: &str, data_bytes: usize) -> Vec<u8> {
     let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
@@ -104,10 +114,11 @@ fn any_safetensors_reader_opens_it() {
 
 #[test]
 fn cut_off_anywhere() {
-    let bytes = valid();
-    for length in (0..bytes.len()).step_by(EVERY) {
-        let expected = if length < 8 { "not-a-bundle" } else { "bundle-truncated" };
-        assert_eq!(code(bytes[..length].to_vec()), expected, "{length} of {} bytes", bytes.len());
+    for bytes in [valid(), valid_packed()] {
+        for length in (0..bytes.len()).step_by(EVERY) {
+            let expected = if length < 8 { "not-a-bundle" } else { "bundle-truncated" };
+            assert_eq!(code(bytes[..length].to_vec()), expected, "{length} of {} bytes", bytes.len());
+        }
     }
 }
 
@@ -194,9 +205,141 @@ fn shapes_and_offsets_that_overflow() {
 
 #[test]
 fn element_types_that_a_bundle_does_not_hold() {
-    for dtype in ["F64", "U8", "BF16", "i8", ""] {
+    for dtype in ["F64", "U16", "BF16", "i8", ""] {
         assert_eq!(code(file(&header(&entry("a", dtype, "4", "0", "4")), 4)), "bundle-header", "{dtype}");
     }
+}
+
+/// A header of version 2.
+fn old_header(tensors: &str) -> String {
+    header_with(|metadata| drop(metadata.insert("version".into(), "2".into())), tensors)
+}
+
+#[test]
+fn packed_weights_in_a_file_of_version_2() {
+    let bytes = entry("a.codes", "U8", "4", "0", "4");
+    assert_eq!(code(file(&old_header(&bytes), 4)), "bundle-header");
+    assert!(Bundle::parse(file(&header(&bytes), 4)).is_ok());
+    // Under their name, but of a type that version 2 has.
+    let codes = entry("a.codes", "I8", "1,16", "0", "16");
+    let multipliers = entry("a.multipliers", "I8", "1,1", "16", "17");
+    let bundle = Bundle::parse(file(&old_header(&[codes, multipliers].join(",")), 17)).unwrap();
+    let error = bundle.rows("a", &[1, 32]).unwrap_err();
+    assert!(matches!(error, BundleError::WrongDType { .. }), "{error}");
+    // Whole weights are read in either version.
+    let whole = entry("a.weight", "I8", "2,2", "0", "4");
+    for header in [header(&whole), old_header(&whole)] {
+        assert_eq!(*Bundle::parse(file(&header, 4)).unwrap().rows("a", &[2, 2]).unwrap().levels(), [0; 4]);
+    }
+}
+
+/// A bundle of `a.codes` and `a.multipliers` with these shapes and bytes.
+fn packed(codes: (&str, &[u8]), multipliers: (&str, &[u8])) -> Bundle {
+    let middle = codes.1.len().to_string();
+    let end = (codes.1.len() + multipliers.1.len()).to_string();
+    let tensors = [
+        entry("a.codes", "U8", codes.0, "0", &middle),
+        entry("a.multipliers", "U8", multipliers.0, &middle, &end),
+    ];
+    let mut bytes = file(&header(&tensors.join(",")), 0);
+    bytes.extend([codes.1, multipliers.1].concat());
+    Bundle::parse(bytes).unwrap()
+}
+
+/// The code of the error that two rows of 80 weights, three groups each, are refused with.
+fn packed_code(codes: (&str, &[u8]), multipliers: (&str, &[u8])) -> &'static str {
+    packed(codes, multipliers).rows("a", &[2, 80]).expect_err("must be refused").code()
+}
+
+#[test]
+fn packed_weights_of_wrong_shapes() {
+    let (codes, multipliers) = (("2,40", &[0x97; 80][..]), ("2,2", &[0x21, 0x03, 0xff, 0x0f][..]));
+    let bundle = packed(codes, multipliers);
+    let levels = bundle.rows("a", &[2, 80]).unwrap().into_levels();
+    let groups = [(7, -7), (14, -14), (21, -21), (105, -105), (105, -105), (105, -105)];
+    let expected: Vec<i8> =
+        [16, 16, 8, 16, 16, 8].into_iter().zip(groups).flat_map(|(n, (a, b))| [a, b].repeat(n)).collect();
+    assert_eq!(*levels, expected);
+
+    for (what, shape, length) in [
+        ("7 bits", "2,70", 140),
+        ("8 bits", "2,80", 160),
+        ("1 bit", "2,10", 20),
+        ("between 4 and 5 bits", "2,45", 90),
+        ("a row short of a byte", "2,39", 78),
+        ("one row", "1,40", 40),
+        ("three rows", "3,40", 120),
+        ("one axis", "80", 80),
+        ("three axes", "2,1,40", 80),
+        ("one axis, as long as a row", "40", 40),
+    ] {
+        assert_eq!(packed_code((shape, &vec![0; length]), multipliers), "bundle-tensor", "{what}");
+    }
+    for (what, shape, length) in [
+        ("a byte a group", "2,3", 6),
+        ("none for the last group", "2,1", 2),
+        ("one row", "1,2", 2),
+        ("three rows", "3,2", 6),
+        ("one axis", "4", 4),
+    ] {
+        assert_eq!(packed_code(codes, (shape, &vec![0x11; length])), "bundle-tensor", "{what}");
+    }
+    for shape in [&[2, 64][..], &[2, 96], &[80, 2], &[160], &[2], &[], &[2, usize::MAX], &[usize::MAX, 80]] {
+        assert_eq!(bundle.rows("a", shape).unwrap_err().code(), "bundle-tensor", "{shape:?}");
+    }
+    assert!(bundle.rows("a", &[2, 5, 4, 4]).is_ok(), "a convolution's axes");
+}
+
+#[test]
+fn multipliers_out_of_range() {
+    for (what, bits, bytes) in [
+        ("0 in front", 4, [0x10, 0x01, 0x11, 0x01]),
+        ("0 in the middle", 4, [0x01, 0x01, 0x11, 0x01]),
+        ("0 at the end", 4, [0x11, 0x01, 0x11, 0x10]),
+        ("8 times -16 is no int8 here", 5, [0x11, 0x01, 0x81, 0x01]),
+        ("4 times -32 neither", 6, [0x11, 0x04, 0x11, 0x01]),
+    ] {
+        let codes = vec![0; 2 * 80 * bits / 8];
+        let bundle = packed((&format!("2,{}", codes.len() / 2), &codes), ("2,2", &bytes));
+        let error = bundle.rows("a", &[2, 80]).unwrap_err();
+        assert!(matches!(&error, BundleError::WrongValue { .. }), "{what}: {error}");
+        assert!(error.to_string().contains("a.multipliers"), "{what}: {error}");
+    }
+    // Three groups have four fields; the fourth belongs to none.
+    assert!(packed(("2,40", &[0; 80]), ("2,2", &[0x11, 0xf1, 0x11, 0x01])).rows("a", &[2, 80]).is_ok());
+}
+
+#[test]
+fn packed_weights_without_their_other_half() {
+    let codes = entry("a.codes", "U8", "2,16", "0", "32");
+    let bundle = Bundle::parse(file(&header(&codes), 32)).unwrap();
+    let error = bundle.rows("a", &[2, 32]).unwrap_err();
+    assert!(matches!(&error, BundleError::MissingTensor(name) if name == "a.multipliers"), "{error}");
+
+    let multipliers = entry("a.multipliers", "U8", "2,1", "0", "2");
+    let bundle = Bundle::parse(file(&header(&multipliers), 2)).unwrap();
+    let error = bundle.rows("a", &[2, 32]).unwrap_err();
+    assert!(matches!(&error, BundleError::MissingTensor(name) if name == "a.weight"), "{error}");
+}
+
+#[test]
+fn a_weight_that_is_there_whole_and_packed() {
+    let mut writer = writer();
+    writer.i8("a.weight", &[1, 32], &[3; 32]).unwrap();
+    let weights = PackedWeights { bits: 4, width: 32, codes: vec![1; 32], multipliers: vec![1] };
+    writer.packed("a", &weights).unwrap();
+    let bundle = Bundle::parse(writer.finish().unwrap()).unwrap();
+    assert_eq!(*bundle.rows("a", &[1, 32]).unwrap().levels(), [3; 32]);
+    let error = bundle.check_all_read().unwrap_err();
+    assert!(matches!(&error, BundleError::UnknownTensor(name) if name == "a.codes"), "{error}");
+}
+
+#[test]
+fn rows_too_narrow_to_show_their_bits() {
+    // 2 and 3 bits of two weights take one byte.
+    let bundle = packed(("3,1", &[0; 3]), ("3,1", &[0x11; 3]));
+    assert_eq!(bundle.rows("a", &[3, 2]).unwrap_err().code(), "bundle-tensor");
+    assert_eq!(bundle.rows("a", &[3, 0]).unwrap_err().code(), "bundle-tensor");
 }
 
 #[test]
@@ -218,8 +361,10 @@ fn metadata_missing_or_wrong() {
     for (key, value, expected) in [
         ("format", "pt", "not-a-bundle"),
         ("version", "1", "bundle-version"),
-        ("version", "3", "bundle-version"),
+        ("version", "4", "bundle-version"),
         ("version", "2.0", "bundle-version"),
+        ("version", "3 ", "bundle-version"),
+        ("version", "03", "bundle-version"),
     ] {
         let wrong = header_with(|metadata| drop(metadata.insert(key.into(), value.into())), "");
         assert_eq!(code(file(&wrong, 0)), expected, "{key} = {value}");
@@ -266,17 +411,52 @@ fn a_writer_refuses_what_a_reader_would() {
 }
 
 #[test]
+fn a_writer_refuses_weights_that_do_not_pack() {
+    let sound = PackedWeights { bits: 4, width: 40, codes: vec![-8; 80], multipliers: vec![15; 4] };
+    let refused = |edit: &dyn Fn(&mut PackedWeights)| {
+        let mut weights = sound.clone();
+        edit(&mut weights);
+        let error = writer().packed("a", &weights).unwrap_err();
+        assert!(matches!(&error, BundleError::Unwritable { .. }), "{weights:?}: {error}");
+        assert!(error.to_string().contains("\"a"), "{error}");
+    };
+    writer().packed("a", &sound).unwrap();
+    for bits in [0, 1, 7, 8, u32::MAX] {
+        refused(&|weights| weights.bits = bits);
+    }
+    for width in [0, 7, 41, 80] {
+        refused(&|weights| weights.width = width);
+    }
+    for code in [8, -9] {
+        refused(&|weights| weights.codes[79] = code);
+    }
+    for multiplier in [0, 16, -1] {
+        refused(&|weights| weights.multipliers[3] = multiplier);
+    }
+    refused(&|weights| (weights.bits, weights.codes) = (5, vec![0; 80]));
+    refused(&|weights| weights.codes.truncate(79));
+    refused(&|weights| weights.codes.clear());
+    refused(&|weights| weights.multipliers.truncate(3));
+    refused(&|weights| weights.multipliers.push(1));
+    let mut writer = writer();
+    writer.f32("a.multipliers", &[1], &[0.0]).unwrap();
+    assert!(writer.packed("a", &sound).is_err());
+}
+
+#[test]
 fn one_flipped_bit_in_the_header() {
-    let bytes = valid();
-    let header_end = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
-    for position in (0..header_end).step_by(EVERY) {
-        for bit in 0..8 {
-            let mut bytes = bytes.clone();
-            bytes[position] ^= 1 << bit;
-            // Some flips give another valid file, such as one with another licence: only a panic is wrong here.
-            if let Ok(bundle) = Bundle::parse(bytes) {
-                let _ = bundle.i8("a.weight", &[2, 3]);
-                let _ = bundle.f32("a.scale", &[2]);
+    for bytes in [valid(), valid_packed()] {
+        let header_end = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+        for position in (0..header_end).step_by(EVERY) {
+            for bit in 0..8 {
+                let mut bytes = bytes.clone();
+                bytes[position] ^= 1 << bit;
+                // Some flips give another valid file, such as one with another licence: only a panic is wrong here.
+                if let Ok(bundle) = Bundle::parse(bytes) {
+                    let _ = bundle.i8("a.weight", &[2, 3]);
+                    let _ = bundle.f32("a.scale", &[2]);
+                    let _ = bundle.rows("c", &[1, 40]).map(|rows| rows.levels().into_owned());
+                }
             }
         }
     }

@@ -108,6 +108,16 @@ pub enum BundleError {
         /// What the file has.
         found: Vec<usize>,
     },
+    /// The rows of packed weights are of a length that no number of bits has.
+    #[error("tensor {name:?} has rows of {bytes} bytes: no codes of {} to {} bits for {width} weights", BITS.start(), BITS.end())]
+    WrongCodes {
+        /// The tensor.
+        name: String,
+        /// Weights in a row, as the config asks for.
+        width: usize,
+        /// Bytes in a row.
+        bytes: usize,
+    },
     /// A tensor holds an infinity or a NaN.
     #[error("tensor {name:?} has the value {value} at index {index}; every value must be finite")]
     NotFinite {
@@ -150,6 +160,7 @@ impl BundleError {
             | BundleError::UnknownTensor(_)
             | BundleError::WrongDType { .. }
             | BundleError::WrongShape { .. }
+            | BundleError::WrongCodes { .. }
             | BundleError::NotFinite { .. }
             | BundleError::WrongValue { .. } => "bundle-tensor",
             BundleError::Unwritable { .. } => "bundle-unwritable",

@@ -104,12 +104,9 @@ impl Bundle {
             return Ok(Rows::whole(self.i8(&whole, shape)?, width));
         };
         let bytes = found.info.shape.last().copied().unwrap_or_default();
-        let wrong_shape = || BundleError::WrongShape {
-            name: codes.clone(),
-            expected: vec![*rows, width],
-            found: found.info.shape.clone(),
+        let Some(bits) = bits_of(width, bytes) else {
+            return Err(BundleError::WrongCodes { name: codes, width, bytes });
         };
-        let bits = bits_of(width, bytes).ok_or_else(wrong_shape)?;
         let multipliers = format!("{name}.multipliers");
         let multipliers = self.slice(&multipliers, DType::U8, &[*rows, multiplier_bytes(width)])?;
         Rows::packed(name, self.slice(&codes, DType::U8, &[*rows, bytes])?, multipliers, (width, bits))

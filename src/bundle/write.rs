@@ -8,7 +8,10 @@ use serde::Serialize;
 use super::{
     BundleError, DType,
     format::{ALIGNMENT, FORMAT, LENGTH_BYTES, MAX_HEADER_BYTES, METADATA, VERSION},
-    packed::{GROUP, MULTIPLIER_BITS, multiplier_bytes, pack, packed_bytes},
+    packed::{
+        BITS, GROUP, MULTIPLIER_BITS, NARROWEST, code_range, largest_multiplier, multiplier_bytes, pack,
+        packed_bytes,
+    },
 };
 
 /// Weights of a few bits, before they are packed: see [`crate::bundle::Rows`].
@@ -34,6 +37,35 @@ impl PackedWeights {
             groups.flat_map(|(codes, &m)| codes.iter().map(move |code| code.wrapping_mul(m))).collect()
         };
         rows.flat_map(row).collect()
+    }
+
+    /// How many rows there are.
+    ///
+    /// # Errors
+    /// What is wrong, where a reader would refuse them or find others.
+    fn rows(&self) -> Result<usize, String> {
+        let PackedWeights { bits, width, .. } = *self;
+        if !BITS.contains(&bits) || width < NARROWEST {
+            return Err(format!(
+                "{width} weights a row of {bits} bits: expected at least {NARROWEST} of {BITS:?}"
+            ));
+        }
+        let rows = self.codes.len().checked_div(width).unwrap_or_default();
+        let fills = |fields: &[i8], row: usize| rows.checked_mul(row) == Some(fields.len());
+        if rows == 0 || !fills(&self.codes, width) || !fills(&self.multipliers, width.div_ceil(GROUP)) {
+            let (codes, multipliers) = (self.codes.len(), self.multipliers.len());
+            return Err(format!(
+                "{codes} codes and {multipliers} multipliers make no rows of {width} weights"
+            ));
+        }
+        let (code, multiplier) = (code_range(bits), 1..=largest_multiplier(bits));
+        let in_range = self.codes.iter().all(|it| code.contains(it))
+            && self.multipliers.iter().all(|it| multiplier.contains(it));
+        if in_range {
+            Ok(rows)
+        } else {
+            Err(format!("a code is not of {code:?}, or a multiplier of {multiplier:?}"))
+        }
     }
 }
 
@@ -124,13 +156,15 @@ impl BundleWriter {
     /// Adds weights of a few bits as `{name}.codes` and `{name}.multipliers`.
     ///
     /// # Errors
-    /// [`BundleError::Unwritable`] when a name is taken or codes and multipliers do not fill the same rows.
+    /// [`BundleError::Unwritable`] when a name is taken, codes and multipliers do not fill the same rows, or one is out of range.
     pub fn packed(&mut self, name: &str, weights: &PackedWeights) -> Result<(), BundleError> {
+        let rows = weights.rows();
+        let rows =
+            rows.map_err(|reason| BundleError::Unwritable { name: format!("{name}.codes"), reason })?;
         let PackedWeights { bits, width, codes, multipliers } = weights;
         let mut add = |part: &str, fields: &[i8], count: usize, bits: u32, bytes: usize| {
             let mut packed = Vec::new();
             fields.chunks(count.max(1)).for_each(|row| pack(row.iter().copied(), bits, &mut packed));
-            let rows = codes.len().checked_div(*width).unwrap_or_default();
             self.add(&format!("{name}.{part}"), DType::U8, &[rows, bytes], packed.len(), packed)
         };
         add("codes", codes, *width, *bits, packed_bytes(*width, *bits))?;

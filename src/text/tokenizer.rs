@@ -41,14 +41,16 @@ pub struct Tokenizer {
     cls: u32,
     sep: u32,
     largest: u32,
+    /// By id, where they are others than the ids: see [`Vocabulary`].
+    ranks: Vec<u32>,
     max_tokens: usize,
     preparation: Preparation,
 }
 
 impl Tokenizer {
-    /// Reads a Hugging Face `tokenizer.json`, or the [short form](super::shorten) of one, for texts that are prepared as the version `preparation` of the text
-    /// preparation says. The file's own truncation and padding are ignored: a text is read up to
-    /// `max_tokens` tokens, `[CLS]` and `[SEP]` included, and never padded.
+    /// Reads a Hugging Face `tokenizer.json`, or the [short form](super::shorten) of one, for texts that are prepared as the
+    /// version `preparation` of the text preparation says. The file's own truncation and padding are ignored: a text is read up
+    /// to `max_tokens` tokens, `[CLS]` and `[SEP]` included, and never padded.
     ///
     /// # Errors
     /// [`TextError::Tokenizer`] when it is malformed or is not BERT's kind: BERT normalizer and pre-tokenizer,
@@ -75,7 +77,7 @@ impl Tokenizer {
             return refuse("the post-processor must put [CLS] in front and [SEP] at the end");
         }
         let Document { added_tokens, normalizer, model, .. } = document;
-        let model = model.build().map_err(|e| wrong(&e))?;
+        let (model, ranks) = model.build().map_err(|e| wrong(&e))?;
         if model.token_to_id(&model.unk_token).is_none() {
             return refuse("the vocabulary has no token for unknown words");
         }
@@ -91,7 +93,7 @@ impl Tokenizer {
         inner.set_encode_special_tokens(true);
         let added = inner.get_added_tokens_decoder();
         let largest = inner.get_vocab(false).into_values().chain(added.into_keys()).max().unwrap_or(0);
-        Ok(Tokenizer { inner, cls, sep, largest, max_tokens, preparation })
+        Ok(Tokenizer { inner, cls, sep, largest, ranks, max_tokens, preparation })
     }
 
     /// Checks that an encoder with `vocab_size` embeddings has one for each token.
@@ -115,7 +117,13 @@ impl Tokenizer {
 
     /// Prepares a text, as [`encode`](Self::encode) does first.
     pub fn clean(&self, text: &str) -> Cleaned {
-        self.preparation.clean(text, &|word| self.inner.token_to_id(word))
+        self.preparation.clean(text, &|word| self.rank(word))
+    }
+
+    /// The place of a word in the vocabulary as it was before words were left out.
+    fn rank(&self, word: &str) -> Option<u32> {
+        let id = self.inner.token_to_id(word)?;
+        Some(self.ranks.get(id as usize).copied().unwrap_or(id))
     }
 
     /// Cleans a text, splits it into WordPieces and cuts it off at `max_tokens`.
@@ -183,13 +191,15 @@ struct Pieces {
 }
 
 impl Pieces {
-    fn build(self) -> tokenizers::Result<WordPiece> {
-        WordPieceBuilder::new()
-            .vocab(self.vocab.0)
+    /// The model, and the ranks of its tokens.
+    fn build(self) -> tokenizers::Result<(WordPiece, Vec<u32>)> {
+        let Vocabulary { ids, ranks } = self.vocab;
+        let builder = WordPieceBuilder::new()
+            .vocab(ids)
             .unk_token(self.unk_token)
             .continuing_subword_prefix(self.continuing_subword_prefix)
-            .max_input_chars_per_word(self.max_input_chars_per_word)
-            .build()
+            .max_input_chars_per_word(self.max_input_chars_per_word);
+        Ok((builder.build()?, ranks))
     }
 }
 

@@ -1,7 +1,8 @@
 //! The vocabulary of a `tokenizer.json`, as Hugging Face writes it and in the short form of a bundle.
 //!
 //! Hugging Face writes an object of token and id. A bundle may have one string in its place: the tokens in the order of their ids, from
-//! 0, with a space between them, which no WordPiece holds. That is a quarter of the size.
+//! 0, with a space between them, which no WordPiece holds. That is a quarter of the size. Where a token was left out ([`prune`]), its
+//! place is empty: two spaces follow each other. It has no id, but those behind it keep their rank, which the text preparation goes by.
 #![cfg_attr(
     not(test),
     deny(
@@ -25,9 +26,35 @@ use super::TextError;
 /// Where a `tokenizer.json` has its vocabulary.
 const PATH: &str = "/model/vocab";
 
-/// Tokens and their ids.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Vocabulary(pub AHashMap<String, u32>);
+/// Tokens, their ids, and their places in the vocabulary that it was before tokens were left out.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Vocabulary {
+    pub ids: AHashMap<String, u32>,
+    /// By id; none where nothing was left out, so that id and rank are the same.
+    pub ranks: Vec<u32>,
+}
+
+impl Vocabulary {
+    /// The tokens by their rank, with an empty one where one was left out; `None` if they cannot be listed so: a token with a space,
+    /// or ids that do not count from 0.
+    fn listed(self) -> Option<Vec<String>> {
+        let rank = |id: u32| self.ranks.get(id as usize).copied().unwrap_or(id);
+        let places =
+            self.ids.values().map(|&id| rank(id) as usize).max().map_or(0, |last| last.saturating_add(1));
+        if self.ranks.is_empty() && places != self.ids.len() {
+            return None;
+        }
+        let mut listed = vec![String::new(); places];
+        for (token, &id) in &self.ids {
+            let place = listed.get_mut(rank(id) as usize)?;
+            if token.is_empty() || token.contains(' ') || !place.is_empty() {
+                return None;
+            }
+            place.clone_from(token);
+        }
+        Some(listed)
+    }
+}
 
 impl<'de> Deserialize<'de> for Vocabulary {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -45,21 +72,26 @@ impl<'de> Visitor<'de> for EitherForm {
     }
 
     fn visit_str<E: Error>(self, tokens: &str) -> Result<Vocabulary, E> {
-        let mut vocabulary = AHashMap::new();
-        for (token, id) in tokens.split(' ').zip(0..) {
-            if vocabulary.insert(token.to_owned(), id).is_some() {
+        let mut vocabulary = Vocabulary::default();
+        let there = tokens.split(' ').zip(0..).filter(|(token, _)| !token.is_empty());
+        for ((token, rank), id) in there.zip(0..) {
+            if vocabulary.ids.insert(token.to_owned(), id).is_some() {
                 return Err(E::custom(format!("the token {token:?} is there twice")));
             }
+            vocabulary.ranks.push(rank);
         }
-        Ok(Vocabulary(vocabulary))
+        if vocabulary.ranks.iter().zip(0..).all(|(&rank, id)| rank == id) {
+            vocabulary.ranks.clear();
+        }
+        Ok(vocabulary)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Vocabulary, A::Error> {
-        let mut vocabulary = AHashMap::new();
+        let mut vocabulary = Vocabulary::default();
         while let Some((token, id)) = map.next_entry::<String, u32>()? {
-            vocabulary.insert(token, id);
+            vocabulary.ids.insert(token, id);
         }
-        Ok(Vocabulary(vocabulary))
+        Ok(vocabulary)
     }
 }
 
@@ -69,12 +101,8 @@ impl<'de> Visitor<'de> for EitherForm {
 /// # Errors
 /// [`TextError::Tokenizer`] when it is malformed.
 pub fn shorten(json: &str) -> Result<String, TextError> {
-    let (mut document, tokens) = read(json)?;
-    let listed = tokens.iter().zip(0..).all(|((id, token), place)| *id == place && !token.contains(' '));
-    if !listed {
-        return Ok(json.to_owned());
-    }
-    let tokens: Vec<String> = tokens.into_iter().map(|(_, token)| token).collect();
+    let (mut document, vocabulary) = read(json)?;
+    let Some(tokens) = vocabulary.listed() else { return Ok(json.to_owned()) };
     if let Some(vocabulary) = document.pointer_mut(PATH) {
         *vocabulary = tokens.join(" ").into();
     }
@@ -84,19 +112,32 @@ pub fn shorten(json: &str) -> Result<String, TextError> {
     Ok(document.to_string())
 }
 
-/// A `tokenizer.json` with the tokens that `keep` says, and those that are special. They are numbered anew, in the old order;
-/// with it the old id of each.
+/// A `tokenizer.json` with the tokens that `keep` says, and those that are special, its vocabulary in the short form. They are numbered
+/// anew, in the old order; with it the old id of each.
 ///
 /// # Errors
-/// [`TextError::Tokenizer`] when it is malformed.
+/// [`TextError::Tokenizer`] when it is malformed or its vocabulary has no short form.
 pub fn prune(json: &str, mut keep: impl FnMut(u32, &str) -> bool) -> Result<(String, Vec<u32>), TextError> {
-    let (mut document, mut tokens) = read(json)?;
+    let (mut document, vocabulary) = read(json)?;
+    let listed = vocabulary.listed();
+    let mut tokens = listed.ok_or_else(|| TextError::Tokenizer("its ids do not count from 0".into()))?;
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let added = document.pointer("/added_tokens").and_then(Value::as_array).into_iter().flatten();
     let mut special: Vec<String> = added.filter_map(|token| text(token.get("content")?)).collect();
     special.extend(document.pointer("/model/unk_token").and_then(text));
-    tokens.retain(|(id, token)| special.contains(token) || keep(*id, token));
-    let number = |token: &str| tokens.iter().position(|(_, kept)| kept == token);
+
+    let mut kept = Vec::new();
+    for (token, id) in tokens.iter_mut().filter(|token| !token.is_empty()).zip(0..) {
+        if special.contains(token) || keep(id, token) {
+            kept.push(id);
+        } else {
+            token.clear();
+        }
+    }
+    let last = tokens.iter().rposition(|token| !token.is_empty());
+    tokens.truncate(last.map_or(0, |last| last.saturating_add(1)));
+    let left = || tokens.iter().filter(|token| !token.is_empty());
+    let number = |token: &str| left().position(|kept| kept == token);
 
     for token in document.pointer_mut("/added_tokens").and_then(Value::as_array_mut).into_iter().flatten() {
         let new = token.get("content").and_then(Value::as_str).and_then(number);
@@ -119,22 +160,19 @@ pub fn prune(json: &str, mut keep: impl FnMut(u32, &str) -> bool) -> Result<(Str
         }
     }
     if let Some(vocabulary) = document.pointer_mut(PATH) {
-        let numbered = tokens.iter().zip(0_u32..).map(|((_, token), id)| (token.clone(), Value::from(id)));
-        *vocabulary = numbered.collect();
+        *vocabulary = tokens.join(" ").into();
     }
-    Ok((document.to_string(), tokens.into_iter().map(|(id, _)| id).collect()))
+    Ok((document.to_string(), kept))
 }
 
-/// The document and its tokens in the order of their ids.
-fn read(json: &str) -> Result<(Value, Vec<(u32, String)>), TextError> {
+/// The document and its vocabulary.
+fn read(json: &str) -> Result<(Value, Vocabulary), TextError> {
     let wrong = |error: serde_json::Error| TextError::Tokenizer(error.to_string());
     let document: Value = serde_json::from_str(json).map_err(wrong)?;
     let vocabulary =
         document.pointer(PATH).ok_or_else(|| TextError::Tokenizer("it has no vocabulary".into()))?;
-    let Vocabulary(tokens) = Vocabulary::deserialize(vocabulary).map_err(wrong)?;
-    let mut tokens: Vec<_> = tokens.into_iter().map(|(token, id)| (id, token)).collect();
-    tokens.sort_unstable();
-    Ok((document, tokens))
+    let vocabulary = Vocabulary::deserialize(vocabulary).map_err(wrong)?;
+    Ok((document, vocabulary))
 }
 
 #[cfg(test)]
@@ -149,9 +187,19 @@ mod tests {
     fn both_forms_are_the_same_vocabulary() {
         let long = parse(r#"{"[UNK]": 0, "so": 1, "ﬁ": 2}"#).unwrap();
         assert_eq!(parse(r#""[UNK] so ﬁ""#).unwrap(), long);
-        for wrong in [r#""a b a""#, r#""a  b ""#, "7", r#"{"a": -1}"#, r#"{"a": "b"}"#, "[]"] {
+        assert_eq!(parse(r#""""#).unwrap(), Vocabulary::default());
+        for wrong in [r#""a b a""#, r#""a  a""#, "7", r#"{"a": -1}"#, r#"{"a": "b"}"#, "[]"] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn what_was_left_out_leaves_the_ranks_as_they_were() {
+        let holes = parse(r#""  [UNK] so   ﬁ""#).unwrap();
+        let ids: AHashMap<_, _> =
+            [("[UNK]", 0), ("so", 1), ("ﬁ", 2)].map(|(t, id)| (t.to_owned(), id)).into();
+        assert_eq!(holes, Vocabulary { ids, ranks: vec![2, 3, 6] });
+        assert_eq!(holes.listed().unwrap().join(" "), "  [UNK] so   ﬁ");
     }
 
     #[test]
@@ -163,8 +211,13 @@ mod tests {
             serde_json::json!({"normalizer": {"type": "N"}, "model": {"type": "WordPiece", "vocab": "a b"}});
         assert_eq!(short, expected);
         assert_eq!(shorten(&short.to_string()).unwrap(), short.to_string(), "it is short already");
-        for odd in [r#"{"model": {"vocab": {"a": 1}}}"#, r#"{"model": {"vocab": {"a b": 0}}}"#] {
-            assert_eq!(shorten(odd).unwrap(), odd);
+        let vocab = |vocab: &str| format!(r#"{{"model":{{"vocab":{vocab}}}}}"#);
+        assert_eq!(shorten(&vocab(r#""  a  b""#)).unwrap(), vocab(r#""  a  b""#), "and so is a pruned one");
+        for odd in
+            [r#"{"a": 1}"#, r#"{"a b": 0}"#, r#"{"": 0}"#, r#"{"a": 0, "b": 0}"#, r#"{"a": 4294967295}"#]
+        {
+            assert_eq!(shorten(&vocab(odd)).unwrap(), vocab(odd));
+            assert!(prune(&vocab(odd), |_, _| true).is_err(), "{odd}");
         }
         assert!(shorten("{}").is_err() && shorten("").is_err());
     }
@@ -173,13 +226,18 @@ mod tests {
     fn kept_tokens_are_numbered_anew() {
         let json = r#"{"added_tokens": [{"id": 3, "content": "[CLS]"}],
             "post_processor": {"cls": ["[CLS]", 3], "special_tokens": {"[CLS]": {"id": "[CLS]", "ids": [3]}}},
-            "model": {"unk_token": "[UNK]", "vocab": {"a": 0, "b": 1, "[UNK]": 2, "[CLS]": 3, "c": 4}}}"#;
+            "model": {"unk_token": "[UNK]", "vocab": {"a": 0, "b": 1, "[UNK]": 2, "[CLS]": 3, "c": 4, "d": 5}}}"#;
         let (pruned, old) = prune(json, |id, token| id == 1 || token == "c").unwrap();
         assert_eq!(old, [1, 2, 3, 4]);
-        let pruned: Value = serde_json::from_str(&pruned).unwrap();
+        let document: Value = serde_json::from_str(&pruned).unwrap();
         let expected = serde_json::json!({"added_tokens": [{"id": 2, "content": "[CLS]"}],
             "post_processor": {"cls": ["[CLS]", 2], "special_tokens": {"[CLS]": {"id": "[CLS]", "ids": [2]}}},
-            "model": {"unk_token": "[UNK]", "vocab": {"b": 0, "[UNK]": 1, "[CLS]": 2, "c": 3}}});
-        assert_eq!(pruned, expected);
+            "model": {"unk_token": "[UNK]", "vocab": " b [UNK] [CLS] c"}});
+        assert_eq!(document, expected);
+
+        let (again, old) = prune(&pruned, |id, _| id == 3).unwrap();
+        assert_eq!(old, [1, 2, 3]);
+        let document: Value = serde_json::from_str(&again).unwrap();
+        assert_eq!(document.pointer(PATH).unwrap(), "  [UNK] [CLS] c");
     }
 }
