@@ -53,6 +53,7 @@ for (const worker of [false, true]) {
       checkSum(text.explanation);
       assert.deepEqual(text.text, { label: text.label, scores: text.scores, valence: text.valence });
       assert.deepEqual([text.image, text.contradiction, text.explanation.regions], [null, null, null]);
+      assert.equal(text.contradicts, null);
       for (const { text: word, start, end } of text.explanation.words) {
         assert.equal('I love this \u{1f600} day'.slice(start, end), word);
       }
@@ -69,6 +70,9 @@ for (const worker of [false, true]) {
       checkSum(both.explanation);
       assert.deepEqual([both.text, both.image], [text.text, image.image]);
       assert.ok(both.contradiction >= 0 && both.contradiction <= 1);
+      // The bundle of these tests has no thresholds: one half, and none.
+      assert.equal(both.contradicts, both.contradiction >= 0.5);
+      assert.deepEqual([both.confidence, both.sure], [Math.max(...Object.values(both.scores)), true]);
       assert.equal(both.truncated, false);
     });
 

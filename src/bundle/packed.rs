@@ -136,15 +136,19 @@ impl<'a> Rows<'a> {
         }
         let Some((start, end)) = part(&self.multipliers, multiplier_bytes(self.width)) else { return };
         let multipliers = self.multipliers.get(start..end).unwrap_or_default();
-        let mut codes = Codes { bytes: bytes.iter(), held: 0, count: 0, bits: self.bits };
-        let mut left = self.width;
-        for group in 0..self.width.div_ceil(GROUP) {
-            let multiplier = nibble(multipliers, group);
-            let length = left.min(GROUP);
-            // Within int8: the multiplier was checked.
-            out.extend(codes.by_ref().take(length).map(|code| code.wrapping_mul(multiplier)));
-            left = left.saturating_sub(length);
+        let end = out.len().saturating_add(self.width);
+        // A group takes a whole number of bytes: 32 codes, four times as many bytes as bits.
+        let groups = bytes.chunks(packed_bytes(GROUP, self.bits).max(1)).enumerate();
+        let groups = groups.map(|(group, bytes)| (nibble(multipliers, group), bytes));
+        match self.bits {
+            2 => groups.for_each(|(multiplier, bytes)| unpack::<2>(bytes, multiplier, out)),
+            3 => groups.for_each(|(multiplier, bytes)| unpack::<3>(bytes, multiplier, out)),
+            4 => groups.for_each(|(multiplier, bytes)| unpack::<4>(bytes, multiplier, out)),
+            5 => groups.for_each(|(multiplier, bytes)| unpack::<5>(bytes, multiplier, out)),
+            _ => groups.for_each(|(multiplier, bytes)| unpack::<6>(bytes, multiplier, out)),
         }
+        // Without what the last byte has beside the last code.
+        out.truncate(end);
     }
 
     /// All levels, row by row; borrowed where they are stored whole.
@@ -159,7 +163,7 @@ impl<'a> Rows<'a> {
 
     fn expanded(&self) -> Vec<i8> {
         let rows = self.bytes.len().checked_div(packed_bytes(self.width, self.bits)).unwrap_or_default();
-        let mut levels = Vec::with_capacity(rows.saturating_mul(self.width));
+        let mut levels = Vec::with_capacity(rows.saturating_mul(self.width).saturating_add(8));
         (0..rows).for_each(|row| self.append(row, &mut levels));
         levels
     }
@@ -171,27 +175,24 @@ fn nibble(bytes: &[i8], index: usize) -> i8 {
     (if index.is_multiple_of(2) { byte & 0xf } else { byte >> 4 }) as i8
 }
 
-/// The codes of a row.
-struct Codes<'a> {
-    bytes: std::slice::Iter<'a, i8>,
-    held: u32,
-    count: u32,
-    bits: u32,
-}
-
-impl Iterator for Codes<'_> {
-    type Item = i8;
-
-    fn next(&mut self) -> Option<i8> {
-        if self.count < self.bits {
-            self.held |= u32::from(*self.bytes.next()? as u8).wrapping_shl(self.count);
-            self.count = self.count.wrapping_add(8);
-        }
-        let above = i8::BITS.wrapping_sub(self.bits);
-        let code = (self.held as u8).wrapping_shl(above) as i8 >> above;
-        self.held = self.held.wrapping_shr(self.bits);
-        self.count = self.count.wrapping_sub(self.bits);
-        Some(code)
+/// Appends the levels of codes of `B` bits, eight at a time: they are `B` bytes. The last may be fewer, with zeros behind them.
+fn unpack<const B: usize>(bytes: &[i8], multiplier: i8, out: &mut Vec<i8>) {
+    let above = 8_u32.wrapping_sub(B as u32);
+    let mut append = |eight: &[i8]| {
+        let mut word = [0_u8; 8];
+        word.iter_mut().zip(eight).for_each(|(byte, &code)| *byte = code as u8);
+        let word = u64::from_le_bytes(word);
+        let levels: [i8; 8] = std::array::from_fn(|place| {
+            let field = word.wrapping_shr(place.wrapping_mul(B) as u32) as u8;
+            // Within int8: the multiplier was checked.
+            (field.wrapping_shl(above) as i8).wrapping_shr(above).wrapping_mul(multiplier)
+        });
+        out.extend_from_slice(&levels);
+    };
+    let (eights, rest) = bytes.as_chunks::<B>();
+    eights.iter().for_each(|eight| append(eight));
+    if !rest.is_empty() {
+        append(rest);
     }
 }
 

@@ -3,6 +3,7 @@
 mod quantize;
 mod sample;
 mod shift;
+mod sizes;
 mod vocabulary;
 
 use std::{
@@ -15,6 +16,7 @@ use candle_core::Device;
 use mixed_feelings::{Analyzer, bundle::BITS, model::Temperatures, quantize::Precision};
 use sample::Sample;
 use serde::Serialize;
+use sizes::Part;
 use vocabulary::{Pruned, Pruning};
 
 use crate::{
@@ -115,6 +117,7 @@ struct Exported {
     bundle: String,
     bytes: usize,
     sha256: String,
+    parts: Vec<Part>,
     temperatures: Temperatures,
     pruned: Option<Pruned>,
     pairs: Option<Comparison>,
@@ -160,6 +163,7 @@ pub fn run(args: Args) -> Result<()> {
         bundle: out.display().to_string(),
         bytes: bytes.len(),
         sha256: digest::sha256(&bytes),
+        parts: sizes::parts(&bytes)?,
         temperatures: int8.readout().temperatures,
         pruned,
         pairs,
@@ -201,6 +205,7 @@ fn print(exported: &Exported, out: &mut impl Write) -> io::Result<()> {
     }
     let Temperatures { text, image, fused } = exported.temperatures;
     writeln!(out, "temperatures: text {text:.3}, image {image:.3}, both {fused:.3}")?;
+    sizes::print(&exported.parts, out)?;
     let megabytes = exported.bytes as f64 / 1e6;
     writeln!(out, "{}: {} bytes ({megabytes:.2} MB)", exported.bundle, exported.bytes)?;
     writeln!(out, "SHA-256 {}", exported.sha256)

@@ -52,26 +52,7 @@ impl Pruning {
         let Checkpoint { config, tokenizer, .. } = &*checkpoint;
         let reader = Tokenizer::from_json(tokenizer, config.max_tokens, config.text_preparation)?;
         let counts = self.count(&reader, config.text.vocab_size)?;
-        let count = |id: u32| counts.get(id as usize).copied().unwrap_or_default();
-        let mut of_emoji = HashSet::new();
-        for emoji in emojis::iter() {
-            of_emoji.extend(reader.encode(emoji.as_str())?.ids);
-        }
-        let words: HashSet<&str> = KEPT.lines().filter(|line| !line.starts_with('#')).collect();
-        let mut single = HashSet::new();
-        prune(&checkpoint.tokenizer, |_, piece| {
-            let character = piece.strip_prefix(GOES_ON).filter(|rest| !rest.is_empty()).unwrap_or(piece);
-            if character.chars().count() == 1 {
-                single.insert(piece.to_owned());
-            }
-            true
-        })?;
-        let (tokenizer, kept) = prune(&checkpoint.tokenizer, |id, piece| {
-            count(id) >= self.least
-                || of_emoji.contains(&id)
-                || words.contains(piece)
-                || !can_be_spelled(piece, &single)
-        })?;
+        let (tokenizer, kept) = self.prune(tokenizer, &reader, &counts)?;
 
         let words = Parameters::new(&checkpoint.config).text.words;
         let name = format!("{}.weight", words.name);
@@ -89,6 +70,29 @@ impl Pruning {
         let kept: HashSet<u32> = kept.into_iter().collect();
         let split = (0..).zip(&counts).filter(|(id, _)| !kept.contains(id)).map(|(_, count)| count).sum();
         Ok(Pruned { before: words.rows, after: kept.len(), tokens: counts.iter().sum(), split })
+    }
+
+    /// The tokenizer without the rare pieces, and the old id of each that stays; `counts` by id, as `reader` reads.
+    fn prune(&self, tokenizer: &str, reader: &Tokenizer, counts: &[u64]) -> Result<(String, Vec<u32>)> {
+        let count = |id: u32| counts.get(id as usize).copied().unwrap_or_default();
+        let mut of_emoji = HashSet::new();
+        for emoji in emojis::iter() {
+            of_emoji.extend(reader.encode(emoji.as_str())?.ids);
+        }
+        let words: HashSet<&str> = KEPT.lines().filter(|line| !line.starts_with('#')).collect();
+        let mut single = HashSet::new();
+        prune(tokenizer, |_, piece| {
+            if characters(piece).count() == 1 {
+                single.insert(piece.to_owned());
+            }
+            true
+        })?;
+        Ok(prune(tokenizer, |id, piece| {
+            count(id) >= self.least
+                || of_emoji.contains(&id)
+                || words.contains(piece)
+                || !can_be_spelled(piece, &single)
+        })?)
     }
 
     /// How often each piece stands in the texts.
@@ -117,14 +121,16 @@ fn texts(path: &Path) -> Result<Vec<String>> {
     Ok(table.rows().map(|row| row.get(column).to_owned()).collect())
 }
 
-/// Whether the pieces of single characters make the piece.
+/// The characters of a piece, what it begins with apart.
+fn characters(piece: &str) -> impl Iterator<Item = char> {
+    piece.strip_prefix(GOES_ON).filter(|rest| !rest.is_empty()).unwrap_or(piece).chars()
+}
+
+/// Whether the pieces of single characters make the piece, wherever it stands.
 fn can_be_spelled(piece: &str, single: &HashSet<String>) -> bool {
-    let (goes_on, characters) = match piece.strip_prefix(GOES_ON) {
-        Some(rest) if !rest.is_empty() => (true, rest),
-        _ => (false, piece),
-    };
-    characters.chars().count() > 1
-        && characters.chars().enumerate().all(|(place, character)| {
+    let goes_on = piece.len() > GOES_ON.len() && piece.starts_with(GOES_ON);
+    characters(piece).count() > 1
+        && characters(piece).enumerate().all(|(place, character)| {
             let prefix = if goes_on || place > 0 { GOES_ON } else { "" };
             single.contains(&format!("{prefix}{character}"))
         })
@@ -132,7 +138,15 @@ fn can_be_spelled(piece: &str, single: &HashSet<String>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::{cell::RefCell, collections::HashMap, fs};
+
+    use mixed_feelings::{Bundle, model::tokenizer_json, text::Preparation};
+
     use super::*;
+
+    const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    /// The newest text preparation, which asks the vocabulary for the rank of words.
+    const PREPARATION: u32 = 2;
 
     #[test]
     fn what_cannot_be_spelled_stays() {
@@ -148,5 +162,82 @@ mod tests {
         ] {
             assert_eq!(can_be_spelled(piece, &single), spelled, "{piece}");
         }
+    }
+
+    /// Posts of every kind that the repository has: the corpus, the challenge, and texts that were made to be hard to read.
+    fn posts() -> Vec<String> {
+        let mut posts = Vec::new();
+        for table in ["native/corpus/held_out.tsv", "native/corpus/train.tsv", "tests/challenge/texts.tsv"] {
+            posts.extend(texts(Path::new(&format!("{ROOT}/{table}"))).unwrap());
+        }
+        let read = |file: &str| fs::read_to_string(format!("{ROOT}/tests/{file}")).unwrap();
+        posts.extend(read("digest/text-cases.tsv").split(['\t', '\n']).map(str::to_owned));
+        posts.extend(serde_json::from_str::<Vec<String>>(&read("digest/texts.json")).unwrap());
+        let rows: serde_json::Value = serde_json::from_str(&read("parity/tokenizer.json")).unwrap();
+        let rows = rows["rows"].as_array().unwrap();
+        posts.extend(rows.iter().map(|row| row["text"].as_str().unwrap().to_owned()));
+        posts
+    }
+
+    /// MiniLM's tokenizer, pruned by what the corpus has, reads as the whole one does wherever no piece is involved that was left
+    /// out, and nothing becomes unknown anywhere.
+    #[test]
+    fn pruned_and_whole_tokenizers_agree_where_nothing_was_left_out() {
+        let bundle = fs::read(format!("{ROOT}/pkg/mixed-feelings-small.safetensors")).unwrap();
+        let bundle = Bundle::parse(bundle).unwrap();
+        let json = tokenizer_json(&bundle).unwrap();
+        let reader = |json: &str| Tokenizer::from_json(json, 512, PREPARATION).unwrap();
+        let whole = reader(json);
+        let pruning = Pruning { least: 5, tables: vec![format!("{ROOT}/native/corpus/train.tsv").into()] };
+        let counts = pruning.count(&whole, 30_522).unwrap();
+        let (short, kept) = pruning.prune(json, &whole, &counts).unwrap();
+        let pruned = reader(&short);
+        pruned.check_vocab(kept.len()).unwrap();
+        assert!(
+            short.len() * 3 < json.len() && (5000..12_000).contains(&kept.len()),
+            "{} pieces",
+            kept.len()
+        );
+
+        let mut names = HashMap::new();
+        let _ = prune(json, |id, piece| names.insert(id, piece.to_owned()).is_none()).unwrap();
+        let left: HashSet<u32> = kept.iter().copied().collect();
+        for (id, name) in &names {
+            assert!(left.contains(id) || characters(name).count() > 1, "{name} is one character");
+        }
+        let ranks: HashMap<&str, u32> = names.iter().map(|(&id, name)| (name.as_str(), id)).collect();
+        let unknown = ranks["[UNK]"];
+        // As the pruned tokenizer numbers them, in the numbers of the whole one.
+        let old = |ids: Vec<u32>| ids.into_iter().map(|id| kept[id as usize]).collect::<Vec<_>>();
+        let letters = |ids: &[u32]| ids.iter().flat_map(|id| characters(&names[id])).collect::<String>();
+
+        let (mut alike, mut anew, mut prepared) = (0, 0, 0);
+        for post in posts() {
+            // What the preparation asked for that is not there any more.
+            let missed = RefCell::new(0);
+            Preparation::of(PREPARATION).unwrap().clean(&post, &|word| {
+                let rank = ranks.get(word).copied();
+                *missed.borrow_mut() += usize::from(rank.is_some_and(|id| !left.contains(&id)));
+                rank
+            });
+            let clean = pruned.clean(&post).text;
+            if *missed.borrow() == 0 {
+                assert_eq!(clean, whole.clean(&post).text, "{post:?}");
+                prepared += 1;
+            }
+            let ids = whole.encode_clean(&clean).unwrap();
+            let found = old(pruned.encode_clean(&clean).unwrap());
+            if ids.iter().all(|id| left.contains(id)) {
+                assert_eq!(found, ids, "{post:?}");
+                alike += 1;
+            } else {
+                assert_eq!(letters(&found), letters(&ids), "{post:?}");
+                anew += 1;
+            }
+            let count = |ids: &[u32]| ids.iter().filter(|id| **id == unknown).count();
+            assert_eq!(count(&found), count(&ids), "{post:?}");
+        }
+        println!("{} pieces; {alike} posts alike, {anew} split anew, {prepared} prepared alike", kept.len());
+        assert!(alike > 9000 && anew > 500 && prepared > 9000, "{alike} {anew} {prepared}");
     }
 }

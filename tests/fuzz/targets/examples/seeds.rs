@@ -5,9 +5,11 @@
 use std::{env, error::Error, fs, path::Path};
 
 use mixed_feelings::{
-    bundle::BundleWriter,
+    Bundle,
+    bundle::{BITS, BundleWriter, DType, GROUP, PackedWeights},
     model::{Architecture, FusionKind, ModelConfig},
     testing::{random_bundle, tiny_config, tiny_tokenizer},
+    text::{prune, shorten},
 };
 
 type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
@@ -24,22 +26,32 @@ fn main() -> Result {
     for config in configs() {
         let name = format!("{:?}-{:?}", config.fusion.kind, config.image.architecture);
         seed("config", &name, serde_json::to_string(&config)?.as_bytes())?;
-        // The header alone: the target puts the weights behind it.
-        let mut bytes = random_bundle(&config, &tiny_tokenizer(), 1)?;
-        let header = u64::from_le_bytes(*bytes.first_chunk().ok_or("a bundle")?) as usize;
-        bytes.truncate(8 + header);
-        seed("bundle", &name, &bytes)?;
+        let bytes = random_bundle(&config, &tiny_tokenizer(), 1)?;
+        seed("bundle", &name, header(&bytes)?)?;
+    }
+    for bits in BITS {
+        let mut config = tiny_config();
+        config.preprocess.input_size = 32;
+        let bytes = packed(random_bundle(&config, &tiny_tokenizer(), 1)?, bits)?;
+        seed("bundle", &format!("{bits}-bits"), header(&bytes)?)?;
     }
     let mut writer = BundleWriter::new();
     writer.i8("a.weight", &[3, 4], &[1; 12])?;
     writer.f32("a.scale", &[3], &[0.5; 3])?;
     seed("bundle", "small", &writer.finish()?)?;
+    let mut writer = BundleWriter::new();
+    let weights = PackedWeights { bits: 4, width: 40, codes: vec![-8; 80], multipliers: vec![15, 1, 15, 1] };
+    writer.packed("a", &weights)?;
+    seed("bundle", "packed", &writer.finish()?)?;
     seed("config", "labels", br#"["negative",{"name":"odd","polarity":-0.5}]"#)?;
     let bert = br#"{"model_type":"bert","architectures":["BertModel"],"vocab_size":30522,"hidden_size":384,
         "num_hidden_layers":6,"num_attention_heads":12,"intermediate_size":1536,"hidden_act":"gelu",
         "max_position_embeddings":512,"position_embedding_type":"absolute"}"#;
     seed("config", "bert", bert)?;
     seed("tokenizer_json", "tiny", tiny_tokenizer().as_bytes())?;
+    seed("tokenizer_json", "short", shorten(&tiny_tokenizer())?.as_bytes())?;
+    let (pruned, _) = prune(&tiny_tokenizer(), |id, _| id % 3 > 0)?;
+    seed("tokenizer_json", "pruned", pruned.as_bytes())?;
     seed("tokenizer_json", "parity", &fs::read(tests.join("parity/tokenizer.json"))?)?;
     for sizes in 0u8..16 {
         let bytes: Vec<u8> = (0..24u8).map(|i| i.wrapping_mul(37).wrapping_add(sizes)).collect();
@@ -58,6 +70,38 @@ fn main() -> Result {
         }
     }
     Ok(())
+}
+
+/// The header alone: the target puts the weights behind it.
+fn header(bytes: &[u8]) -> Result<&[u8]> {
+    let length = u64::from_le_bytes(*bytes.first_chunk().ok_or("a bundle")?) as usize;
+    Ok(bytes.get(..8 + length).ok_or("a bundle")?)
+}
+
+/// The bundle with its int8 weights as codes of `bits` bits, where rows are wide enough.
+fn packed(bytes: Vec<u8>, bits: u32) -> Result<Vec<u8>> {
+    let bundle = Bundle::parse(bytes)?;
+    let mut writer = BundleWriter::new();
+    for key in ["config", "labels", "tokenizer"] {
+        writer.metadata(key, bundle.require(key)?)?;
+    }
+    for (name, dtype, shape) in bundle.tensors() {
+        if dtype == DType::F32 {
+            writer.f32(name, shape, &bundle.f32(name, shape)?)?;
+            continue;
+        }
+        let levels = bundle.i8(name, shape)?;
+        let width = levels.len() / shape[0];
+        match name.strip_suffix(".weight").filter(|_| width >= 8) {
+            Some(name) => {
+                let codes = levels.iter().map(|level| level >> (8 - bits)).collect();
+                let multipliers = vec![1; shape[0] * width.div_ceil(GROUP)];
+                writer.packed(name, &PackedWeights { bits, width, codes, multipliers })?;
+            }
+            None => writer.i8(name, shape, levels)?,
+        }
+    }
+    Ok(writer.finish()?)
 }
 
 fn configs() -> Vec<ModelConfig> {

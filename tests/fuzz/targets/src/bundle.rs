@@ -1,6 +1,11 @@
 //! A file of weights from anyone: read, made a model of, and asked.
 
-use mixed_feelings::{Analyzer, Bundle, Post, analyzer::ImageInput, image::Picture};
+use mixed_feelings::{
+    Analyzer, Bundle, Post,
+    analyzer::ImageInput,
+    bundle::{BITS, DType},
+    image::Picture,
+};
 use serde_json::Value;
 
 use crate::{TEXT, check};
@@ -19,10 +24,17 @@ pub fn run(bytes: &[u8]) {
 
 fn ask(bytes: Vec<u8>) {
     if let Ok(bundle) = Bundle::parse(bytes.clone()) {
-        for (name, _, shape) in bundle.tensors() {
+        let mut packed = false;
+        for (name, dtype, shape) in bundle.tensors() {
             let _ = (bundle.i8(name, shape), bundle.f32(name, shape));
+            packed |= dtype == DType::U8;
+            for bits in BITS {
+                let codes = name.strip_suffix(".codes").zip(shape.split_last());
+                let Some((name, (bytes, &[rows]))) = codes else { continue };
+                unpack(&bundle, name, [rows, bytes * 8 / bits as usize]);
+            }
         }
-        assert!(bundle.check_all_read().is_ok(), "every tensor is either I8 or F32");
+        assert!(packed || bundle.check_all_read().is_ok(), "every tensor is I8, F32 or U8");
     }
     match Analyzer::from_bundle(bytes) {
         Ok(mut analyzer) => {
@@ -34,6 +46,21 @@ fn ask(bytes: Vec<u8>) {
         }
         Err(error) => assert!(!error.code().is_empty() && !error.to_string().is_empty()),
     }
+}
+
+/// Reads a weight as so many rows of so many weights: whole, and a row at a time.
+fn unpack(bundle: &Bundle, name: &str, shape: [usize; 2]) {
+    let Ok(rows) = bundle.rows(name, &shape) else { return };
+    let levels = rows.levels();
+    assert_eq!(levels.len(), shape[0] * shape[1], "{name}");
+    let rows = rows.clone().into_owned();
+    let mut row = Vec::new();
+    rows.append(shape[0] - 1, &mut row);
+    assert!(levels.ends_with(&row) && row.len() == shape[1], "{name}");
+    assert!(
+        rows.bits() == 8 || !levels.contains(&-128),
+        "{name}: a level that no product of a code and its multiplier is"
+    );
 }
 
 /// The bundle with all the bytes that its header asks for: what is missing of them are usual weights.
@@ -59,6 +86,8 @@ pub fn filled(bytes: &[u8]) -> Option<Vec<u8>> {
         for (byte, place) in missing.zip(from - 8 - length - start..) {
             *byte = match is_float {
                 true => number.to_le_bytes()[place % 4],
+                // Multipliers of 1 and 3, which every number of bits may have.
+                false if name.ends_with(".multipliers") => 0x13,
                 false => (place * 37 % 251) as u8,
             };
         }
