@@ -1,25 +1,18 @@
 //! The tokenizer against Hugging Face's, on real vocabulary. `tests/parity/tokenizer.py` wrote what is expected.
 
-use std::sync::LazyLock;
-
 use mixed_feelings::text::{MAX_TEXT_BYTES, Tokenizer};
-use mixed_feelings::{Bundle, model::tokenizer_json};
 
 const EXPECTED: &str = include_str!("parity/tokenizer.json");
+/// The pretrained tokenizer of bert-base-uncased and MiniLM (Apache-2.0), whole, in the short form of a bundle.
+const MINILM: &str = include_str!("parity/minilm.json");
 
-/// The shipped bundle's tokenizer: the pretrained one of bert-base-uncased and MiniLM.
-fn shipped(max_tokens: usize) -> Tokenizer {
-    static BUNDLE: LazyLock<Bundle> = LazyLock::new(|| {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/pkg/mixed-feelings-small.safetensors");
-        Bundle::parse(std::fs::read(path).expect("the shipped bundle")).expect("a bundle")
-    });
-    Tokenizer::from_json(tokenizer_json(&BUNDLE).expect("a tokenizer"), max_tokens, 1)
-        .expect("a BERT tokenizer")
+fn minilm(max_tokens: usize) -> Tokenizer {
+    Tokenizer::from_json(MINILM, max_tokens, 1).expect("a BERT tokenizer")
 }
 
 #[test]
 fn same_ids_as_hugging_face() {
-    let tokenizer = shipped(128);
+    let tokenizer = minilm(128);
     let expected: serde_json::Value = serde_json::from_str(EXPECTED).expect("JSON");
     let rows = expected["rows"].as_array().expect("rows");
     assert!(rows.len() >= 45);
@@ -37,7 +30,7 @@ fn same_ids_as_hugging_face() {
 
 #[test]
 fn nasty_strings_survive_the_whole_way() {
-    let tokenizer = shipped(64);
+    let tokenizer = minilm(64);
     tokenizer.check_vocab(30_522).expect("MiniLM has an embedding for each token");
     let expected: serde_json::Value = serde_json::from_str(EXPECTED).expect("JSON");
     for row in expected["rows"].as_array().expect("rows") {
@@ -58,7 +51,7 @@ fn nasty_strings_survive_the_whole_way() {
 
 #[test]
 fn emoji_are_read_as_words() {
-    let tokenizer = shipped(64);
+    let tokenizer = minilm(64);
     let ids = |text: &str| tokenizer.encode(text).expect("an encoding").ids;
     assert_eq!(ids("so funny 😂"), ids("so funny face with tears of joy"));
     assert_eq!(ids("RT @ann: #SoGood 👍🏿 http://t.co/x"), ids("#so good thumbs up www.example.com"));
@@ -70,7 +63,7 @@ fn emoji_are_read_as_words() {
 
 #[test]
 fn the_longest_text_is_read_and_a_longer_one_refused() {
-    let tokenizer = shipped(128);
+    let tokenizer = minilm(128);
     for part in ["a", "a ", "😂🚀", "漢", "#AbC", "@a ", "http://a ", "!?", "\u{200d}"] {
         let text = part.repeat(MAX_TEXT_BYTES / part.len());
         let encoding = tokenizer.encode(&text).expect("an encoding");
