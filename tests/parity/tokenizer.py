@@ -3,7 +3,8 @@
     python tests/parity/tokenizer.py FOLDER_WITH_TOKENIZER_JSON
 
 `ids` are those of the plain BERT tokenizer (no clean-up, no truncation, no padding), with special tokens in the text
-taken as ordinary text.  `transformers` and `tokenizers` must agree before anything is written.
+taken as ordinary text.  `minilm.json` beside it is the same tokenizer, MiniLM's, in the short form of a bundle.
+`transformers` and `tokenizers` must agree before anything is written.
 """
 
 import json
