@@ -33,7 +33,8 @@ use crate::{
 /// Quantizes a checkpoint to the bundle that runs in the browser.
 ///
 /// BatchNorm is folded into the convolutions, the ranges of the activations are measured on real pictures, weights become
-/// int8. The bundle and its SHA-256 appear whole or not at all. With --check, float and int8 are compared first.
+/// int8, or fewer bits with --bits. The bundle and its SHA-256 appear whole or not at all. With --check, float and int8 are
+/// compared first.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
