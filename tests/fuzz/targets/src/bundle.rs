@@ -94,3 +94,22 @@ pub fn filled(bytes: &[u8]) -> Option<Vec<u8>> {
     }
     Some(filled)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_seeds_of_packed_weights_are_models() {
+        let seeds = [
+            &include_bytes!("../../corpus/bundle/seed-3-bits")[..],
+            include_bytes!("../../corpus/bundle/seed-4-bits"),
+        ];
+        for seed in seeds {
+            let bytes = filled(seed).expect("a header");
+            let bundle = Bundle::parse(bytes.clone()).expect("a bundle");
+            assert!(bundle.tensors().filter(|(_, dtype, _)| *dtype == DType::U8).count() > 100);
+            Analyzer::from_bundle(bytes).expect("a model");
+        }
+    }
+}
