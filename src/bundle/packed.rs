@@ -136,19 +136,23 @@ impl<'a> Rows<'a> {
         }
         let Some((start, end)) = part(&self.multipliers, multiplier_bytes(self.width)) else { return };
         let multipliers = self.multipliers.get(start..end).unwrap_or_default();
-        let end = out.len().saturating_add(self.width);
+        let start = out.len();
+        // Levels are written eight at a time; those beyond the last weight go again.
+        out.resize(start.saturating_add(self.width.div_ceil(8).saturating_mul(8)), 0);
+        let levels = out.get_mut(start..).unwrap_or_default().chunks_mut(GROUP);
         // A group takes a whole number of bytes: 32 codes, four times as many bytes as bits.
-        let groups = bytes.chunks(packed_bytes(GROUP, self.bits).max(1)).enumerate();
-        let groups = groups.map(|(group, bytes)| (nibble(multipliers, group), bytes));
-        match self.bits {
-            2 => groups.for_each(|(multiplier, bytes)| unpack::<2>(bytes, multiplier, out)),
-            3 => groups.for_each(|(multiplier, bytes)| unpack::<3>(bytes, multiplier, out)),
-            4 => groups.for_each(|(multiplier, bytes)| unpack::<4>(bytes, multiplier, out)),
-            5 => groups.for_each(|(multiplier, bytes)| unpack::<5>(bytes, multiplier, out)),
-            _ => groups.for_each(|(multiplier, bytes)| unpack::<6>(bytes, multiplier, out)),
+        let groups = bytes.chunks(packed_bytes(GROUP, self.bits).max(1)).zip(levels).enumerate();
+        for (group, (bytes, levels)) in groups {
+            let multiplier = nibble(multipliers, group);
+            match self.bits {
+                2 => unpack::<2>(bytes, multiplier, levels),
+                3 => unpack::<3>(bytes, multiplier, levels),
+                4 => unpack_halves(bytes, multiplier, levels),
+                5 => unpack::<5>(bytes, multiplier, levels),
+                _ => unpack::<6>(bytes, multiplier, levels),
+            }
         }
-        // Without what the last byte has beside the last code.
-        out.truncate(end);
+        out.truncate(start.saturating_add(self.width));
     }
 
     /// All levels, row by row; borrowed where they are stored whole.
@@ -175,24 +179,28 @@ fn nibble(bytes: &[i8], index: usize) -> i8 {
     (if index.is_multiple_of(2) { byte & 0xf } else { byte >> 4 }) as i8
 }
 
-/// Appends the levels of codes of `B` bits, eight at a time: they are `B` bytes. The last may be fewer, with zeros behind them.
-fn unpack<const B: usize>(bytes: &[i8], multiplier: i8, out: &mut Vec<i8>) {
+/// The levels of codes of `B` bits: eight are `B` bytes. The last bytes may be fewer, with zeros behind them.
+fn unpack<const B: usize>(bytes: &[i8], multiplier: i8, levels: &mut [i8]) {
     let above = 8_u32.wrapping_sub(B as u32);
-    let mut append = |eight: &[i8]| {
+    let (levels, _) = levels.as_chunks_mut::<8>();
+    for (eight, levels) in bytes.chunks(B).zip(levels) {
         let mut word = [0_u8; 8];
         word.iter_mut().zip(eight).for_each(|(byte, &code)| *byte = code as u8);
         let word = u64::from_le_bytes(word);
-        let levels: [i8; 8] = std::array::from_fn(|place| {
+        for (place, level) in levels.iter_mut().enumerate() {
             let field = word.wrapping_shr(place.wrapping_mul(B) as u32) as u8;
             // Within int8: the multiplier was checked.
-            (field.wrapping_shl(above) as i8).wrapping_shr(above).wrapping_mul(multiplier)
-        });
-        out.extend_from_slice(&levels);
-    };
-    let (eights, rest) = bytes.as_chunks::<B>();
-    eights.iter().for_each(|eight| append(eight));
-    if !rest.is_empty() {
-        append(rest);
+            *level = (field.wrapping_shl(above) as i8).wrapping_shr(above).wrapping_mul(multiplier);
+        }
+    }
+}
+
+/// As [`unpack`] for 4 bits, the usual case: without shifts that differ from code to code, so that the compiler makes vectors of it.
+fn unpack_halves(bytes: &[i8], multiplier: i8, levels: &mut [i8]) {
+    let (levels, _) = levels.as_chunks_mut::<2>();
+    for (&byte, level) in bytes.iter().zip(levels) {
+        let halves = [byte.wrapping_shl(4).wrapping_shr(4), byte.wrapping_shr(4)];
+        *level = halves.map(|code| code.wrapping_mul(multiplier));
     }
 }
 
