@@ -146,7 +146,8 @@ impl BundleWriter {
         let (info, bytes) = bundle.stored(name)?;
         let bytes: Vec<u8> = bytes.iter().map(|&byte| byte as u8).collect();
         let width = if info.dtype == DType::F32 { size_of::<f32>() } else { 1 };
-        self.add(name, info.dtype, &info.shape, bytes.len() / width, bytes)
+        let values = bytes.len().checked_div(width).unwrap_or_default();
+        self.add(name, info.dtype, &info.shape, values, bytes)
     }
 
     /// The file's bytes: floats first, so that they are aligned, then by name.

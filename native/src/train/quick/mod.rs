@@ -51,10 +51,10 @@ const HEADS: (usize, usize, f64) = (20, 60_000, 1e-3);
 /// Layers of the text encoder that learn, the last ones.
 const LAYERS: usize = 2;
 /// Their learning rate.
-const RATE: f64 = 1e-4;
+const RATE: f64 = 2e-4;
 /// Most epochs of these layers, and tokens that go through them in all: what fits in the time on two cores.
 const MOST_EPOCHS: usize = 5;
-const TOKENS: usize = 270_000;
+const TOKENS: usize = 200_000;
 /// Tokens of a text that are learned from.
 const TOKENS_OF_A_TEXT: usize = 64;
 /// The range of temperatures: when all of a few held-out posts are right, the best one would be near 0, and every answer sure.
