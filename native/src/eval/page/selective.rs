@@ -20,7 +20,7 @@ pub fn section(evaluation: &Evaluation) -> Option<Section> {
             "posts",
             "rows",
             "accuracy of all",
-            &format!("at {} % coverage", percent(COVERAGE)),
+            &format!("at {} % coverage", whole_percent()),
             "sure: coverage",
             "sure: accuracy",
             "area under risk-coverage",
@@ -65,10 +65,15 @@ pub fn section(evaluation: &Evaluation) -> Option<Section> {
             "Answers are given from the most confident on (selective prediction, El-Yaniv & Wiener 2010). Coverage is the share that is "
             "given, risk the share of these that is wrong; the area under the risk-coverage curve is the mean risk over all "
             "coverages. The model itself is " em { "sure" } " from a confidence on that its bundle carries, chosen for about "
-            (percent(COVERAGE)) " % of the split " code { "val" } " of its pairs; a bundle without one is sure of everything."
+            (whole_percent()) " % of the split " code { "val" } " of its pairs; a bundle without one is sure of everything."
         },
         body: html! { (figures(&plots)) (table) },
     })
+}
+
+/// [`COVERAGE`] in percent.
+fn whole_percent() -> String {
+    format!("{:.0}", 100.0 * COVERAGE)
 }
 
 fn plot(id: &str, colour: &str, selective: &Selective) -> Markup {
@@ -94,7 +99,7 @@ fn plot(id: &str, colour: &str, selective: &Selective) -> Markup {
         "Accuracy over coverage: {} % of all answers are right, {} % of the {} % most confident.",
         percent(all),
         percent(at_coverage.share),
-        percent(COVERAGE)
+        whole_percent()
     );
     let id = format!("selective-{id}");
     chart.render(Caption { id: &id, title: "Accuracy over coverage", description: &description })
