@@ -76,6 +76,7 @@
 //! - [`guides::how_it_works`]: a post's way through the code, with the formulas.
 //! - [`guides::quantization`]: from floats to integers, and what that costs.
 //! - [`guides::bundle_format`]: the file, byte by byte.
+//! - [`guides::own_posts`]: train it on your own posts, in minutes on a CPU.
 //! - [`guides::extending`]: an encoder, a label set, a language, an instruction set.
 
 pub mod analyzer;

@@ -1,6 +1,6 @@
-// The right-hand side: an analysis becomes a verdict, a thread, a table, a meter, words and a timing.
+// The right-hand side: an analysis becomes a verdict, a thread, a table, two meters, words and a timing.
 
-import { contradictionText, milliseconds, percent, verdict } from './sentences.js';
+import { confidenceText, contradictionText, milliseconds, percent, verdict } from './sentences.js';
 import { createThread } from './thread.js';
 import { largest, tint, total } from './tones.js';
 
@@ -45,14 +45,21 @@ export function createReading() {
     );
   }
 
-  function showContradiction(p) {
-    $('odds').hidden = p == null;
+  /** Fills one of the two meters; without a number it is not shown. */
+  function showMeter(name, p, said) {
+    $(name).hidden = p == null;
     if (p == null) return;
-    const meter = $('meter');
+    const meter = $(`${name}-meter`);
     meter.setAttribute('aria-valuenow', Math.round(p * 100));
-    meter.setAttribute('aria-valuetext', contradictionText(p));
+    meter.setAttribute('aria-valuetext', said);
     meter.firstElementChild.style.width = `${p * 100}%`;
-    $('odds-text').textContent = contradictionText(p);
+    $(`${name}-text`).textContent = said;
+  }
+
+  function showMeters({ confidence, sure, contradiction, contradicts }) {
+    $('confidence').classList.toggle('unsure', sure === false);
+    showMeter('confidence', confidence, confidenceText(confidence, sure));
+    showMeter('odds', contradiction, contradictionText(contradiction, contradicts));
   }
 
   function showWords({ explanation, label, labels }) {
@@ -84,7 +91,7 @@ export function createReading() {
       showVerdict(analysis);
       moveThread(analysis);
       showScores(analysis);
-      showContradiction(analysis.contradiction);
+      showMeters(analysis);
       showWords(analysis);
       $('timing').textContent = timing(analysis.timings) + (analysis.incomplete ? ' Parts of the picture are missing.' : '');
       $('details').hidden = false;

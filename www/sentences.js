@@ -21,38 +21,54 @@ export function milliseconds(ms) {
 /** With a capital letter, as a sentence begins. */
 const capital = (name) => name.replace(/^\p{Ll}/u, (letter) => letter.toUpperCase());
 
-const SURE = 0.6; // a probability below it is a leaning
+const FIRM = 0.6; // a probability below it is a leaning
 
 /**
  * The verdict as runs of `{ text, label? }`; runs with a label are set in its colour.
- * That words and picture pull apart is said only where the model says that they contradict each other.
+ * Whether the reading is sure, and whether words and picture contradict each other, is what the model says of itself.
  */
 export function verdict(analysis) {
-  const { label, text, image, contradicts, sure: certain } = analysis;
+  const { label, text, image, contradicts, sure } = analysis;
   const run = (text, label) => ({ text, label });
+  const doubtful = sure === false;
   if (!text || !image) {
-    const doubt = certain ? '.' : ', but that is far from certain.';
-    return [run(text ? 'The words alone feel ' : 'The picture alone feels '), run(label, label), run(doubt)];
+    const half = text ? 'he words alone' : 'he picture alone';
+    return [run(doubtful ? `I am not sure. T${half} lean${text ? '' : 's'} ` : `T${half} feel${text ? '' : 's'} `), run(label, label), run('.')];
   }
-  const whole = [run(capital(label), label), run(' as a whole. ')];
+  const whole = doubtful
+    ? [run('I am not sure. As a whole it leans '), run(label, label), run('. ')]
+    : [run(capital(label), label), run(' as a whole. ')];
+  const firm = ({ scores, label }) => scores[label] >= FIRM;
+  const halves = (the) => [
+    run(`${the} words ${firm(text) ? 'are' : 'lean'} `),
+    run(text.label, text.label),
+    run(`, the picture ${firm(image) ? 'is' : 'leans'} `),
+    run(image.label, image.label),
+    run('.'),
+  ];
+  if (contradicts) {
+    const clear = text.label !== image.label && text.valence * image.valence < 0;
+    return clear
+      ? [...whole, run('Words and picture contradict each other: '), ...halves('the')]
+      : [...whole, run('Words and picture may contradict each other, but neither is clear.')];
+  }
   if (text.label === image.label) {
     const agreed = text.label === label ? 'Words and picture agree.' : 'Neither says so alone.';
     return [...whole, run(agreed)];
   }
-  const sure = ({ scores, label }) => scores[label] >= SURE;
-  return [
-    ...whole,
-    run(sure(text) ? 'The words are ' : 'The words lean '),
-    run(text.label, text.label),
-    run(sure(image) ? ', the picture is ' : ', the picture leans '),
-    run(image.label, image.label),
-    run(contradicts ? ': they pull apart.' : '.'),
-  ];
+  return [...whole, ...halves('The')];
 }
 
 /** The contradiction meter in words: what the number means, not how to feel about it. */
-export function contradictionText(p) {
-  return `${percent(p)} chance that words and picture point opposite ways.`;
+export function contradictionText(p, contradicts) {
+  const chance = `${percent(p)} chance that words and picture point opposite ways`;
+  return contradicts ? `${chance}: few posts whose halves agree come that high.` : `${chance}.`;
+}
+
+/** The confidence in words; the scores are calibrated. */
+export function confidenceText(confidence, sure) {
+  const right = `Of readings as confident as this one, about ${percent(confidence)} are right`;
+  return sure === false ? `${right}. That is too few to rely on.` : `${right}.`;
 }
 
 // What a person can do about an error, by the package's stable codes.

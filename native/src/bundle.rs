@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use mixed_feelings::Analyzer;
 
 use crate::{
+    atomic,
     checkpoint::{self, read_text},
     digest,
 };
@@ -40,6 +41,17 @@ pub fn read(bundle: Option<&Path>) -> Result<(PathBuf, Vec<u8>)> {
 /// The file beside the bundle at `path` that holds its checksum, as `sha256sum` writes it.
 pub fn sum_beside(path: &Path) -> PathBuf {
     path.with_added_extension("sha256")
+}
+
+/// Writes a bundle, and beside it `NAME.sha256` as `sha256sum --check` reads it.
+///
+/// # Errors
+/// Those of the file system; the file is named.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    let name = path.file_name().with_context(|| format!("{} is not the name of a file", path.display()))?;
+    let sum = format!("{}  {}\n", digest::sha256(bytes), name.to_string_lossy());
+    atomic::write(path, bytes)?;
+    atomic::write(&sum_beside(path), sum.as_bytes())
 }
 
 fn check_sum(path: &Path, bytes: &[u8]) -> Result<()> {

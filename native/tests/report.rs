@@ -68,6 +68,11 @@ fn a_report_holds_every_section_and_needs_nothing_else() {
         "by predicted valence",
         "largest Youden's J",
         "right on contradictory pairs",
+        "the model's own",
+        "accuracy of the most confident 70 %",
+        "area under risk-coverage",
+        "sure, from",
+        "contradicts, from",
         "calibration by temperature",
         "missing image",
         "JPEG",
@@ -90,6 +95,7 @@ fn a_report_holds_every_section_and_needs_nothing_else() {
         "calibration",
         "robustness",
         "texts",
+        "selective",
         "challenge",
         "swaps",
         "int8",
@@ -124,6 +130,15 @@ fn a_report_holds_every_section_and_needs_nothing_else() {
     for figure in ["precision", "recall"] {
         assert!(pairs["contradiction"]["best"]["intervals"][figure]["low"].is_number(), "{pairs}");
     }
+    for table in [pairs, &json["texts"]] {
+        let selective = &table["selective"];
+        assert!(selective["area"].as_f64() >= selective["least_area"].as_f64(), "{selective}");
+        assert!(
+            selective["at_coverage"]["share"].is_number() && selective["curve"].is_array(),
+            "{selective}"
+        );
+    }
+    assert!(pairs["contradiction"]["own"]["recall"].is_number(), "{pairs}");
     assert!(pairs["shapley"]["intervals"]["image"]["high"].is_number(), "{pairs}");
     assert_eq!(json["challenge"]["pairs"]["contradictions_found"]["rows"], 1);
     assert!(json["challenge"]["texts"]["metrics"]["intervals"]["accuracy"]["low"].is_number(), "{json}");

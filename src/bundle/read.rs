@@ -150,6 +150,13 @@ impl Bundle {
         self.file.shrink_to_fit();
     }
 
+    /// A tensor as it lies in the file; counts as reading it.
+    pub(super) fn stored(&self, name: &str) -> Result<(&TensorInfo, &[i8]), BundleError> {
+        let info = self.tensors.get(name).map(|tensor| &tensor.info);
+        let info = info.ok_or_else(|| BundleError::MissingTensor(name.into()))?;
+        Ok((info, self.slice(name, info.dtype, &info.shape)?))
+    }
+
     fn slice(&self, name: &str, dtype: DType, shape: &[usize]) -> Result<&[i8], BundleError> {
         let missing = || BundleError::MissingTensor(name.into());
         let tensor = self.tensors.get(name).ok_or_else(missing)?;

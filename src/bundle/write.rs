@@ -6,7 +6,7 @@ use safetensors::tensor::TensorInfo;
 use serde::Serialize;
 
 use super::{
-    BundleError, DType,
+    Bundle, BundleError, DType,
     format::{ALIGNMENT, FORMAT, LENGTH_BYTES, MAX_HEADER_BYTES, METADATA, VERSION},
     packed::{
         BITS, GROUP, MULTIPLIER_BITS, NARROWEST, code_range, largest_multiplier, multiplier_bytes, pack,
@@ -170,6 +170,18 @@ impl BundleWriter {
         add("codes", codes, *width, *bits, packed_bytes(*width, *bits))?;
         let groups = width.div_ceil(GROUP);
         add("multipliers", multipliers, groups, MULTIPLIER_BITS, multiplier_bytes(*width))
+    }
+
+    /// Adds the tensor `name` of another bundle as it is there.
+    ///
+    /// # Errors
+    /// [`BundleError::MissingTensor`] when it is not; [`BundleError::Unwritable`] when the name is taken.
+    pub fn copy(&mut self, bundle: &Bundle, name: &str) -> Result<(), BundleError> {
+        let (info, bytes) = bundle.stored(name)?;
+        let bytes: Vec<u8> = bytes.iter().map(|&byte| byte as u8).collect();
+        let width = if info.dtype == DType::F32 { size_of::<f32>() } else { 1 };
+        let values = bytes.len().checked_div(width).unwrap_or_default();
+        self.add(name, info.dtype, &info.shape, values, bytes)
     }
 
     /// The file's bytes: floats first, so that they are aligned, then by name.

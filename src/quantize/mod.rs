@@ -5,9 +5,11 @@ mod calibrate;
 mod dequantize;
 mod groups;
 mod precision;
+mod replace;
 mod weights;
 
 pub use calibrate::Calibration;
 pub use dequantize::dequantize;
 pub use precision::Precision;
+pub use replace::replace;
 pub use weights::quantize;

@@ -119,7 +119,12 @@ fn correct_bias(bias: &mut [f32], rounding: &[f32], means: &[f64], depthwise: bo
 
 /// Rounds each row of the first dimension to `bits` bits, or to int8 where that is not worth it. Returns by how much each weight
 /// changed.
-fn write_weight(writer: &mut BundleWriter, name: &str, weight: &Tensor, bits: u32) -> Result<Vec<f32>> {
+pub(super) fn write_weight(
+    writer: &mut BundleWriter,
+    name: &str,
+    weight: &Tensor,
+    bits: u32,
+) -> Result<Vec<f32>> {
     let values = weight.contiguous()?.flatten_all()?.to_vec1::<f32>()?;
     if let Some((index, &value)) = values.iter().enumerate().find(|(_, value)| !value.is_finite()) {
         return Err(BundleError::NotFinite { name: format!("{name}.weight"), index, value }.into());

@@ -28,6 +28,8 @@ pub struct Contradiction {
     pub best: Option<AtThreshold>,
     /// At a probability of one half.
     pub at_half: AtThreshold,
+    /// At the model's own threshold, from which on it says `contradicts`.
+    pub own: AtThreshold,
     /// The ROC curve.
     pub curve: Option<Vec<RocPoint>>,
     /// The contradictory rows of which the text head says `text_label`.
@@ -72,8 +74,8 @@ fn told((case, answer): Row<'_>) -> Option<(f32, bool)> {
 }
 
 impl Contradiction {
-    /// Of the rows that have both modalities; `None` if there are none.
-    pub fn of(rows: &[Row<'_>], bootstrap: Option<&Bootstrap>) -> Option<Self> {
+    /// Of the rows that have both modalities, for a model that says `contradicts` from `own` on; `None` if there are none.
+    pub fn of(rows: &[Row<'_>], own: f32, bootstrap: Option<&Bootstrap>) -> Option<Self> {
         let counting = rows.iter().filter_map(|row| Some((told(*row)?, row.0.group.as_deref())));
         let mut counting: Vec<_> = counting.collect();
         // Sorted once, so that each resample can find its area in one pass.
@@ -96,6 +98,7 @@ impl Contradiction {
             agree: scored.len() - conflict,
             best: best.map(at),
             at_half: at(0.5),
+            own: at(own),
             curve,
             text_right,
             image_right,

@@ -14,6 +14,7 @@ mod mistakes;
 mod page;
 pub mod report;
 mod robustness;
+mod selective;
 mod shapley;
 mod subject;
 mod summary;
@@ -121,10 +122,11 @@ pub fn run(args: Args) -> Result<()> {
     let tables = args.tables(labels)?;
     let challenge = args.challenge.as_deref().map(|dir| Challenge::read(dir, labels)).transpose()?;
     let asked = tables.iter().map(|table| models.ask(table)).collect::<Result<Vec<_>>>()?;
+    let thresholds = models.measured.0.readout().thresholds;
     let reports: Vec<Report> = tables
         .iter()
         .zip(&asked)
-        .map(|(table, asked)| Report::new(&table.cases, &asked.answers, Some(&bootstrap)))
+        .map(|(table, asked)| Report::new(&table.cases, &asked.answers, thresholds, Some(&bootstrap)))
         .collect();
     let challenge = challenge.map(|challenge| challenge.ask(&models.measured.0, &bootstrap)).transpose()?;
     let mut written = None;

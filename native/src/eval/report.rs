@@ -1,12 +1,13 @@
 //! What an evaluation found: metrics by the modality used, by relation, the contradiction, the modalities' shares.
 
-use mixed_feelings::{Scores, analyzer::Answer};
+use mixed_feelings::{Scores, analyzer::Answer, model::Thresholds};
 use serde::Serialize;
 
 use super::{
     cases::Case,
     contradiction::Contradiction,
     measured::{Measured, Outcome},
+    selective::Selective,
     shapley::Shapley,
 };
 use crate::{data::Relation, stats::bootstrap::Bootstrap};
@@ -50,13 +51,20 @@ pub struct Report {
     pub by_relation: Vec<RelationReadings>,
     /// Present if some row has text and picture and says how they relate.
     pub contradiction: Option<Contradiction>,
+    /// Present if some row has a label.
+    pub selective: Option<Selective>,
     /// Present if some row has text, picture and label.
     pub shapley: Option<Shapley>,
 }
 
 impl Report {
-    /// Holds the `answers` to the `cases`, row by row; with intervals if `bootstrap` is given.
-    pub fn new(cases: &[Case], answers: &[Answer], bootstrap: Option<&Bootstrap>) -> Self {
+    /// Holds the `answers` of a model with these thresholds to the `cases`, row by row; with intervals if `bootstrap` is given.
+    pub fn new(
+        cases: &[Case],
+        answers: &[Answer],
+        thresholds: Thresholds,
+        bootstrap: Option<&Bootstrap>,
+    ) -> Self {
         let rows: Vec<Row<'_>> = cases.iter().zip(answers).collect();
         let readings = Readings::of(&rows, bootstrap);
         let by_relation = Relation::ALL
@@ -69,8 +77,9 @@ impl Report {
             })
             .collect();
         let shapley = Shapley::of(&rows, bootstrap);
-        let contradiction = Contradiction::of(&rows, bootstrap);
-        Report { rows: rows.len(), readings, by_relation, contradiction, shapley }
+        let contradiction = Contradiction::of(&rows, thresholds.contradiction, bootstrap);
+        let selective = Selective::of(&rows, thresholds.confidence, bootstrap);
+        Report { rows: rows.len(), readings, by_relation, contradiction, selective, shapley }
     }
 }
 
@@ -146,7 +155,7 @@ mod tests {
         ]
         .into_iter()
         .unzip();
-        let report = Report::new(&cases, &answers, None);
+        let report = Report::new(&cases, &answers, Thresholds { contradiction: 0.15, confidence: 0.0 }, None);
         let accuracy =
             |m: &Option<Measured>| m.as_ref().map(|m| (m.metrics.rows, (m.metrics.accuracy * 12.0).round()));
         assert_eq!(report.rows, 4);
@@ -163,6 +172,10 @@ mod tests {
         // One conflict at 0.15 against agreeing rows at 0.2 and 0.1; the row with one neutral label does not count.
         let contradiction = report.contradiction.expect("both kinds");
         assert_eq!((contradiction.auc, contradiction.conflict, contradiction.agree), (Some(0.5), 1, 2));
+        // From the bundle's threshold on: the conflict and one that agrees.
+        let own = contradiction.own.found;
+        assert_eq!((own.recall, own.precision, own.specificity), (1.0, 0.5, 0.5));
+        assert_eq!(report.selective.map(|selective| selective.rows), Some(3));
         let shares = [&contradiction.text_right, &contradiction.image_right, &contradiction.both_right];
         assert!(shares.iter().all(|share| share.is_some_and(|share| (share.rows, share.share) == (1, 1.0))));
 

@@ -89,7 +89,9 @@ fn print_intensity(by: &ByIntensity, out: &mut impl Write) -> io::Result<()> {
 fn print_contradiction(contradiction: &Contradiction, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "{:<34}     at  precision{:<18}  recall", "contradiction from a threshold on", "")?;
     let best = contradiction.best.map(|best| ("largest Youden's J", best));
-    for (name, at) in best.into_iter().chain([("one half", contradiction.at_half)]) {
+    for (name, at) in
+        best.into_iter().chain([("one half", contradiction.at_half), ("the model's own", contradiction.own)])
+    {
         let AtThreshold { found: Operating { threshold, precision, recall, .. }, intervals } = at;
         let precision = with_interval(precision, intervals.map(|i| i.precision));
         let recall = with_interval(recall, intervals.map(|i| i.recall));

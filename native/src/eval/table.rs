@@ -5,9 +5,13 @@ use std::io::{self, Write};
 use super::{
     measured::Measured,
     report::{Readings, Report},
+    selective::{COVERAGE, Selective},
     shapley::Shapley,
 };
-use crate::{metrics::Confusion, stats::bootstrap::Interval};
+use crate::{
+    metrics::Confusion,
+    stats::{bootstrap::Interval, roc::Operating, selective::Covered},
+};
 
 /// Prints the whole report.
 ///
@@ -44,6 +48,28 @@ pub fn print(report: &Report, out: &mut impl Write) -> io::Result<()> {
             "\ncontradiction: AUC {auc} on {} conflict against {} agree rows",
             contradiction.conflict, contradiction.agree
         )?;
+        let Operating { threshold, recall, specificity, .. } = contradiction.own.found;
+        writeln!(
+            out,
+            "contradicts, from {threshold:.3} on: says so of {recall:.3} of the conflict and {:.3} of the agree rows",
+            1.0 - specificity
+        )?;
+    }
+    if let Some(Selective { area, least_area, at_coverage, sure, .. }) = &report.selective {
+        let interval =
+            at_coverage.interval.map(|interval| format!(" ({})", between(interval))).unwrap_or_default();
+        writeln!(
+            out,
+            "accuracy of the most confident {:.0} %: {:.3}{interval}; area under risk-coverage {area:.4} (least possible {least_area:.4})",
+            100.0 * COVERAGE,
+            at_coverage.share
+        )?;
+        if let Some(Covered { threshold, coverage, accuracy }) = sure {
+            writeln!(
+                out,
+                "sure, from {threshold:.3} on: {coverage:.3} of the rows, {accuracy:.3} of these right"
+            )?;
+        }
     }
     if let Some(Shapley { shares, .. }) = report.shapley {
         writeln!(

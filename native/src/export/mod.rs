@@ -8,7 +8,7 @@ mod vocabulary;
 
 use std::{
     io::{self, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
 use anyhow::{Context, Result};
@@ -176,19 +176,11 @@ pub fn run(args: Args) -> Result<()> {
             comparison.check(most)?;
         }
     }
-    write_bundle(&out, &bytes, &exported.sha256)?;
+    bundle::write(&out, &bytes)?;
     if let Some(path) = &args.json {
         atomic::write(path, &serde_json::to_vec_pretty(&exported)?)?;
     }
     Ok(())
-}
-
-/// The bundle, and beside it `NAME.sha256` as `sha256sum --check` reads it.
-fn write_bundle(path: &Path, bytes: &[u8], sha256: &str) -> Result<()> {
-    let name = path.file_name().with_context(|| format!("{} is not the name of a file", path.display()))?;
-    let sum = format!("{sha256}  {}\n", name.to_string_lossy());
-    atomic::write(path, bytes)?;
-    atomic::write(&bundle::sum_beside(path), sum.as_bytes())
 }
 
 fn print(exported: &Exported, out: &mut impl Write) -> io::Result<()> {

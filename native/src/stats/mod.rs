@@ -5,3 +5,4 @@ pub mod bootstrap;
 pub mod calibration;
 pub mod mcnemar;
 pub mod roc;
+pub mod selective;

@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 
-import { verdict } from '../../../www/sentences.js';
+import { confidenceText, contradictionText, verdict } from '../../../www/sentences.js';
 import { largest, total } from '../../../www/tones.js';
 import { click, collectErrors, fill, newPage, seen, start } from '../lib/browser.js';
 
@@ -29,7 +29,10 @@ const ANALYSIS = {
   ...read(0.7, 0.1, 0.1, 0.06, 0.04),
   text: read(0, 0.1, 0.1, 0.5, 0.3),
   image: read(0.9, 0.05, 0.05, 0, 0),
+  confidence: 0.7,
+  sure: true,
   contradiction: 0.8,
+  contradicts: true,
   explanation: {
     logit: 4.5,
     base: 0,
@@ -52,10 +55,26 @@ describe('what the page says', () => {
   const said = (analysis) => verdict(analysis).map(({ text }) => text).join('');
 
   it('uses the names of the labels as they are', () => {
-    assert.equal(said(ANALYSIS), 'Very negative as a whole. The words lean positive, the picture is very negative: they pull apart.');
-    assert.equal(said({ ...ANALYSIS, image: null, contradiction: null }), 'The words alone feel very negative.');
-    assert.equal(said({ ...ANALYSIS, text: ANALYSIS.image }), 'Very negative as a whole. Words and picture agree.');
-    assert.equal(said({ ...ANALYSIS, image: ANALYSIS.text }), 'Very negative as a whole. Neither says so alone.');
+    const halves = 'he words lean positive, the picture is very negative.';
+    assert.equal(said(ANALYSIS), `Very negative as a whole. Words and picture contradict each other: t${halves}`);
+    assert.equal(said({ ...ANALYSIS, contradicts: false }), `Very negative as a whole. T${halves}`);
+    const faint = 'Words and picture may contradict each other, but neither is clear.';
+    assert.equal(said({ ...ANALYSIS, text: ANALYSIS.image }), `Very negative as a whole. ${faint}`);
+    const agreeing = { ...ANALYSIS, contradicts: false };
+    assert.equal(said({ ...ANALYSIS, image: null, contradiction: null, contradicts: null }), 'The words alone feel very negative.');
+    assert.equal(said({ ...agreeing, text: ANALYSIS.image }), 'Very negative as a whole. Words and picture agree.');
+    assert.equal(said({ ...agreeing, image: ANALYSIS.text }), 'Very negative as a whole. Neither says so alone.');
+  });
+
+  it('says so where it is not sure', () => {
+    const unsure = { ...ANALYSIS, sure: false, contradicts: false };
+    assert.equal(said({ ...unsure, text: ANALYSIS.image }), 'I am not sure. As a whole it leans very negative. Words and picture agree.');
+    assert.equal(said({ ...unsure, image: null }), 'I am not sure. The words alone lean very negative.');
+    assert.equal(said({ ...unsure, text: null }), 'I am not sure. The picture alone leans very negative.');
+    assert.equal(confidenceText(0.7, true), 'Of readings as confident as this one, about 70 % are right.');
+    assert.match(confidenceText(0.4, false), /about 40 % are right\. That is too few to rely on\.$/);
+    assert.match(contradictionText(0.8, false), /^80 % chance that words and picture point opposite ways\.$/);
+    assert.match(contradictionText(0.2, true), /^20 % chance .* few posts whose halves agree come that high\.$/);
   });
 
   it('scales by the largest share', () => {

@@ -58,6 +58,7 @@ describe('the demo page', () => {
           [...row.querySelectorAll('td')].map((cell) => parseInt(cell.textContent.replace(/[<>]/g, ''), 10)),
         ]),
       ),
+      confidence: document.getElementById('confidence-text').textContent,
       contradiction: document.getElementById('odds').hidden ? null : document.getElementById('odds-text').textContent,
       marked: [...document.querySelectorAll('#marks mark')].map((mark) => mark.textContent),
       weights: [...document.querySelectorAll('#weight-list li')].map((item) => ({
@@ -97,7 +98,8 @@ describe('the demo page', () => {
 
     await fill(page, '#text', 'I love this, what a wonderful and happy day!');
     const text = await reading(page);
-    assert.match(text.verdict, /^The words alone feel positive\.$/);
+    assert.match(text.verdict, /^(The words alone feel|I am not sure\. The words alone lean) positive\.$/);
+    assert.match(text.confidence, /^Of readings as confident as this one, about [<>]?\d+ % are right\./);
     assert.deepEqual(Object.keys(text.rows), ['words']);
     assert.ok(text.marked.includes('love'), `love is marked: ${text.marked}`);
     assert.match(text.timing, /^Read in .* ms on this device/);
@@ -113,7 +115,7 @@ describe('the demo page', () => {
     await seen(page, '#reading[data-state=waiting]');
     await (await page.$('#file')).uploadFile(`${ROOT}www/photos/chelsea.jpg`);
     const image = await reading(page);
-    assert.match(image.verdict, /^The picture alone feels (negative|neutral|positive)\.$/);
+    assert.match(image.verdict, /The picture alone (feels|leans) (negative|neutral|positive)\.$/);
     assert.deepEqual(Object.keys(image.rows), ['picture']);
     assert.equal(image.heat, 'true');
     assert.match(image.area, AREA);
@@ -125,7 +127,7 @@ describe('the demo page', () => {
     const both = await reading(page);
     assert.deepEqual(Object.keys(both.rows), ['words', 'picture', 'the post']);
     assert.match(both.contradiction, /^[<>]?\d+ % chance that words and picture /);
-    assert.match(both.verdict, new RegExp(`^(${LABELS.join('|')}) as a whole\\.`, 'i'));
+    assert.match(both.verdict, new RegExp(`^(I am not sure\\. As a whole it leans )?(${LABELS.join('|')})( as a whole)?\\. `, 'i'));
     assertSane(both.rows);
 
     await click(page, '#examples button', 4);
@@ -183,7 +185,7 @@ describe('the demo page', () => {
     const roles = await page.evaluate(() => ({
       verdict: document.getElementById('verdict').getAttribute('aria-live'),
       trouble: document.getElementById('trouble').getAttribute('role'),
-      meter: document.getElementById('meter').getAttribute('aria-valuetext'),
+      meter: document.getElementById('odds-meter').getAttribute('aria-valuetext'),
       thread: document.querySelector('.thread').getAttribute('aria-label'),
     }));
     assert.equal(roles.verdict, 'polite');
@@ -289,7 +291,7 @@ describe('the demo page', () => {
             : new ClipboardEvent('paste', { clipboardData: data, bubbles: true, cancelable: true });
         document.body.dispatchEvent(event);
       }, kind);
-      assert.match((await reading(page)).verdict, /^The picture alone/);
+      assert.match((await reading(page)).verdict, /The picture alone/);
       await click(page, '#clear');
       await seen(page, '#reading[data-state=waiting]');
     }

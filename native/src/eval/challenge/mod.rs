@@ -58,8 +58,10 @@ pub struct Section {
     pub all: Measured,
     /// The image head against `image_label`, of posts with a picture.
     pub image: Option<Measured>,
-    /// Of the posts whose modalities contradict each other, those that are given a contradiction of at least one half.
+    /// Of the posts whose modalities contradict each other, those of which the model says `contradicts`.
     pub contradictions_found: Option<Share>,
+    /// Of the posts whose modalities agree, those of which it says so too.
+    pub false_contradictions: Option<Share>,
     /// Category by category, in the order of the file.
     pub categories: Vec<CategoryReport>,
     /// The posts that were read wrongly, in the order of the file.
@@ -99,10 +101,11 @@ impl Challenge {
     pub fn ask(&self, engine: &Engine, bootstrap: &Bootstrap) -> Result<ChallengeReport> {
         let text_answers = answers(engine, &cases(&self.texts), "hard texts")?;
         let pair_cases = cases(&self.pairs);
+        let threshold = engine.readout().thresholds.contradiction;
         let pair_answers = answers(engine, &pair_cases, "hard pairs")?;
         Ok(ChallengeReport {
-            texts: Section::of(&self.texts, &text_answers, Some(bootstrap)),
-            pairs: Section::of(&self.pairs, &pair_answers, Some(bootstrap)),
+            texts: Section::of(&self.texts, &text_answers, threshold, Some(bootstrap)),
+            pairs: Section::of(&self.pairs, &pair_answers, threshold, Some(bootstrap)),
             contradiction_auc: contradiction::area(pair_cases.iter().zip(&pair_answers)),
             swaps: self.swaps.measure(engine)?,
         })
@@ -114,17 +117,26 @@ fn cases(questions: &[Question]) -> Vec<Case> {
 }
 
 impl Section {
-    /// `None` if there are no questions.
-    fn of(questions: &[Question], answers: &[Answer], bootstrap: Option<&Bootstrap>) -> Option<Self> {
-        let (mut all, mut image, mut found) = (Vec::new(), Vec::new(), Vec::new());
+    /// For a model that says `contradicts` from `threshold` on; `None` if there are no questions.
+    fn of(
+        questions: &[Question],
+        answers: &[Answer],
+        threshold: f32,
+        bootstrap: Option<&Bootstrap>,
+    ) -> Option<Self> {
+        let (mut all, mut image) = (Vec::new(), Vec::new());
+        let [mut found, mut false_alarms] = [Vec::new(), Vec::new()];
         let mut categories: Vec<(&str, Vec<Outcome<'_>>)> = Vec::new();
         let mut wrong = Vec::new();
         for (Question { category, case }, answer) in questions.iter().zip(answers) {
             if let Some((label, head)) = case.image_label.zip(answer.image.as_ref()) {
                 image.push(outcome(label, head));
             }
-            if case.relation == Some(Relation::Conflict) {
-                found.extend(answer.contradiction.map(|contradiction| (contradiction >= 0.5, None)));
+            let says = answer.contradiction.map(|contradiction| (contradiction >= threshold, None));
+            match case.relation {
+                Some(Relation::Conflict) => found.extend(says),
+                Some(Relation::Agree) => false_alarms.extend(says),
+                Some(Relation::OneNeutral) | None => {}
             }
             let Some((label, said)) = held_to(case, answer) else { continue };
             all.push(outcome(label, said));
@@ -146,6 +158,7 @@ impl Section {
             all: Measured::of(&all, bootstrap)?,
             image: Measured::of(&image, bootstrap),
             contradictions_found: Share::of(&found, bootstrap),
+            false_contradictions: Share::of(&false_alarms, bootstrap),
             categories: categories.collect(),
             wrong,
         })
@@ -205,7 +218,7 @@ mod tests {
             answer(POSITIVE, NEGATIVE),
             answer(POSITIVE, NEUTRAL),
         ];
-        let section = Section::of(&questions, &answers, None).expect("four rows");
+        let section = Section::of(&questions, &answers, 0.5, None).expect("four rows");
         assert_eq!(section.all.metrics.confusion.counts, [[1, 1, 0], [0, 0, 0], [0, 0, 2]]);
         let found: Vec<_> =
             section.categories.iter().map(|c| (c.category.as_str(), c.all.metrics.rows)).collect();
@@ -215,7 +228,7 @@ mod tests {
             section.wrong.iter().map(|w| (w.id.as_str(), w.label.as_str(), w.predicted.as_str())).collect();
         assert_eq!(wrong, [("b", "negative", "neutral")]);
         assert_eq!((section.image, section.contradictions_found), (None, None));
-        assert_eq!(Section::of(&[], &[], None), None);
+        assert_eq!(Section::of(&[], &[], 0.5, None), None);
     }
 
     #[test]
@@ -231,15 +244,17 @@ mod tests {
         let (questions, answers): (Vec<_>, Vec<_>) = [
             pair(POSITIVE, Relation::Conflict, POSITIVE, 0.5),
             pair(POSITIVE, Relation::Conflict, NEUTRAL, 0.4),
-            pair(NEGATIVE, Relation::Agree, NEGATIVE, 0.9), // Does not contradict, so is nothing to be found.
+            pair(NEGATIVE, Relation::Agree, NEGATIVE, 0.9), // Does not contradict: a false alarm.
         ]
         .into_iter()
         .unzip();
-        let section = Section::of(&questions, &answers, Some(&Bootstrap::default())).expect("three rows");
+        let section =
+            Section::of(&questions, &answers, 0.5, Some(&Bootstrap::default())).expect("three rows");
         let image = section.image.expect("pictures").accuracy();
         assert_eq!((image.rows, image.share), (3, 2.0 / 3.0));
         let found = section.contradictions_found.expect("two contradict");
         assert_eq!((found.rows, found.share, section.all.metrics.accuracy), (2, 0.5, 1.0));
+        assert_eq!(section.false_contradictions.map(|of| (of.rows, of.share)), Some((1, 1.0)));
         assert!(found.interval.is_some() && section.all.intervals.is_some());
     }
 }

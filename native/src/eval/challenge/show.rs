@@ -32,7 +32,10 @@ fn print_section(name: &str, section: &Section, out: &mut impl Write) -> io::Res
         writeln!(out, "image head on image_label: accuracy {:.3}, macro-F1 {:.3}", m.accuracy, m.macro_f1)?;
     }
     if let Some(Share { rows, share, .. }) = section.contradictions_found {
-        writeln!(out, "a contradiction of at least 1/2: {share:.3} of the {rows} that contradict")?;
+        writeln!(out, "contradicts: said of {share:.3} of the {rows} that contradict")?;
+    }
+    if let Some(Share { rows, share, .. }) = section.false_contradictions {
+        writeln!(out, "contradicts: said of {share:.3} of the {rows} that agree")?;
     }
     print_confusion(&m.confusion, out)?;
     writeln!(out, "\n{:<18}{:>6}{:>10}{:>10}", "category", "rows", "accuracy", "macro-F1")?;

@@ -84,7 +84,10 @@ fn modalities(name: &str, section: &Section) -> Option<Table> {
     let mut row = |name: &str, of: Share| table.row(name, &[&of.rows, &share(Some(of))]);
     row("image head says image_label", image.accuracy());
     if let Some(found) = section.contradictions_found {
-        row("contradictory pairs with a contradiction of at least one half", found);
+        row("contradictory pairs: it says contradicts", found);
+    }
+    if let Some(alarms) = section.false_contradictions {
+        row("agreeing pairs: it says contradicts", alarms);
     }
     Some(table)
 }

@@ -62,6 +62,8 @@ pub fn section(found: &Found) -> Option<Section> {
         row("largest Youden's J", best);
     }
     row("one half", &contradiction.at_half);
+    row("the model's own: contradicts", &contradiction.own);
+    let own = contradiction.own.found;
     let mut heads = Table::new("Contradictory pairs", &["right", "share", "rows"]);
     for (name, of) in [
         ("text head says text_label", contradiction.text_right),
@@ -80,7 +82,15 @@ pub fn section(found: &Found) -> Option<Section> {
             "with the largest Youden's J (true minus false positive rate) was chosen on these same rows, so its figures are "
             "a little flattered; their intervals hold it fixed."
         },
-        body: html! { (figures(&plots)) (table) (heads) },
+        body: html! {
+            (figures(&plots))
+            p.note {
+                "From its own threshold on the model says " code { "contradicts" } ": of " (percent(own.recall)) " % of the opposed pairs, and of "
+                (percent(1.0 - own.specificity)) " % of those that agree."
+            }
+            (table)
+            (heads)
+        },
     })
 }
 

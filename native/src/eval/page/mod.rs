@@ -8,6 +8,7 @@ mod headline;
 mod models;
 mod parts;
 mod robustness;
+mod selective;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use parts::{Section, percent, thousands};
@@ -77,6 +78,7 @@ fn sections(evaluation: &Evaluation) -> Vec<Section> {
         sections.extend(robustness::section(pairs));
     }
     sections.extend(evaluation.texts.as_ref().map(headline::texts));
+    sections.extend(selective::section(evaluation));
     sections.extend(challenge::posts(evaluation));
     sections.extend(challenge::swaps(evaluation));
     sections.extend(models::section(evaluation));
