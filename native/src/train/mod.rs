@@ -11,6 +11,7 @@ mod fusion;
 mod image;
 mod inputs;
 mod learn;
+mod lookup;
 mod losses;
 mod modulation;
 mod objective;
