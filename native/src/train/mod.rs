@@ -22,6 +22,7 @@ mod pictures;
 mod platt;
 mod record;
 mod repeat;
+mod slots;
 mod standardise;
 mod state;
 mod teachers;
