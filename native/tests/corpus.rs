@@ -20,6 +20,10 @@ fn rows<const N: usize>(path: &str, columns: [&str; N]) -> Vec<[String; N]> {
 
 const LEARNED: &str = "native/corpus/train.tsv";
 const HELD_OUT: &str = "native/corpus/held_out.tsv";
+const TEMPLATES: &str = "native/corpus/templates.tsv";
+const SLOTS: &str = "native/corpus/slots.tsv";
+const CHALLENGE: [&str; 3] =
+    ["tests/challenge/texts.tsv", "tests/challenge/pairs.tsv", "tests/challenge/swaps.tsv"];
 const COLUMNS: [&str; 4] = ["author", "category", "label", "text"];
 
 #[test]
@@ -51,11 +55,53 @@ fn the_tables_are_whole() {
     }
 }
 
+/// The words of a text, without case and punctuation.
+fn words(text: &str) -> Vec<String> {
+    let word =
+        |word: &str| word.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+    text.split_whitespace().map(word).filter(|word: &String| !word.is_empty()).collect()
+}
+
+/// Templates can be told from what they are tested with before they are filled: none has four words in a row with a hard
+/// post, and each can be filled.
+#[test]
+fn templates_are_whole_and_resemble_no_test() {
+    let templates = rows(TEMPLATES, ["category", "label", "text"]);
+    let mut values = BTreeMap::<String, BTreeSet<String>>::new();
+    for [slot, value] in rows(SLOTS, ["slot", "value"]) {
+        assert!(!value.trim().is_empty() && !value.contains(['{', '}']), "{slot}: `{value}`");
+        assert!(values.entry(slot.clone()).or_default().insert(value.clone()), "{slot}: `{value}` twice");
+    }
+    let tests: HashSet<Vec<String>> = CHALLENGE
+        .into_iter()
+        .flat_map(|table| rows(table, ["text"]))
+        .flat_map(|[text]| words(&text).windows(4).map(<[String]>::to_vec).collect::<Vec<_>>())
+        .collect();
+    let mut seen = HashSet::new();
+    for [category, label, text] in &templates {
+        assert!(["negative", "neutral", "positive"].contains(&label.as_str()), "{category}: {label}: {text}");
+        assert!(seen.insert(text), "twice: {text}");
+        let mut fixed = Vec::new();
+        for (i, part) in text.split(['{', '}']).enumerate() {
+            match i % 2 {
+                0 => fixed.push(part),
+                _ => assert!(values.contains_key(&part.to_lowercase()), "the slot `{part}` in: {text}"),
+            }
+        }
+        for run in
+            fixed.iter().flat_map(|part| words(part).windows(4).map(<[String]>::to_vec).collect::<Vec<_>>())
+        {
+            assert!(!tests.contains(&run), "{run:?} stands in a test too: {text}");
+        }
+    }
+    println!("{} templates, {} slots", templates.len(), values.len());
+}
+
 #[test]
 fn no_test_is_learned() {
     let learned: Vec<String> = rows(LEARNED, ["text"]).into_iter().flatten().collect();
     let mut tests: Vec<String> = rows(HELD_OUT, ["text"]).into_iter().flatten().collect();
-    for table in ["tests/challenge/texts.tsv", "tests/challenge/pairs.tsv", "tests/challenge/swaps.tsv"] {
+    for table in CHALLENGE {
         tests.extend(rows(table, ["text"]).into_iter().flatten());
     }
     let folded = |text: &str| text.to_lowercase().chars().filter(|c| c.is_alphanumeric()).collect::<String>();

@@ -31,8 +31,6 @@ pub(super) trait Fused<const N: usize>: Send + Sync + 'static {
 pub(super) enum Gradient<T> {
     /// Nothing: it is a constant.
     None,
-    /// The gradient of the output as it is.
-    Same,
     /// These numbers, in the shape of the input.
     Of(Vec<T>),
 }
@@ -106,7 +104,6 @@ fn backward<T: Real, F: Fused<N>, const N: usize>(
     for ((to, found), x) in gradients.iter_mut().zip(found).zip(inputs) {
         *to = match found {
             Gradient::None => None,
-            Gradient::Same => Some(gradient.clone()),
             Gradient::Of(numbers) => Some(Tensor::from_vec(numbers, x.shape(), x.device())?),
         };
     }

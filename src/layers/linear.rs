@@ -1,12 +1,11 @@
 //! The linear layer.
 
-use candle_core::{Result, Tensor, bail};
+use candle_core::{
+    CpuStorage, CustomOp3, DType, Layout, Result, Shape, Tensor, backend::BackendStorage, bail,
+};
 use candle_nn::VarBuilder;
 
-use super::{
-    fused::{Fused, Gradient, Op, can_fuse},
-    real::Real,
-};
+use super::{fused::can_fuse, real::Real};
 
 /// `x weight^T + bias` over the last dimension.
 #[derive(Clone, Debug)]
@@ -47,39 +46,65 @@ impl Linear {
         if last != from {
             bail!("a linear layer of {from} features for a tensor of shape {:?}", x.shape())
         }
-        let product = x.reshape(((), from))?.matmul(&self.weight.t()?)?;
-        let y = if can_fuse(&product) {
-            product.apply_op2(&self.bias, Op(AddBias))?
+        let x = x.reshape(((), from))?;
+        let y = if can_fuse(&x) {
+            x.contiguous()?.apply_op3(&self.weight, &self.bias, Product)?
         } else {
-            product.broadcast_add(&self.bias)?
+            x.matmul(&self.weight.t()?)?.broadcast_add(&self.bias)?
         };
         y.reshape([rows, &[to]].concat())
     }
 }
 
-/// Adds a row to each row.
-struct AddBias;
+/// `x weight^T + bias` of `x` `[rows, from]`, as one operation: candle's own chain of a transposition, a product and a sum
+/// walks through the gradient of the weights twice more, and through that of the output once.
+struct Product;
 
-impl Fused<2> for AddBias {
-    const NAME: &'static str = "add-bias";
-
-    fn forward<T: Real>(&self, [x, bias]: [&[T]; 2]) -> Vec<T> {
-        let mut result = Vec::with_capacity(x.len());
-        for row in x.chunks_exact(bias.len().max(1)) {
-            result.extend(row.iter().zip(bias).map(|(&x, &bias)| x + bias));
-        }
-        result
+impl CustomOp3 for Product {
+    fn name(&self) -> &'static str {
+        "linear"
     }
 
-    fn backward<T: Real>(&self, [_, bias]: [&[T]; 2], _: &[T], gradient: &[T]) -> [Gradient<T>; 2] {
-        let mut to_bias = vec![T::zero(); bias.len()];
-        for row in gradient.chunks_exact(bias.len().max(1)) {
-            for (total, &dy) in to_bias.iter_mut().zip(row) {
-                *total += dy;
-            }
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        x_layout: &Layout,
+        weight: &CpuStorage,
+        weight_layout: &Layout,
+        bias: &CpuStorage,
+        bias_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let ((rows, from), (to, _)) = (x_layout.shape().dims2()?, weight_layout.shape().dims2()?);
+        let transposed = weight_layout.transpose(0, 1)?;
+        let mut product = x.matmul(weight, (1, rows, to, from), x_layout, &transposed)?;
+        match x.dtype() {
+            DType::F32 => add_to_rows::<f32>(&mut product, bias, bias_layout)?,
+            _ => add_to_rows::<f64>(&mut product, bias, bias_layout)?,
         }
-        [Gradient::Same, Gradient::Of(to_bias)]
+        Ok((product, Shape::from((rows, to))))
     }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        weight: &Tensor,
+        _: &Tensor,
+        _: &Tensor,
+        gradient: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let to_weight = if weight.track_op() { Some(gradient.t()?.matmul(x)?) } else { None };
+        let to_x = if x.track_op() { Some(gradient.matmul(weight)?) } else { None };
+        Ok((to_x, to_weight, Some(gradient.sum(0)?)))
+    }
+}
+
+fn add_to_rows<T: Real>(rows: &mut CpuStorage, bias: &CpuStorage, layout: &Layout) -> Result<()> {
+    let Some((start, end)) = layout.contiguous_offsets() else { bail!("a bias that is not contiguous") };
+    let bias = &T::cpu_storage_as_slice(bias)?[start..end];
+    for row in T::numbers_mut(rows)?.chunks_exact_mut(bias.len().max(1)) {
+        row.iter_mut().zip(bias).for_each(|(y, &bias)| *y += bias);
+    }
+    Ok(())
 }
 
 #[cfg(test)]

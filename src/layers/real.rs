@@ -1,6 +1,6 @@
 //! The numbers that the fused layers compute in.
 
-use candle_core::WithDType;
+use candle_core::{CpuStorage, Result, WithDType, bail};
 
 use crate::backend::cpu::math;
 
@@ -11,6 +11,8 @@ pub(super) trait Real: WithDType {
     /// `Φ`, the distribution function of the normal distribution.
     fn normal_cdf(self) -> Self;
     fn sqrt(self) -> Self;
+    /// All numbers of a storage of this type.
+    fn numbers_mut(storage: &mut CpuStorage) -> Result<&mut [Self]>;
 }
 
 impl Real for f32 {
@@ -33,6 +35,13 @@ impl Real for f32 {
     fn sqrt(self) -> Self {
         f32::sqrt(self)
     }
+
+    fn numbers_mut(storage: &mut CpuStorage) -> Result<&mut [Self]> {
+        match storage {
+            CpuStorage::F32(numbers) => Ok(numbers),
+            _ => bail!("no float32"),
+        }
+    }
 }
 
 impl Real for f64 {
@@ -50,6 +59,13 @@ impl Real for f64 {
 
     fn sqrt(self) -> Self {
         f64::sqrt(self)
+    }
+
+    fn numbers_mut(storage: &mut CpuStorage) -> Result<&mut [Self]> {
+        match storage {
+            CpuStorage::F64(numbers) => Ok(numbers),
+            _ => bail!("no float64"),
+        }
     }
 }
 

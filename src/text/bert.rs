@@ -53,10 +53,24 @@ impl Bert {
     /// # Errors
     /// When an id is not in the vocabulary or the sequence is longer than the position table.
     pub fn forward(&self, ids: &Tensor, mask: &Tensor, mode: Mode<'_>) -> Result<Tensor> {
-        let (_, tokens) = ids.dims2()?;
+        self.forward_embedded(&self.words.forward(ids)?, mask, mode)
+    }
+
+    /// The table of word embeddings, `[vocab_size, hidden_size]`.
+    pub fn word_embeddings(&self) -> &Tensor {
+        self.words.embeddings()
+    }
+
+    /// [`forward`](Self::forward) of word embeddings `[batch, tokens, hidden_size]` that were looked up already: a
+    /// training takes the gradient of the rows that it looked up, and not of the whole table.
+    ///
+    /// # Errors
+    /// When the sequence is longer than the position table.
+    pub fn forward_embedded(&self, words: &Tensor, mask: &Tensor, mode: Mode<'_>) -> Result<Tensor> {
+        let (_, tokens, _) = words.dims3()?;
         let positions = self.positions.embeddings().narrow(0, 0, tokens)?;
         let token_type = self.token_types.embeddings().narrow(0, 0, 1)?;
-        let summed = self.words.forward(ids)?.broadcast_add(&positions)?.broadcast_add(&token_type)?;
+        let summed = words.broadcast_add(&positions)?.broadcast_add(&token_type)?;
         let mut hidden = dropout(&self.norm.forward(&summed)?, self.dropout, mode)?;
         let bias = key_bias(mask)?;
         for layer in &self.layers {

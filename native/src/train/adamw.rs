@@ -1,10 +1,13 @@
 //! AdamW (Loshchilov & Hutter 2017) whose moments can be saved, with a warm-up and a linear decay.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use candle_core::{Result, Tensor, Var, backprop::GradStore, bail};
 
-use super::update::Update;
+use super::{
+    lookup::RowGradient,
+    update::{Update, added, sum_of_squares},
+};
 
 /// How fast to learn at each step.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +46,21 @@ struct Slot {
     variance: Var,
 }
 
+impl Slot {
+    fn update_rows(&self, update: &Update, ids: &Tensor, gradient: &Tensor) -> Result<()> {
+        let tables = [&self.var, &self.mean, &self.variance];
+        let rows = tables.map(|table| Var::from_tensor(&table.as_detached_tensor().index_select(ids, 0)?));
+        let [var, mean, variance] = rows;
+        let (var, mean, variance) = (var?, mean?, variance?);
+        update.apply(&var, &mean, &variance, gradient)?;
+        let places = ids.unsqueeze(1)?.broadcast_as(gradient.shape())?.contiguous()?;
+        for (table, rows) in tables.into_iter().zip([var, mean, variance]) {
+            table.as_detached_tensor().scatter_set(&places, &rows.as_detached_tensor(), 0)?;
+        }
+        Ok(())
+    }
+}
+
 const BETA1: f64 = 0.9;
 const BETA2: f64 = 0.999;
 
@@ -57,17 +75,30 @@ impl AdamW {
         Ok(AdamW { slots: slots.collect::<Result<_>>()?, weight_decay, clip, step: 0 })
     }
 
-    /// One update with the sum of several gradients (of the shards of one batch).
-    pub fn update(&mut self, gradients: &[GradStore], rate: f64) -> Result<()> {
+    /// One update with the sum of several gradients (of the shards of one batch). Of a table in `of_rows` the rows that
+    /// are there move, with their moments; the others stay as they are, as in PyTorch's `SparseAdam`.
+    pub fn update(
+        &mut self,
+        gradients: &[GradStore],
+        of_rows: &BTreeMap<&'static str, RowGradient>,
+        rate: f64,
+    ) -> Result<()> {
         self.step += 1;
-        let sums = self.slots.iter().map(|slot| sum(gradients, &slot.var)).collect::<Result<Vec<_>>>()?;
+        let gradient = |slot: &Slot| match of_rows.get(slot.name.as_str()) {
+            Some(rows) => Ok(Some(rows.gradient.clone())),
+            None => sum(gradients, &slot.var),
+        };
+        let sums = self.slots.iter().map(gradient).collect::<Result<Vec<_>>>()?;
         let scale = self.clip_scale(&sums)?;
         let (fix1, fix2) = (1.0 - BETA1.powi(self.step as i32), 1.0 - BETA2.powi(self.step as i32));
         for (slot, gradient) in self.slots.iter().zip(sums) {
             let Some(gradient) = gradient else { continue };
             let decay = if slot.var.rank() > 1 { 1.0 - rate * self.weight_decay } else { 1.0 };
             let update = Update { beta1: BETA1, beta2: BETA2, scale, fix1, fix2, rate, decay };
-            update.apply(&slot.var, &slot.mean, &slot.variance, &gradient)?;
+            match of_rows.get(slot.name.as_str()) {
+                Some(RowGradient { ids, .. }) => slot.update_rows(&update, ids, &gradient)?,
+                None => update.apply(&slot.var, &slot.mean, &slot.variance, &gradient)?,
+            }
         }
         Ok(())
     }
@@ -102,7 +133,7 @@ impl AdamW {
         }
         let mut square = 0.0;
         for gradient in gradients.iter().flatten() {
-            square += f64::from(gradient.sqr()?.sum_all()?.to_scalar::<f32>()?);
+            square += sum_of_squares(gradient)?;
         }
         let norm = square.sqrt();
         if !norm.is_finite() {
@@ -116,7 +147,7 @@ fn sum(gradients: &[GradStore], var: &Var) -> Result<Option<Tensor>> {
     let mut total: Option<Tensor> = None;
     for gradient in gradients.iter().filter_map(|g| g.get(var)) {
         total = Some(match total {
-            Some(total) => (total + gradient)?,
+            Some(total) => added(total, gradient)?,
             None => gradient.clone(),
         });
     }
@@ -144,7 +175,7 @@ mod tests {
         let mut adamw = AdamW::new(vec![("w".into(), var.clone())], 0.01, clip)?;
         for _ in 0..3 {
             let gradients = var.sqr()?.sum_all()?.backward()?;
-            adamw.update(&[gradients], 0.1)?;
+            adamw.update(&[gradients], &BTreeMap::new(), 0.1)?;
         }
         var.flatten_all()?.to_vec1()
     }
@@ -161,6 +192,24 @@ mod tests {
                 assert!((a - b).abs() < 1e-5, "{a} against {b}, clip {clip}");
             }
         }
+        Ok(())
+    }
+
+    /// Rows that are looked up move as they would alone; the others stay.
+    #[test]
+    fn only_the_rows_of_a_lookup_move() -> Result<()> {
+        let numbers = Tensor::new(&[[1.0f32, -2.0], [3.0, 0.5], [0.25, 4.0]], &Device::Cpu)?;
+        let table = Var::from_tensor(&numbers)?;
+        let mut adamw = AdamW::new(vec![("words".into(), table.clone())], 0.01, 0.0)?;
+        for _ in 0..3 {
+            let ids = Tensor::new(&[0u32, 1], &Device::Cpu)?;
+            let gradient = (table.as_detached_tensor().index_select(&ids, 0)? * 2.0)?;
+            let of_rows = BTreeMap::from([("words", RowGradient { ids, gradient })]);
+            adamw.update(&[], &of_rows, 0.1)?;
+        }
+        let moved = table.flatten_all()?.to_vec1::<f32>()?;
+        assert_eq!(moved[..4], after_three_steps(0.0)?);
+        assert_eq!(moved[4..], [0.25, 4.0]);
         Ok(())
     }
 }

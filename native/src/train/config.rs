@@ -146,6 +146,9 @@ pub struct TextTable {
     /// How often each row is seen in an epoch.
     #[serde(default = "once")]
     pub repeat: usize,
+    /// A table (`slot`, `value`) of what may stand in the slots of its texts, such as `{dish}`. Each text is then filled
+    /// `repeat` times, with other values each time.
+    pub slots: Option<PathBuf>,
 }
 
 /// The text stage.
@@ -349,11 +352,10 @@ impl TrainConfig {
         self.model.from.iter_mut().for_each(join);
         self.fusion.distillation.iter_mut().flat_map(|d| &mut d.teachers).for_each(join);
         if let Some(text) = &mut self.text {
-            text.train
-                .iter_mut()
-                .chain(&mut text.keep_out)
-                .chain([&mut text.val])
-                .for_each(|table| join(&mut table.file));
+            text.train.iter_mut().chain(&mut text.keep_out).chain([&mut text.val]).for_each(|table| {
+                join(&mut table.file);
+                table.slots.iter_mut().for_each(join);
+            });
         }
         if let Some(image) = &mut self.image {
             join(&mut image.pairs);

@@ -234,7 +234,7 @@ impl Task for FusionTask {
             let weights = seen_both.iter().map(|&whole| if whole { weight } else { 0.0 }).collect();
             heads.push(Graded { logits: head.forward(features)?, targets, weights });
         }
-        Ok(Answers { heads, extra, confidence: confidence.transpose()? })
+        Ok(Answers { heads, extra, confidence: confidence.transpose()?, lookups: Vec::new() })
     }
 
     fn evaluate(&self) -> Result<Evaluation> {

@@ -12,8 +12,9 @@ use super::{
     config::{Keep, Learning},
     cost::Meter,
     ema::Ema,
+    lookup::{self, Lookup},
     modulation::{coefficients, modulate},
-    objective::{Answers, objective},
+    objective::{Answers, Objective, objective},
     parameters::Parameters,
     record::{Evaluation, Record},
     state::{Position, StateFile},
@@ -170,9 +171,11 @@ impl Learner<'_> {
             .map(|(rows, seed)| (rows, NoiseSource::new(seed)))
             .collect();
         let shard = |(part, noise): &(Vec<usize>, NoiseSource)| -> Result<Shard> {
-            let (loss, confidence) = objective(task, part, Mode::Train(noise), self.learning)?;
+            let Objective { loss, confidence, lookups } =
+                objective(task, part, Mode::Train(noise), self.learning)?;
             let loss = (loss / rows.len() as f64)?;
-            Ok(Shard { loss: f64::from(loss.to_scalar::<f32>()?), confidence, gradients: loss.backward()? })
+            let gradients = loss.backward()?;
+            Ok(Shard { loss: f64::from(loss.to_scalar::<f32>()?), confidence, gradients, lookups })
         };
         let results: Vec<Result<Shard>> = if let [only] = work.as_slice() {
             vec![shard(only)]
@@ -193,7 +196,9 @@ impl Learner<'_> {
         let loss = results.iter().map(|shard| shard.loss).sum();
         let confidence = results.iter().filter_map(|shard| shard.confidence);
         let confidence = confidence.reduce(|a, b| [a[0] + b[0], a[1] + b[1]]);
-        let mut gradients: Vec<GradStore> = results.into_iter().map(|shard| shard.gradients).collect();
+        let parts: Vec<_> = results.into_iter().map(|shard| (shard.gradients, shard.lookups)).collect();
+        let of_rows = lookup::gradients(&parts)?;
+        let mut gradients: Vec<GradStore> = parts.into_iter().map(|(gradients, _)| gradients).collect();
         if self.learning.ogm_ge > 0.0
             && let Some(confidence) = confidence
         {
@@ -205,7 +210,7 @@ impl Learner<'_> {
             gradients.push(whole);
         }
         let rate = schedule.rate(adamw.step);
-        adamw.update(&gradients, rate)?;
+        adamw.update(&gradients, &of_rows, rate)?;
         Ok(loss)
     }
 
@@ -219,6 +224,7 @@ struct Shard {
     loss: f64,
     confidence: Option<[f64; 2]>,
     gradients: GradStore,
+    lookups: Vec<Lookup>,
 }
 
 /// One thread for each part of a batch. candle shares each matrix product out over the rayon pool that it is called

@@ -7,6 +7,7 @@ use mixed_feelings::layers::Mode;
 use super::{
     config::Learning,
     learn::Task,
+    lookup::Lookup,
     losses::{cross_entropy, generalised_cross_entropy, symmetric_divergence},
 };
 
@@ -20,6 +21,18 @@ pub struct Answers {
     /// The sum over the rows of the probability that the text alone gives to the label, and of the image's: what the
     /// gradients are balanced by.
     pub confidence: Option<[f64; 2]>,
+    /// Rows of tables that the answers were made of, if their gradient is not that of the whole table.
+    pub lookups: Vec<Lookup>,
+}
+
+/// What a step minimises, and what else it needs.
+pub struct Objective {
+    /// Summed over the rows.
+    pub loss: Tensor,
+    /// The modalities' [confidence](Answers::confidence).
+    pub confidence: Option<[f64; 2]>,
+    /// Of all answers.
+    pub lookups: Vec<Lookup>,
 }
 
 /// One head's answers, and what they should have been.
@@ -32,27 +45,24 @@ pub struct Graded {
     pub weights: Vec<f32>,
 }
 
-/// The loss of `rows`, summed over them, and the modalities' [confidence](Answers::confidence).
-pub fn objective(
-    task: &dyn Task,
-    rows: &[usize],
-    mode: Mode<'_>,
-    learning: &Learning,
-) -> Result<(Tensor, Option<[f64; 2]>)> {
-    let answers = task.answers(rows, mode)?;
+/// The loss of `rows`.
+pub fn objective(task: &dyn Task, rows: &[usize], mode: Mode<'_>, learning: &Learning) -> Result<Objective> {
+    let mut answers = task.answers(rows, mode)?;
     let loss = graded(&answers, learning)?;
+    let (confidence, mut lookups) = (answers.confidence, std::mem::take(&mut answers.lookups));
     if learning.r_drop == 0.0 {
-        return Ok((loss, answers.confidence));
+        return Ok(Objective { loss, confidence, lookups });
     }
     // R-Drop: the same rows once more, with other dropout noise. Half of the paper's sum, so that the loss of the labels
     // keeps its size.
-    let again = task.answers(rows, mode)?;
+    let mut again = task.answers(rows, mode)?;
+    lookups.append(&mut again.lookups);
     let mut loss = ((loss + graded(&again, learning)?)? * 0.5)?;
     for (a, b) in answers.heads.iter().zip(&again.heads) {
         let apart = symmetric_divergence(&a.logits, &b.logits, &a.weights)?;
         loss = (loss + (apart * (learning.r_drop * 0.5))?)?;
     }
-    Ok((loss, answers.confidence))
+    Ok(Objective { loss, confidence, lookups })
 }
 
 fn graded(answers: &Answers, learning: &Learning) -> Result<Tensor> {

@@ -17,6 +17,7 @@ use rayon::prelude::*;
 use super::{
     config::TextSection,
     learn::{Task, shuffle, shuffled},
+    lookup::Lookup,
     losses::class_weights,
     objective::{Answers, Graded},
     parameters::{Parameters, linear},
@@ -31,6 +32,9 @@ const BATCHES_SORTED_TOGETHER: usize = 50;
 /// Where the heads of the tasks beside the sentiment are; they serve the training alone.
 pub const TASK_HEADS: &str = "tasks";
 
+/// The table of word embeddings among the parameters.
+const WORDS: &str = "text.embeddings.word_embeddings.weight";
+
 /// The text stage's data and model.
 pub struct TextStage {
     labels: Labels,
@@ -38,6 +42,8 @@ pub struct TextStage {
     val: Vec<Row>,
     encoder: Bert,
     heads: Vec<Head>,
+    /// Whether the word embeddings are learned too.
+    words_learn: bool,
     device: Device,
 }
 
@@ -77,17 +83,27 @@ impl TextStage {
             heads: tasks.iter().enumerate().map(head).collect::<Result<_>>()?,
             encoder: Bert::load(builder.pp("text"), &config.text)?,
             labels: config.labels.clone(),
+            words_learn: !parameters.frozen().covers(WORDS),
             device: device.clone(),
             train,
             val,
         })
     }
 
-    /// The mean-pooled hidden states `[rows, hidden_size]`.
-    fn pooled(&self, rows: &[&Row], mode: Mode<'_>) -> Result<Tensor> {
+    /// The mean-pooled hidden states `[rows, hidden_size]`, and the word embeddings that were looked up for them, where
+    /// they learn.
+    fn pooled(&self, rows: &[&Row], mode: Mode<'_>) -> Result<(Tensor, Option<Lookup>)> {
         let ids: Vec<&[u32]> = rows.iter().map(|row| row.ids.as_slice()).collect();
         let (ids, mask) = padded(&ids, &self.device)?;
-        Ok(mean_pool(&self.encoder.forward(&ids, &mask, mode)?, &mask)?)
+        if !(mode.is_train() && self.words_learn) {
+            return Ok((mean_pool(&self.encoder.forward(&ids, &mask, mode)?, &mask)?, None));
+        }
+        let (rows, tokens) = ids.dims2()?;
+        let lookup =
+            Lookup::new(WORDS, self.encoder.word_embeddings(), ids.flatten_all()?.to_vec1::<u32>()?)?;
+        let words = lookup.rows().reshape((rows, tokens, ()))?;
+        let pooled = mean_pool(&self.encoder.forward_embedded(&words, &mask, mode)?, &mask)?;
+        Ok((pooled, Some(lookup)))
     }
 }
 
@@ -109,7 +125,7 @@ impl Task for TextStage {
 
     fn answers(&self, rows: &[usize], mode: Mode<'_>) -> Result<Answers> {
         let rows: Vec<&Row> = rows.iter().map(|&row| &self.train[row]).collect();
-        let pooled = self.pooled(&rows, mode)?;
+        let (pooled, lookup) = self.pooled(&rows, mode)?;
         let mut heads = Vec::with_capacity(self.heads.len());
         for (number, head) in self.heads.iter().enumerate() {
             let of_task = || rows.iter().enumerate().filter(|(_, row)| row.task == number);
@@ -123,7 +139,7 @@ impl Task for TextStage {
             let pooled = pooled.index_select(&Tensor::new(places, &self.device)?, 0)?;
             heads.push(Graded { logits: head.linear.forward(&pooled)?, targets, weights });
         }
-        Ok(Answers { heads, ..Answers::default() })
+        Ok(Answers { heads, lookups: lookup.into_iter().collect(), ..Answers::default() })
     }
 
     fn evaluate(&self) -> Result<Evaluation> {
@@ -131,7 +147,8 @@ impl Task for TextStage {
         order.sort_by_key(|row| row.ids.len());
         let bar = progress::bar(order.len(), "text val");
         let parts = order.par_chunks(32).map(|rows| -> Result<Vec<(usize, usize)>> {
-            let logits = self.heads[0].linear.forward(&self.pooled(rows, Mode::Infer)?)?.to_vec2::<f32>()?;
+            let logits =
+                self.heads[0].linear.forward(&self.pooled(rows, Mode::Infer)?.0)?.to_vec2::<f32>()?;
             bar.inc(rows.len() as u64);
             Ok(rows.iter().zip(logits).map(|(row, logits)| (row.class, most_likely(&logits))).collect())
         });

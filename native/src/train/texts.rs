@@ -9,7 +9,10 @@ use mixed_feelings::{
 };
 use rayon::prelude::*;
 
-use super::config::{SENTIMENT, TextSection, TextTable};
+use super::{
+    config::{SENTIMENT, TextSection, TextTable},
+    slots::Slots,
+};
 use crate::data::{Table, duplicates::near_texts};
 
 /// A tokenized text.
@@ -135,7 +138,9 @@ impl Texts {
                 .collect();
             tracing::info!("{}: {} texts for `{}`", table.file.display(), kept.len(), table.task);
             let rows = tokenized(&kept, &table.task, &tasks, tokenizer)?;
-            for _ in 0..table.repeat {
+            // A filled template is another text each time.
+            let times = if table.slots.is_some() { 1 } else { table.repeat };
+            for _ in 0..times {
                 train.extend(rows.iter().cloned());
             }
         }
@@ -214,7 +219,22 @@ fn read(source: &TextTable) -> Result<Vec<RawRow>> {
         label: row.get(label).to_owned(),
         place: row.place(),
     });
-    Ok(rows.collect())
+    match &source.slots {
+        None => Ok(rows.collect()),
+        Some(slots) => filled(rows, &Slots::read(slots)?, source.repeat),
+    }
+}
+
+/// Each text `times` times, its slots filled.
+fn filled(templates: impl Iterator<Item = RawRow>, slots: &Slots, times: usize) -> Result<Vec<RawRow>> {
+    let mut rows = Vec::new();
+    for template in templates {
+        for number in 0..times {
+            let text = slots.fill(&template.text, number).with_context(|| template.place.clone())?;
+            rows.push(RawRow { text, label: template.label.clone(), place: template.place.clone() });
+        }
+    }
+    Ok(rows)
 }
 
 #[cfg(test)]

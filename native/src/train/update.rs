@@ -1,7 +1,7 @@
 //! The arithmetic of AdamW and of moving averages, in place on the CPU: a third of the memory traffic of a chain of
 //! tensor operations, which is what an update costs.
 
-use candle_core::{CpuStorage, Device, InplaceOp2, InplaceOp3, Layout, Result, Tensor, Var, bail};
+use candle_core::{CpuStorage, Device, InplaceOp2, InplaceOp3, Layout, Result, Storage, Tensor, Var, bail};
 
 /// What an update needs besides the tensors.
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +60,36 @@ pub fn blend(mean: &Var, value: &Tensor, keep: f64, add: f64) -> Result<()> {
         Device::Cpu => mean.inplace_op2(&value.contiguous()?, &Blend { keep, add }),
         _ => mean.set(&((mean.as_tensor() * keep)? + (value * add)?)?.detach()),
     }
+}
+
+/// `total + value`; on the CPU in the memory of `total`.
+pub fn added(total: Tensor, value: &Tensor) -> Result<Tensor> {
+    if !(total.device().is_cpu() && total.is_contiguous()) {
+        return total + value;
+    }
+    total.inplace_op2(&value.contiguous()?, &Blend { keep: 1.0, add: 1.0 })?;
+    Ok(total)
+}
+
+/// The sum of the squares of all elements; on the CPU without a tensor of them.
+pub fn sum_of_squares(x: &Tensor) -> Result<f64> {
+    let (storage, layout) = x.storage_and_layout();
+    if let (Storage::Cpu(CpuStorage::F32(values)), Some((start, end))) =
+        (&*storage, layout.contiguous_offsets())
+    {
+        // Sixteen sums of float32 become vector code; their blocks are added in float64.
+        let blocks = values[start..end].chunks(4096).map(|block| {
+            let mut sums = [0f32; 16];
+            let (chunks, rest) = block.as_chunks::<16>();
+            for chunk in chunks {
+                sums.iter_mut().zip(chunk).for_each(|(sum, x)| *sum += x * x);
+            }
+            f64::from(sums.into_iter().chain(rest.iter().map(|x| x * x)).sum::<f32>())
+        });
+        return Ok(blocks.sum());
+    }
+    drop(storage);
+    Ok(f64::from(x.sqr()?.sum_all()?.to_scalar::<f32>()?))
 }
 
 /// `m <- keep m + add g`
@@ -172,6 +202,23 @@ mod tests {
         for (a, b) in [(a, b), (am, bm), (av, bv)] {
             let distance = (a.as_tensor() - b.as_tensor())?.abs()?.max_all()?.to_scalar::<f32>()?;
             assert!(distance < 1e-6, "{distance}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn sums_do_not_depend_on_the_layout() -> Result<()> {
+        let x = Tensor::arange(0f32, 9001.0, &Device::Cpu)?.affine(1e-3, -4.0)?.reshape((9001, 1))?;
+        let wide = x.broadcast_as((9001, 3))?;
+        let expected: f64 = x.flatten_all()?.to_vec1::<f32>()?.iter().map(|x| f64::from(x * x)).sum();
+        for (x, times) in [(x.clone(), 1.0), (wide.contiguous()?, 3.0), (wide.t()?, 3.0)] {
+            let sum = sum_of_squares(&x)?;
+            assert!((sum / (times * expected) - 1.0).abs() < 1e-5, "{sum}");
+        }
+        let (a, b) = (wide.contiguous()?, wide.t()?.contiguous()?.t()?);
+        for (total, value) in [(&a, &b), (&b, &a)] {
+            let total = added(total.copy()?, value)?;
+            assert_eq!(total.sum_all()?.to_scalar::<f32>()?, ((&a + &b)?).sum_all()?.to_scalar::<f32>()?);
         }
         Ok(())
     }
