@@ -111,6 +111,9 @@ pub struct Learning {
     pub freeze: Vec<String>,
 }
 
+/// Folds of themes of which one may be held out.
+pub const THEME_FOLDS: usize = 5;
+
 /// The task whose head is the model's text head.
 pub const SENTIMENT: &str = "sentiment";
 
@@ -171,11 +174,43 @@ pub struct TextSection {
 pub struct ImageSection {
     /// A table of pairs.
     pub pairs: PathBuf,
-    /// Flip, crop and light each picture anew in every epoch.
+    /// Photos with a mean rating, learned from beside the pairs.
+    pub valence: Option<ValenceTable>,
+    /// Vary each picture anew in every epoch: cut, mirrored, lit, resampled, with noise, as a worse JPEG.
     #[serde(default)]
     pub augment: bool,
+    /// Forms of each photo whose values at the end of the frozen layers are kept, so that a step computes the others alone:
+    /// the photo as it is, and varied ones, of which each step takes one at random. 0: each photo is read anew.
+    #[serde(default)]
+    pub views: usize,
+    /// The stage is done so many times more, each time without a part of the photos, and the fusion learns from what these
+    /// encoders say of the photos that they have not seen. 0: it learns from what the one encoder says of all of them.
+    #[serde(default)]
+    pub folds: usize,
+    /// A file `image.safetensors` that an earlier image stage left: it is taken as it is, and nothing is trained.
+    pub from: Option<PathBuf>,
     /// How it learns.
     pub learning: Learning,
+}
+
+/// Photos with the mean and the spread of what people said: the columns `image`, `theme`, `valence` (1 to 7),
+/// `valence_sd`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ValenceTable {
+    /// The file.
+    pub file: PathBuf,
+    /// The weight of the squared error of the expected polarity, beside the cross-entropy of a pair.
+    #[serde(default = "whole")]
+    pub weight: f64,
+    /// The polarity that the best rating stands for; the worst stands for its negative.
+    #[serde(default = "whole")]
+    pub scale: f64,
+    /// How often each photo is seen in an epoch.
+    #[serde(default = "once")]
+    pub repeat: usize,
+    /// The fold of themes, below 5, that is measured on and not learned from.
+    pub held_out: Option<usize>,
 }
 
 /// The fusion stage.
@@ -311,6 +346,9 @@ impl TrainConfig {
                 );
             }
         }
+        if let Some(image) = &self.image {
+            image.check()?;
+        }
         if self.model.from.is_none() {
             for (name, encoder) in [("text", &self.model.text), ("image", &self.model.image)] {
                 ensure!(encoder.is_some(), "[model] says neither `{name}` nor `from`");
@@ -357,6 +395,8 @@ impl TrainConfig {
         }
         if let Some(image) = &mut self.image {
             join(&mut image.pairs);
+            image.from.iter_mut().for_each(join);
+            image.valence.iter_mut().for_each(|table| join(&mut table.file));
         }
         // A name on the hub looks like a relative path; it is one if the folder is there.
         for encoder in [&mut self.model.text, &mut self.model.image].into_iter().flatten() {
@@ -365,6 +405,25 @@ impl TrainConfig {
                 *encoder = local.to_string_lossy().into_owned();
             }
         }
+    }
+}
+
+impl ImageSection {
+    fn check(&self) -> Result<()> {
+        ensure!(self.folds != 1, "[image] folds = 1 leaves nothing to learn from: say 0, or 2 and more");
+        let moving = self.views > 0 && !self.augment && self.views > 1;
+        ensure!(!moving, "[image] views = {}: without `augment` all forms are the same", self.views);
+        if let Some(ValenceTable { weight, scale, repeat, held_out, .. }) = &self.valence {
+            ensure!(
+                weight.is_finite() && *weight >= 0.0,
+                "[image.valence] weight = {weight} must not be negative"
+            );
+            ensure!(scale.is_finite() && *scale > 0.0, "[image.valence] scale = {scale} must be positive");
+            ensure!(*repeat > 0, "[image.valence] repeat must be at least 1");
+            let known = held_out.is_none_or(|fold| fold < THEME_FOLDS);
+            ensure!(known, "[image.valence] held_out = {held_out:?} must be below {THEME_FOLDS}");
+        }
+        Ok(())
     }
 }
 
