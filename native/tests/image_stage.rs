@@ -38,7 +38,7 @@ fn world() -> World {
         format!(
             "seed = 3\nout = 'run'\n[model]\nfrom = 'checkpoint'\nfusion = {{ width = 16, heads = 2 }}\n\
              [image]\npairs = 'pairs.tsv'\naugment = true\nviews = 2\nfolds = {FOLDS}\n\
-             valence = {{ file = 'ratings.tsv', weight = 2, repeat = 2, held_out = 1 }}\n\
+             valence = {{ file = 'ratings.tsv', penalty = 1 }}\nhead_penalty = 10\n\
              [image.learning]\nepochs = 2\nbatch_size = 8\nlearning_rate = 1e-2\nkeep = 'last'\n\
              freeze = ['image.conv_stem.*', 'image.blocks.0.*', 'image.blocks.1.*', 'image.*bn*']\n\
              [fusion]\npairs = 'pairs.tsv'\n\
@@ -69,7 +69,7 @@ fn folds_leave_features_of_photos_that_were_not_seen() {
     let of = |stage: &str| lines.iter().filter(|line| line["stage"] == stage).count();
     assert_eq!((of("image"), of("fusion")), (2 * (FOLDS + 1), 1));
     let image = lines.iter().rfind(|line| line["stage"] == "image").expect("an epoch");
-    let spearman = image["val"]["valence_spearman"].as_f64().expect("a fold of themes is held out");
+    let spearman = image["val"]["valence_spearman"].as_f64().expect("themes are held out");
     assert!((-1.0..=1.0).contains(&spearman));
     let left = safetensors::load(world.path("run/image.safetensors"), &Device::Cpu).expect("left");
     assert_eq!(left["out_of_fold.features"].dim(0).expect("rows"), 18);

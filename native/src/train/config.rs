@@ -111,9 +111,6 @@ pub struct Learning {
     pub freeze: Vec<String>,
 }
 
-/// Folds of themes of which one may be held out.
-pub const THEME_FOLDS: usize = 5;
-
 /// The task whose head is the model's text head.
 pub const SENTIMENT: &str = "sentiment";
 
@@ -174,7 +171,7 @@ pub struct TextSection {
 pub struct ImageSection {
     /// A table of pairs.
     pub pairs: PathBuf,
-    /// Photos with a mean rating, learned from beside the pairs.
+    /// Photos with a mean rating, which the head learns from beside the pairs.
     pub valence: Option<ValenceTable>,
     /// Vary each picture anew in every epoch: cut, mirrored, lit, resampled, with noise, as a worse JPEG.
     #[serde(default)]
@@ -187,6 +184,10 @@ pub struct ImageSection {
     /// encoders say of the photos that they have not seen. 0: it learns from what the one encoder says of all of them.
     #[serde(default)]
     pub folds: usize,
+    /// When the encoder is done, the head is fitted anew to its features of the photos as they are, by a logistic regression
+    /// with this penalty. 0: the head stays as it was learned.
+    #[serde(default)]
+    pub head_penalty: f64,
     /// A file `image.safetensors` that an earlier image stage left: it is taken as it is, and nothing is trained.
     pub from: Option<PathBuf>,
     /// How it learns.
@@ -194,23 +195,19 @@ pub struct ImageSection {
 }
 
 /// Photos with the mean and the spread of what people said: the columns `image`, `theme`, `valence` (1 to 7),
-/// `valence_sd`.
+/// `valence_sd`. When the encoder is done, a ridge regression tells the rating from its features, and moves the logits of
+/// the pleasant and the unpleasant classes apart.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ValenceTable {
     /// The file.
     pub file: PathBuf,
-    /// The weight of the squared error of the expected polarity, beside the cross-entropy of a pair.
-    #[serde(default = "whole")]
-    pub weight: f64,
-    /// The polarity that the best rating stands for; the worst stands for its negative.
-    #[serde(default = "whole")]
-    pub scale: f64,
-    /// How often each photo is seen in an epoch.
-    #[serde(default = "once")]
-    pub repeat: usize,
-    /// The fold of themes, below 5, that is measured on and not learned from.
-    pub held_out: Option<usize>,
+    /// The penalty of the ridge regression.
+    #[serde(default = "ridge_penalty")]
+    pub penalty: f64,
+    /// By how much the best rating, which counts as 1, moves the logit of a class of polarity 1 away from one without.
+    #[serde(default = "auxiliary")]
+    pub strength: f64,
 }
 
 /// The fusion stage.
@@ -270,6 +267,9 @@ pub struct Distillation {
     pub weight: f64,
 }
 
+fn ridge_penalty() -> f64 {
+    3.0
+}
 fn temperature() -> f64 {
     2.0
 }
@@ -413,15 +413,20 @@ impl ImageSection {
         ensure!(self.folds != 1, "[image] folds = 1 leaves nothing to learn from: say 0, or 2 and more");
         let moving = self.views > 0 && !self.augment && self.views > 1;
         ensure!(!moving, "[image] views = {}: without `augment` all forms are the same", self.views);
-        if let Some(ValenceTable { weight, scale, repeat, held_out, .. }) = &self.valence {
+        let penalty = self.head_penalty;
+        ensure!(
+            penalty.is_finite() && penalty >= 0.0,
+            "[image] head_penalty = {penalty} must not be negative"
+        );
+        if let Some(ValenceTable { penalty, strength, .. }) = &self.valence {
             ensure!(
-                weight.is_finite() && *weight >= 0.0,
-                "[image.valence] weight = {weight} must not be negative"
+                penalty.is_finite() && *penalty > 0.0,
+                "[image.valence] penalty = {penalty} must be positive"
             );
-            ensure!(scale.is_finite() && *scale > 0.0, "[image.valence] scale = {scale} must be positive");
-            ensure!(*repeat > 0, "[image.valence] repeat must be at least 1");
-            let known = held_out.is_none_or(|fold| fold < THEME_FOLDS);
-            ensure!(known, "[image.valence] held_out = {held_out:?} must be below {THEME_FOLDS}");
+            ensure!(
+                strength.is_finite() && *strength >= 0.0,
+                "[image.valence] strength = {strength} must not be negative"
+            );
         }
         Ok(())
     }

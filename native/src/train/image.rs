@@ -1,15 +1,11 @@
-//! The second stage: the image encoder, or its last blocks, and the image head on photos with `image_label`, and on photos
-//! with a mean rating.
+//! The second stage: the image encoder, or its last blocks, and the image head on photos with `image_label`; then the head
+//! once more, on photos with a mean rating too.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::Path,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use anyhow::{Context, Result, ensure};
-use candle_core::{D, Device, Tensor};
-use candle_nn::{Linear, Module, ops::softmax};
+use candle_core::{DType, Device, Tensor};
+use candle_nn::{Linear, Module};
 use mixed_feelings::{
     Labels,
     image::cnn::{Cnn, average_pool},
@@ -19,9 +15,10 @@ use mixed_feelings::{
 use rayon::prelude::*;
 
 use super::{
-    config::{ImageSection, THEME_FOLDS, ValenceTable},
-    learn::{Task, shuffle},
-    losses::{class_weights, polarity_error},
+    config::{ImageSection, ValenceTable},
+    head::{Labelled, Layer, logistic, ridge},
+    learn::{Task, shuffled},
+    losses::class_weights,
     objective::{Answers, Graded},
     parameters::{Frozen, Parameters, linear},
     photos::{PhotoMaker, Photos},
@@ -32,12 +29,13 @@ use crate::{
     data::{PairRow, ValenceRow, read_pairs, read_valence},
     digest::fnv1a,
     metrics::Confusion,
-    progress,
     stats::rank::spearman,
 };
 
 /// Photos that are measured together.
 const ROWS_AT_ONCE: usize = 16;
+/// Folds of themes that what the ratings teach is measured by.
+const THEME_FOLDS: usize = 5;
 
 /// What an image stage learns from and is measured on: read once, however often the stage is done.
 pub struct Material {
@@ -54,8 +52,6 @@ struct Rated {
     table: ValenceTable,
     rows: Vec<ValenceRow>,
     photos: Photos,
-    /// The mean of one over the squared spread.
-    mean_weight: f64,
 }
 
 impl Material {
@@ -71,30 +67,12 @@ impl Material {
         let rated = |table: &ValenceTable| -> Result<Rated> {
             let rows = read_valence(&table.file)?;
             ensure!(!rows.is_empty(), "{}: no rows", table.file.display());
-            let sum: f64 = rows.iter().map(|row| row.spread.powi(-2)).sum();
             let photos = photos(rows.iter().map(|row| row.image.clone()).collect())?;
-            Ok(Rated { table: table.clone(), mean_weight: sum / rows.len() as f64, rows, photos })
+            Ok(Rated { table: table.clone(), rows, photos })
         };
         let valence = section.valence.as_ref().map(rated).transpose()?;
         let photos = photos(rows.iter().map(|row| row.image.clone()).collect())?;
         Ok(Material { rows, train, photos, valence })
-    }
-
-    /// How many photos have a rating.
-    pub fn rated(&self) -> usize {
-        self.valence.as_ref().map_or(0, |rated| rated.rows.len())
-    }
-
-    /// The ratings.
-    pub fn ratings(&self) -> Vec<f64> {
-        self.valence.iter().flat_map(|rated| &rated.rows).map(|row| row.valence).collect()
-    }
-
-    /// The rated photos whose theme is of this fold.
-    pub fn of_themes(&self, fold: usize, folds: usize) -> Vec<usize> {
-        let themes =
-            self.valence.iter().flat_map(|rated| &rated.rows).map(|row| row.theme.as_str()).enumerate();
-        themes.filter(|(_, theme)| theme_fold(theme, folds) == fold).map(|(row, _)| row).collect()
     }
 }
 
@@ -103,104 +81,126 @@ fn theme_fold(theme: &str, folds: usize) -> usize {
     (fnv1a(theme) % folds as u64) as usize
 }
 
-/// What is not learned from.
-#[derive(Clone, Debug, Default)]
-pub struct HeldOut {
-    /// Pairs.
-    pub pairs: Vec<usize>,
-    /// Rated photos.
-    pub rated: Vec<usize>,
-}
-
-/// A photo that is learned from.
-#[derive(Clone, Copy)]
-enum Item {
-    Pair(usize),
-    Rated(usize),
-}
-
 /// The image stage's data and model.
 pub struct ImageTask {
     material: Arc<Material>,
     labels: Labels,
-    items: Vec<Item>,
-    held_out: HeldOut,
+    learned: Vec<usize>,
+    held_out: Vec<usize>,
     weights: Vec<f32>,
     encoder: Cnn,
     head: Linear,
-    device: Device,
+    head_penalty: f64,
 }
 
 impl ImageTask {
-    /// Takes the model's tensors from `parameters`. Without `held_out`, val is measured on, and what the section holds out of
-    /// the ratings.
+    /// Takes the model's tensors from `parameters`. Pairs of `material`: those that are learned from and those that are
+    /// measured on; val is never learned from.
     pub fn new(
         section: &ImageSection,
         config: &ModelConfig,
         material: Arc<Material>,
-        held_out: Option<HeldOut>,
+        (learned, held_out): (Vec<usize>, Vec<usize>),
         parameters: &Parameters,
         device: &Device,
     ) -> Result<Self> {
-        let held_out = held_out.unwrap_or_else(|| {
-            let fold = section.valence.as_ref().and_then(|table| table.held_out);
-            let rated = fold.map(|fold| material.of_themes(fold, THEME_FOLDS)).unwrap_or_default();
-            HeldOut { pairs: (material.train..material.rows.len()).collect(), rated }
-        });
-        let learned = |held_out: &[usize], rows: usize| -> Vec<usize> {
-            let held_out: BTreeSet<usize> = held_out.iter().copied().collect();
-            (0..rows).filter(|row| !held_out.contains(row)).collect()
-        };
-        // val is never learned from.
-        let pairs = learned(&held_out.pairs, material.train);
-        let repeat = section.valence.as_ref().map_or(0, |table| table.repeat);
-        let rated = learned(&held_out.rated, material.rated());
-        let labels = pairs.iter().map(|&row| material.rows[row].image_label);
-        let weights = class_weights(labels, config.labels.len(), section.learning.class_balance);
-        let rated = rated.into_iter().flat_map(|row| std::iter::repeat_n(Item::Rated(row), repeat));
+        let labels = learned.iter().map(|&row| material.rows[row].image_label);
         Ok(ImageTask {
-            weights,
-            items: pairs.into_iter().map(Item::Pair).chain(rated).collect(),
+            weights: class_weights(labels, config.labels.len(), section.learning.class_balance),
+            learned,
             held_out,
             labels: config.labels.clone(),
             encoder: load_cnn(config, parameters, device)?,
             head: linear(&parameters.builder(device), &model::Parameters::new(config).heads.image)?,
+            head_penalty: section.head_penalty,
             material,
-            device: device.clone(),
         })
     }
 
-    fn logits(&self, photos: &Photos, rows: &[usize], mode: Mode<'_>) -> Result<Tensor> {
-        Ok(self.head.forward(&average_pool(&photos.grid(&self.encoder, rows, mode)?)?)?)
+    /// The features of these photos as they are, `[rows, channels]`.
+    pub fn features(&self, photos: &Photos, rows: &[usize]) -> Result<Tensor> {
+        let parts = rows
+            .par_chunks(ROWS_AT_ONCE)
+            .map(|rows| -> Result<Tensor> { Ok(average_pool(&photos.form(&self.encoder, rows, 0)?)?) });
+        let parts = parts.collect::<Result<Vec<_>>>()?;
+        ensure!(!parts.is_empty(), "there are no photos to look at");
+        Ok(Tensor::cat(&parts, 0)?)
     }
 
-    /// The features and the logits of these pairs' photos as they are, `[rows, channels]` and `[rows, classes]`.
-    pub fn of_pairs(&self, rows: &[usize]) -> Result<(Tensor, Tensor)> {
-        let parts = rows.par_chunks(ROWS_AT_ONCE).map(|rows| -> Result<(Tensor, Tensor)> {
-            let features = average_pool(&self.material.photos.form(&self.encoder, rows, 0)?)?;
-            Ok((features.clone(), self.head.forward(&features)?))
-        });
-        let (features, logits): (Vec<_>, Vec<_>) = parts.collect::<Result<Vec<_>>>()?.into_iter().unzip();
-        ensure!(!features.is_empty(), "there are no pairs to look at");
-        Ok((Tensor::cat(&features, 0)?, Tensor::cat(&logits, 0)?))
+    /// The features of these pairs' photos.
+    pub fn of_pairs(&self, rows: &[usize]) -> Result<Tensor> {
+        self.features(&self.material.photos, rows)
     }
 
-    /// The expected polarity of these rated photos.
-    pub fn valences(&self, rows: &[usize]) -> Result<Vec<f64>> {
-        let Some(rated) = &self.material.valence else { return Ok(Vec::new()) };
-        let polarities = self.polarities();
-        let parts = rows.par_chunks(ROWS_AT_ONCE).map(|rows| -> Result<Vec<f64>> {
-            let logits = self.logits(&rated.photos, rows, Mode::Infer)?;
-            let probabilities = softmax(&logits, D::Minus1)?.to_vec2::<f32>()?;
-            let expected = |p: &Vec<f32>| p.iter().zip(&polarities).map(|(p, q)| f64::from(p * q)).sum();
-            Ok(probabilities.iter().map(expected).collect())
-        });
-        Ok(parts.collect::<Result<Vec<_>>>()?.concat())
+    /// The head for the encoder as it is now: fitted anew if the section says so, leaning by the ratings if there are any.
+    pub fn fitted_head(&self) -> Result<Layer> {
+        let mut head = if self.head_penalty > 0.0 {
+            let labels: Vec<usize> =
+                self.learned.iter().map(|&row| self.material.rows[row].image_label).collect();
+            let weights: Vec<f64> = labels.iter().map(|&label| self.weights[label].into()).collect();
+            let features = numbers(&self.of_pairs(&self.learned)?)?;
+            let rows = Labelled { features: &features, labels: &labels, weights: &weights };
+            logistic(&rows, self.labels.len(), self.head_penalty)?
+        } else {
+            let biases = self.head.bias().map(|bias| bias.to_dtype(DType::F64)?.to_vec1()).transpose()?;
+            let weights = numbers(self.head.weight())?;
+            Layer { biases: biases.unwrap_or_else(|| vec![0.0; weights.len()]), weights }
+        };
+        if let Some(rated) = &self.material.valence {
+            let all: Vec<usize> = (0..rated.rows.len()).collect();
+            let features = numbers(&self.features(&rated.photos, &all)?)?;
+            let correlation = spearman(&self.rated_apart(rated, &features, &head)?);
+            head.lean(&rated.regression(&features, &all)?, &self.steps(rated));
+            let correlation = correlation.unwrap_or(0.0);
+            tracing::info!("image head: Spearman with ratings of themes held out {correlation:.3}");
+        }
+        Ok(head)
     }
 
-    fn polarities(&self) -> Vec<f32> {
-        self.labels.iter().map(|label| label.polarity).collect()
+    /// What the head, leaning by the ratings of other themes, says of each rated photo, and its rating.
+    fn rated_apart(&self, rated: &Rated, features: &[Vec<f64>], head: &Layer) -> Result<Vec<(f64, f64)>> {
+        let mut pairs = Vec::with_capacity(features.len());
+        for fold in 0..THEME_FOLDS {
+            let of_fold = |row: &usize| theme_fold(&rated.rows[*row].theme, THEME_FOLDS) == fold;
+            let (apart, learned): (Vec<usize>, Vec<usize>) = (0..features.len()).partition(of_fold);
+            if apart.is_empty() || learned.is_empty() {
+                continue;
+            }
+            let mut head = head.clone();
+            head.lean(&rated.regression(features, &learned)?, &self.steps(rated));
+            for row in apart {
+                let logits: Vec<f32> = head.apply(&features[row]).into_iter().map(|x| x as f32).collect();
+                let most = logits.iter().fold(f32::NEG_INFINITY, |m, &x| m.max(x));
+                let powers: Vec<f32> = logits.iter().map(|x| (x - most).exp()).collect();
+                let sum: f32 = powers.iter().sum();
+                let probabilities: Vec<f32> = powers.iter().map(|p| p / sum).collect();
+                pairs.push((self.labels.valence(&probabilities).into(), rated.rows[row].valence));
+            }
+        }
+        Ok(pairs)
     }
+
+    /// By how much the best rating moves each logit.
+    fn steps(&self, rated: &Rated) -> Vec<f64> {
+        self.labels.iter().map(|label| rated.table.strength * f64::from(label.polarity)).collect()
+    }
+}
+
+impl Rated {
+    /// Tells the rating from features, learned from these rows.
+    fn regression(&self, features: &[Vec<f64>], rows: &[usize]) -> Result<Layer> {
+        let pick = |of: &dyn Fn(usize) -> f64| rows.iter().map(|&row| of(row)).collect::<Vec<f64>>();
+        let mut weights = pick(&|row| self.rows[row].spread.powi(-2));
+        let mean = weights.iter().sum::<f64>() / weights.len().max(1) as f64;
+        weights.iter_mut().for_each(|weight| *weight /= mean);
+        let chosen: Vec<Vec<f64>> = rows.iter().map(|&row| features[row].clone()).collect();
+        ridge(&chosen, &pick(&|row| self.rows[row].valence), &weights, self.table.penalty)
+    }
+}
+
+/// A matrix as numbers.
+fn numbers(matrix: &Tensor) -> Result<Vec<Vec<f64>>> {
+    Ok(matrix.to_dtype(DType::F64)?.to_vec2()?)
 }
 
 impl Task for ImageTask {
@@ -209,52 +209,34 @@ impl Task for ImageTask {
     }
 
     fn batches(&self, noise: &NoiseSource, batch_size: usize) -> Vec<Vec<usize>> {
-        let mut order: Vec<usize> = (0..self.items.len()).collect();
-        shuffle(&mut order, noise);
+        let order: Vec<usize> =
+            shuffled(self.learned.len(), noise).iter().map(|&i| self.learned[i]).collect();
         order.chunks(batch_size).map(<[usize]>::to_vec).collect()
     }
 
     fn answers(&self, rows: &[usize], mode: Mode<'_>) -> Result<Answers> {
-        let (mut pairs, mut rated) = (Vec::new(), Vec::new());
-        for &row in rows {
-            match self.items[row] {
-                Item::Pair(row) => pairs.push(row),
-                Item::Rated(row) => rated.push(row),
-            }
-        }
-        let mut answers = Answers::default();
-        if !pairs.is_empty() {
-            let targets: Vec<u32> =
-                pairs.iter().map(|&row| self.material.rows[row].image_label as u32).collect();
-            let weights = targets.iter().map(|&target| self.weights[target as usize]).collect();
-            let logits = self.logits(&self.material.photos, &pairs, mode)?;
-            answers.heads.push(Graded { logits, targets, weights });
-        }
-        if let Some(Rated { table, rows, photos, mean_weight }) = &self.material.valence
-            && !rated.is_empty()
-        {
-            let targets: Vec<f32> =
-                rated.iter().map(|&row| (rows[row].valence * table.scale) as f32).collect();
-            let weight = |&row: &usize| (table.weight * rows[row].spread.powi(-2) / mean_weight) as f32;
-            let weights: Vec<f32> = rated.iter().map(weight).collect();
-            let logits = self.logits(photos, &rated, mode)?;
-            answers.extra = Some(polarity_error(&logits, &self.polarities(), &targets, &weights)?);
-        }
-        Ok(answers)
+        let targets: Vec<u32> = rows.iter().map(|&row| self.material.rows[row].image_label as u32).collect();
+        let weights = targets.iter().map(|&target| self.weights[target as usize]).collect();
+        let grid = self.material.photos.grid(&self.encoder, rows, mode)?;
+        let logits = self.head.forward(&average_pool(&grid)?)?;
+        Ok(Answers { heads: vec![Graded { logits, targets, weights }], ..Answers::default() })
     }
 
     fn evaluate(&self) -> Result<Evaluation> {
-        let bar = progress::bar(self.held_out.pairs.len(), "image val");
-        let logits = self.of_pairs(&self.held_out.pairs)?.1.to_vec2::<f32>()?;
-        bar.finish_and_clear();
-        let labels = self.held_out.pairs.iter().map(|&row| self.material.rows[row].image_label);
+        let logits = self.head.forward(&self.of_pairs(&self.held_out)?)?.to_vec2::<f32>()?;
+        let labels = self.held_out.iter().map(|&row| self.material.rows[row].image_label);
         let pairs = labels.zip(logits.iter().map(|logits| most_likely(logits)));
         let metrics = Confusion::of(&self.labels, pairs).metrics().context("val has no rows")?;
         let mut figures = BTreeMap::from([("accuracy", metrics.accuracy), ("macro_f1", metrics.macro_f1)]);
-        let ratings = self.material.ratings();
-        let ratings = self.held_out.rated.iter().map(|&row| ratings[row]);
-        let pairs: Vec<_> = self.valences(&self.held_out.rated)?.into_iter().zip(ratings).collect();
-        figures.extend(spearman(&pairs).map(|value| ("valence_spearman", value)));
+        if let Some(rated) = &self.material.valence {
+            let all: Vec<usize> = (0..rated.rows.len()).collect();
+            let features = numbers(&self.features(&rated.photos, &all)?)?;
+            let biases =
+                self.head.bias().context("the image head has no bias")?.to_dtype(DType::F64)?.to_vec1()?;
+            let head = Layer { weights: numbers(self.head.weight())?, biases };
+            let pairs = self.rated_apart(rated, &features, &head)?;
+            figures.extend(spearman(&pairs).map(|value| ("valence_spearman", value)));
+        }
         Ok(Evaluation { score: metrics.macro_f1, figures })
     }
 }

@@ -66,27 +66,6 @@ pub fn distillation(student: &Tensor, teacher: &Tensor, weights: &[f32], tempera
     (divergence * weights)?.sum_all()? * (temperature * temperature)
 }
 
-/// The sum over rows of `weight * (sum of probability * polarity - target) ^ 2`: how far the expected polarity of logits
-/// `[rows, classes]` is from what people said on average.
-///
-/// # Errors
-/// When the lengths do not fit.
-pub fn polarity_error(
-    logits: &Tensor,
-    polarities: &[f32],
-    targets: &[f32],
-    weights: &[f32],
-) -> Result<Tensor> {
-    let (rows, classes) = logits.dims2()?;
-    let device = logits.device();
-    let polarities = Tensor::from_slice(polarities, (1, classes), device)?;
-    let targets = Tensor::from_slice(targets, (rows, 1), device)?;
-    let weights = Tensor::from_slice(weights, (rows, 1), device)?;
-    let probabilities = candle_nn::ops::log_softmax(logits, D::Minus1)?.exp()?;
-    let expected = probabilities.broadcast_mul(&polarities)?.sum_keepdim(1)?;
-    ((expected - targets)?.sqr()? * weights)?.sum_all()
-}
-
 /// A weight for each class that makes up for its rarity: `(rows / (classes * count)) ^ power`; 1 is "balanced" as
 /// scikit-learn has it, 0 weighs all alike, 0.5 goes half the way.
 pub fn class_weights(labels: impl Iterator<Item = usize>, classes: usize, power: f64) -> Vec<f32> {
@@ -141,29 +120,6 @@ mod tests {
         let (a, b) = logits()?;
         let loss = distillation(&a, &b, &[1.0, 2.0], 2.0)?.to_scalar::<f32>()?;
         assert!((loss - 1.131501).abs() < 1e-5, "{loss}");
-        Ok(())
-    }
-
-    /// Value and gradient of `(w * ((softmax(a) * p).sum(1) - t) ** 2).sum()`, worked out by hand and by differences.
-    #[test]
-    fn polarity_error_and_its_gradient() -> Result<()> {
-        let (polarities, targets, weights) = ([-1.0, 0.0, 1.0], [0.25, -0.5], [1.0, 2.0]);
-        let error = |logits: &Tensor| polarity_error(logits, &polarities, &targets, &weights);
-        let even = Tensor::zeros((2, 3), candle_core::DType::F32, &Device::Cpu)?;
-        assert!((error(&even)?.to_scalar::<f32>()? - (0.0625 + 2.0 * 0.25)).abs() < 1e-6);
-        let at = [[1.0f32, -0.5, 2.0], [0.2, 0.1, -1.0]];
-        let variable = candle_core::Var::new(&at, &Device::Cpu)?;
-        let gradients = error(&variable)?.backward()?;
-        let gradient = gradients.get(&variable).expect("a gradient").to_vec2::<f32>()?;
-        for (row, column) in (0..2).flat_map(|row| (0..3).map(move |column| (row, column))) {
-            let moved = |by: f32| -> Result<f64> {
-                let mut moved = at;
-                moved[row][column] += by;
-                Ok(f64::from(error(&Tensor::new(&moved, &Device::Cpu)?)?.to_scalar::<f32>()?))
-            };
-            let slope = (moved(0.01)? - moved(-0.01)?) / 0.02;
-            assert!((slope - f64::from(gradient[row][column])).abs() < 1e-3, "{row} {column}: {slope}");
-        }
         Ok(())
     }
 

@@ -8,6 +8,7 @@ mod encoders;
 mod features;
 mod folds;
 mod fusion;
+mod head;
 mod image;
 mod inputs;
 mod learn;

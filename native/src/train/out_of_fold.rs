@@ -11,14 +11,14 @@ use super::{
     Training,
     config::ImageSection,
     features::EncodedImage,
-    image::{HeldOut, ImageTask, Material},
+    image::{ImageTask, Material},
     learn::{Learner, Task},
     parameters::{Frozen, Parameters},
     photos::PhotoMaker,
     repeat::deal,
     state::StateFile,
 };
-use crate::{checkpoint, data::PairRow, stats::rank::spearman};
+use crate::{checkpoint, data::PairRow};
 
 /// What the image stage leaves, in the output folder.
 const FILE: &str = "image.safetensors";
@@ -70,8 +70,12 @@ impl Training {
         self.out_of_fold = (section.folds > 0)
             .then(|| self.image_folds(&section, &material, &parameters, shards, resume))
             .transpose()?;
-        let task = ImageTask::new(&section, &self.model, material, None, &parameters, &self.device)?;
+        let split = ((0..material.train).collect(), (material.train..material.rows.len()).collect());
+        let task = ImageTask::new(&section, &self.model, material, split, &parameters, &self.device)?;
         self.learn(&task, &section.learning, &parameters, shards, resume)?;
+        let (weight, bias) = task.fitted_head()?.tensors(&self.device)?;
+        let named = [("heads.image.weight", weight), ("heads.image.bias", bias)];
+        parameters.restore(&named.map(|(name, tensor)| (name.to_owned(), tensor)).into())?;
         self.leave_image_stage(&parameters)
     }
 
@@ -93,15 +97,20 @@ impl Training {
         let rows = &material.rows[..material.train];
         let fold_of = deal(rows, self.model.labels.len(), section.folds, self.config.seed)?;
         let mut found = vec![None; rows.len()];
-        let mut valences = vec![f64::NAN; material.rated()];
         for fold in 0..section.folds {
             // Each starts from the same weights, so that their features stay alike.
             let parameters = parameters.anew(self.config.seed, |_| true)?;
             let pairs: Vec<usize> = (0..rows.len()).filter(|&row| fold_of[row] == fold).collect();
-            let rated = material.of_themes(fold, section.folds);
-            let held_out = HeldOut { pairs: pairs.clone(), rated: rated.clone() };
+            let learned = (0..rows.len()).filter(|&row| fold_of[row] != fold).collect();
             let (model, device) = (&self.model, &self.device);
-            let task = ImageTask::new(section, model, material.clone(), Some(held_out), &parameters, device)?;
+            let task = ImageTask::new(
+                section,
+                model,
+                material.clone(),
+                (learned, pairs.clone()),
+                &parameters,
+                device,
+            )?;
             let name = format!("image.fold{}", fold + 1);
             let file = StateFile::new(&self.config.out, &name, self.origin.of_stage(task.name()));
             if !resume {
@@ -113,20 +122,12 @@ impl Training {
             self.record.run = Some((seed, Some(fold + 1)));
             learner.run(&task, &mut self.record, resume)?;
             self.record.run = None;
-            let (features, logits) = task.of_pairs(&pairs)?;
-            let logits = log_softmax(&logits, 1)?;
+            let features = task.of_pairs(&pairs)?;
+            let (weight, bias) = task.fitted_head()?.tensors(device)?;
+            let logits = log_softmax(&features.matmul(&weight.t()?)?.broadcast_add(&bias)?, 1)?;
             for (i, &row) in pairs.iter().enumerate() {
                 found[row] = Some((features.narrow(0, i, 1)?, logits.narrow(0, i, 1)?));
             }
-            for (row, valence) in rated.iter().zip(task.valences(&rated)?) {
-                valences[*row] = valence;
-            }
-        }
-        let pairs: Vec<_> = valences.into_iter().zip(material.ratings()).collect();
-        if let Some(correlation) = spearman(&pairs) {
-            tracing::info!(
-                "image: Spearman with the ratings of themes held out, all folds: {correlation:.3}"
-            );
         }
         let (features, logits): (Vec<_>, Vec<_>) = found.into_iter().flatten().unzip();
         ensure!(features.len() == rows.len(), "some pairs are in no fold");
