@@ -1,5 +1,7 @@
 //! The image encoder in candle: walks the nodes of a [`Network`], trainable.
 
+use std::ops::Range;
+
 use candle_core::{D, Result, Tensor};
 use candle_nn::VarBuilder;
 
@@ -113,12 +115,40 @@ impl Cnn {
         self.layers.iter_mut().for_each(|layer| layer.freeze(&frozen));
     }
 
+    /// The most nodes at the beginning that are all frozen, in the sense of [`Cnn::freeze`], and hand on nothing but the
+    /// last one's output: what they say of a picture stays what it is through a training.
+    pub fn frozen_nodes(&self, frozen: impl Fn(&str) -> bool) -> usize {
+        let learns = |node: &Node| {
+            let conv = node.conv().is_some_and(|conv| !frozen(&conv.name) || !frozen(&conv.norm));
+            conv || node.linears().iter().any(|linear| !frozen(&linear.name))
+        };
+        let nodes = &self.network.nodes;
+        let end = nodes.iter().position(learns).unwrap_or(nodes.len());
+        (0..=end).rev().find(|&nodes| self.network.splits_at(nodes)).unwrap_or(0)
+    }
+
+    /// What the first `nodes` nodes make of `pixels`, without dropout and gradients: the beginning of [`Cnn::forward`].
+    ///
+    /// # Errors
+    /// When `pixels` has another shape.
+    pub fn begin(&self, pixels: &Tensor, nodes: usize) -> Result<Tensor> {
+        self.run(pixels, 0..nodes, Mode::Infer, &mut |_, _| Ok(()))
+    }
+
+    /// The rest of [`Cnn::forward`] after the first `nodes` nodes, which must be a number that [`Network::splits_at`].
+    ///
+    /// # Errors
+    /// When `value` is not of the shape that [`Cnn::begin`] gives.
+    pub fn go_on(&self, value: &Tensor, nodes: usize, mode: Mode<'_>) -> Result<Tensor> {
+        self.run(value, nodes..self.network.nodes.len(), mode, &mut |_, _| Ok(()))
+    }
+
     /// `pixels` `[batch, 3, rows, columns]`, normalized, to the last grid `[batch, channels, .., ..]`.
     ///
     /// # Errors
     /// When `pixels` has another shape.
     pub fn forward(&self, pixels: &Tensor, mode: Mode<'_>) -> Result<Tensor> {
-        self.run(pixels, mode, &mut |_, _| Ok(()))
+        self.go_on(pixels, 0, mode)
     }
 
     /// As [`Cnn::forward`] in [`Mode::Infer`], and shows `observer` the output of each node under its name.
@@ -126,7 +156,7 @@ impl Cnn {
     /// # Errors
     /// When `pixels` has another shape, and those of `observer`.
     pub fn forward_observed(&self, pixels: &Tensor, observer: &mut Observer<'_>) -> Result<Tensor> {
-        self.run(pixels, Mode::Infer, observer)
+        self.run(pixels, 0..self.network.nodes.len(), Mode::Infer, observer)
     }
 
     /// Each convolution with its BatchNorm folded in, in the order of [`Network::convs`]: weight `[out, in / groups, kernel,
@@ -142,11 +172,19 @@ impl Cnn {
         self.layers.iter().filter_map(conv).collect()
     }
 
-    fn run(&self, pixels: &Tensor, mode: Mode<'_>, observer: &mut Observer<'_>) -> Result<Tensor> {
+    /// Runs these nodes on the output of the node before them.
+    fn run(
+        &self,
+        start: &Tensor,
+        nodes: Range<usize>,
+        mode: Mode<'_>,
+        observer: &mut Observer<'_>,
+    ) -> Result<Tensor> {
         let slots = self.network.slots();
-        let mut values = vec![pixels.clone(); slots.count];
-        let mut x = pixels.clone();
-        for (i, (node, layer)) in self.network.nodes.iter().zip(&self.layers).enumerate() {
+        let mut values = vec![start.clone(); slots.count];
+        let mut x = start.clone();
+        let all = self.network.nodes.iter().zip(&self.layers).enumerate();
+        for (i, (node, layer)) in all.take(nodes.end).skip(nodes.start) {
             x = layer.forward(&values[slots.of[node.input]], mode)?;
             if let Some(residual) = node.residual {
                 x = (x + &values[slots.of[residual]])?;
@@ -274,6 +312,34 @@ mod tests {
             }
         }
         Ok(())
+    }
+
+    #[test]
+    fn two_halves_are_the_whole() -> Result<()> {
+        for architecture in [Architecture::Resnet18, Architecture::EfficientnetLite0] {
+            let (_, cnn) = random(architecture)?;
+            let x = pixels(2)?;
+            let whole = cnn.forward(&x, Mode::Infer)?;
+            let last = |name: &str| {
+                name.starts_with("layer4.") || name.starts_with("blocks.6.") || name == "conv_head"
+            };
+            let nodes = cnn.frozen_nodes(|name| !last(name) && name != "bn2");
+            assert!(nodes > 0 && last(&cnn.network().nodes[nodes].name));
+            let halves = cnn.go_on(&cnn.begin(&x, nodes)?, nodes, Mode::Infer)?;
+            assert_eq!(largest_difference(&whole, &halves)?, 0.0);
+            assert_eq!(cnn.frozen_nodes(|_| true), cnn.network().nodes.len());
+            assert_eq!(cnn.frozen_nodes(|name| name != "bn1"), 0);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_network_splits_where_no_residual_passes_by() {
+        let network = Architecture::Resnet18.network();
+        let inside =
+            network.nodes.iter().position(|node| node.name == "layer1.0.conv1").expect("a bottleneck");
+        assert!(network.splits_at(0) && network.splits_at(inside) && network.splits_at(network.nodes.len()));
+        assert!(!network.splits_at(inside + 1) && !network.splits_at(network.nodes.len() + 1));
     }
 
     fn conv(name: &str, channels: (usize, usize), kernel: usize, stride: usize, groups: usize) -> Op {

@@ -199,6 +199,13 @@ impl Network {
         self.nodes.iter().enumerate().map(of).sum()
     }
 
+    /// Whether the nodes from the number `nodes` on read nothing of the earlier ones but the value `nodes`.
+    pub fn splits_at(&self, nodes: usize) -> bool {
+        let reads =
+            |node: &Node| [Some(node.input), node.residual].into_iter().flatten().all(|value| value >= nodes);
+        self.nodes.get(nodes..).is_some_and(|rest| rest.iter().all(reads))
+    }
+
     /// The nodes whose outputs are quantized, each with a range of its own: the convolutions' but for the last node's,
     /// which stays real.
     pub fn quantized(&self) -> impl Iterator<Item = &Node> {

@@ -6,6 +6,7 @@ mod pairs;
 mod report;
 mod table;
 mod texts;
+mod valence;
 
 use std::{
     collections::BTreeMap,
@@ -20,6 +21,7 @@ pub use pairs::{PairColumns, PairRow, Relation, class, read_pairs};
 use report::{Report, Shared, TableReport};
 pub use table::{Table, TableRow};
 pub use texts::{TextRow, read_texts};
+pub use valence::{ValenceRow, read_valence};
 
 /// Folders below the one given that are searched for tables.
 const DEPTH: usize = 4;

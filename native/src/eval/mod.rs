@@ -13,7 +13,7 @@ mod measured;
 mod mistakes;
 mod page;
 pub mod report;
-mod robustness;
+pub mod robustness;
 mod selective;
 mod shapley;
 mod subject;

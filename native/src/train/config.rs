@@ -174,11 +174,43 @@ pub struct TextSection {
 pub struct ImageSection {
     /// A table of pairs.
     pub pairs: PathBuf,
-    /// Flip, crop and light each picture anew in every epoch.
+    /// Photos with a mean rating, which the head learns from beside the pairs.
+    pub valence: Option<ValenceTable>,
+    /// Vary each picture anew in every epoch: cut, mirrored, lit, resampled, with noise, as a worse JPEG.
     #[serde(default)]
     pub augment: bool,
+    /// Forms of each photo whose values at the end of the frozen layers are kept, so that a step computes the others alone:
+    /// the photo as it is, and varied ones, of which each step takes one at random. 0: each photo is read anew.
+    #[serde(default)]
+    pub views: usize,
+    /// The stage is done so many times more, each time without a part of the photos, and the fusion learns from what these
+    /// encoders say of the photos that they have not seen. 0: it learns from what the one encoder says of all of them.
+    #[serde(default)]
+    pub folds: usize,
+    /// When the encoder is done, the head is fitted anew to its features of the photos as they are, by a logistic regression
+    /// with this penalty. 0: the head stays as it was learned.
+    #[serde(default)]
+    pub head_penalty: f64,
+    /// A file `image.safetensors` that an earlier image stage left: it is taken as it is, and nothing is trained.
+    pub from: Option<PathBuf>,
     /// How it learns.
     pub learning: Learning,
+}
+
+/// Photos with the mean and the spread of what people said: the columns `image`, `theme`, `valence` (1 to 7),
+/// `valence_sd`. When the encoder is done, a ridge regression tells the rating from its features, and moves the logits of
+/// the pleasant and the unpleasant classes apart.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ValenceTable {
+    /// The file.
+    pub file: PathBuf,
+    /// The penalty of the ridge regression.
+    #[serde(default = "ridge_penalty")]
+    pub penalty: f64,
+    /// By how much the best rating, which counts as 1, moves the logit of a class of polarity 1 away from one without.
+    #[serde(default = "auxiliary")]
+    pub strength: f64,
 }
 
 /// The fusion stage.
@@ -238,6 +270,9 @@ pub struct Distillation {
     pub weight: f64,
 }
 
+fn ridge_penalty() -> f64 {
+    3.0
+}
 fn temperature() -> f64 {
     2.0
 }
@@ -314,6 +349,9 @@ impl TrainConfig {
                 );
             }
         }
+        if let Some(image) = &self.image {
+            image.check()?;
+        }
         if self.model.from.is_none() {
             for (name, encoder) in [("text", &self.model.text), ("image", &self.model.image)] {
                 ensure!(encoder.is_some(), "[model] says neither `{name}` nor `from`");
@@ -359,6 +397,8 @@ impl TrainConfig {
         }
         if let Some(image) = &mut self.image {
             join(&mut image.pairs);
+            image.from.iter_mut().for_each(join);
+            image.valence.iter_mut().for_each(|table| join(&mut table.file));
         }
         // A name on the hub looks like a relative path; it is one if the folder is there.
         for encoder in [&mut self.model.text, &mut self.model.image].into_iter().flatten() {
@@ -367,6 +407,30 @@ impl TrainConfig {
                 *encoder = local.to_string_lossy().into_owned();
             }
         }
+    }
+}
+
+impl ImageSection {
+    fn check(&self) -> Result<()> {
+        ensure!(self.folds != 1, "[image] folds = 1 leaves nothing to learn from: say 0, or 2 and more");
+        let moving = self.views > 0 && !self.augment && self.views > 1;
+        ensure!(!moving, "[image] views = {}: without `augment` all forms are the same", self.views);
+        let penalty = self.head_penalty;
+        ensure!(
+            penalty.is_finite() && penalty >= 0.0,
+            "[image] head_penalty = {penalty} must not be negative"
+        );
+        if let Some(ValenceTable { penalty, strength, .. }) = &self.valence {
+            ensure!(
+                penalty.is_finite() && *penalty > 0.0,
+                "[image.valence] penalty = {penalty} must be positive"
+            );
+            ensure!(
+                strength.is_finite() && *strength >= 0.0,
+                "[image.valence] strength = {strength} must not be negative"
+            );
+        }
+        Ok(())
     }
 }
 

@@ -15,7 +15,7 @@ use mixed_feelings::{
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use super::{image::load_cnn, parameters::Parameters, pictures, text::padded};
+use super::{image::load_cnn, parameters::Parameters, photos::PhotoMaker, pictures, text::padded, varied};
 use crate::{atomic, checkpoint, data::PairRow, progress};
 
 /// Rows that are encoded together when features are computed once.
@@ -119,6 +119,8 @@ pub struct FeatureMaker<'a> {
     pub device: &'a Device,
     /// Where features are kept.
     pub folder: &'a Path,
+    /// What the frozen layers of the image stage said of photos is used again.
+    pub photos: Option<PhotoMaker<'a>>,
 }
 
 impl FeatureMaker<'_> {
@@ -172,13 +174,22 @@ impl FeatureMaker<'_> {
     pub fn kept_image(&self, rows: &[PairRow], views: usize) -> Result<EncodedImage> {
         let encoder = load_cnn(self.config, self.parameters, self.device)?;
         let mut grids = Vec::with_capacity(views * rows.len());
+        let paths = rows.iter().map(|row| row.image.clone()).collect();
+        let begun = self.photos.as_ref().map(|maker| maker.kept(paths, views)).transpose()?;
         for view in 0..views {
             let compute = |part: &[usize]| -> Result<Vec<Tensor>> {
-                let paths: Vec<&Path> = part.iter().map(|&row| rows[row].image.as_path()).collect();
-                let seed = (view * rows.len() + part[0]) as u64;
-                let noise = (view > 0).then(|| NoiseSource::new(seed));
-                let pixels = pictures::batch(&paths, &self.config.preprocess, noise.as_ref(), self.device)?;
-                let features = ImageFeatures { grid: encoder.forward(&pixels, Mode::Infer)? };
+                let grid = match &begun {
+                    Some(photos) => photos.form(&encoder, part, view)?,
+                    None => {
+                        let paths: Vec<&Path> = part.iter().map(|&row| rows[row].image.as_path()).collect();
+                        let seed = (view * rows.len() + part[0]) as u64;
+                        let noise = (view > 0).then(|| NoiseSource::new(seed));
+                        let pixels =
+                            pictures::batch(&paths, &self.config.preprocess, noise.as_ref(), self.device)?;
+                        encoder.forward(&pixels, Mode::Infer)?
+                    }
+                };
+                let features = ImageFeatures { grid };
                 let grid = if self.all_items() {
                     features.grid
                 } else {
@@ -186,7 +197,13 @@ impl FeatureMaker<'_> {
                 };
                 Ok(grid.to_device(&Device::Cpu)?.chunk(part.len(), 0)?)
             };
-            grids.extend(self.keep(Modality::Image, rows, &[view as u32], compute)?);
+            let begun = u32::from(begun.is_some());
+            grids.extend(self.keep(
+                Modality::Image,
+                rows,
+                &[view as u32, begun, varied::VERSION],
+                compute,
+            )?);
         }
         Ok(EncodedImage::Kept { grids: Tensor::cat(&grids, 0)?, views })
     }

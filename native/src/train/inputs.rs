@@ -8,11 +8,14 @@ use candle_core::Device;
 use mixed_feelings::Labels;
 
 use super::{
-    config::TrainConfig,
+    config::{TrainConfig, ValenceTable},
     image::split,
     texts::{self, check_length},
 };
-use crate::{checkpoint::Checkpoint, data::PairRow};
+use crate::{
+    checkpoint::Checkpoint,
+    data::{PairRow, read_valence},
+};
 
 /// Reads every table, looks whether each picture is there (not into it, which takes its time), and loads the teachers.
 ///
@@ -30,6 +33,14 @@ pub fn check(config: &TrainConfig, labels: &Labels) -> Result<()> {
             check_pair(row).with_context(|| format!("{} line {}", table.display(), row.line))?;
         }
     }
+    if let Some(ValenceTable { file, .. }) =
+        config.image.as_ref().and_then(|section| section.valence.as_ref())
+    {
+        for row in read_valence(file)? {
+            let named = || format!("{} line {}", file.display(), row.line);
+            check_image(&row.image).with_context(named)?;
+        }
+    }
     for dir in config.fusion.distillation.iter().flat_map(|section| &section.teachers) {
         let named = || format!("teacher {}", dir.display());
         let teacher = Checkpoint::load(dir, &Device::Cpu).with_context(named)?;
@@ -41,6 +52,10 @@ pub fn check(config: &TrainConfig, labels: &Labels) -> Result<()> {
 
 fn check_pair(row: &PairRow) -> Result<()> {
     check_length(&row.text)?;
-    ensure!(row.image.is_file(), "image {}: there is no such file", row.image.display());
+    check_image(&row.image)
+}
+
+fn check_image(path: &Path) -> Result<()> {
+    ensure!(path.is_file(), "image {}: there is no such file", path.display());
     Ok(())
 }

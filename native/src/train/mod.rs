@@ -8,6 +8,7 @@ mod encoders;
 mod features;
 mod folds;
 mod fusion;
+mod head;
 mod image;
 mod inputs;
 mod learn;
@@ -16,8 +17,10 @@ mod losses;
 mod modulation;
 mod objective;
 mod origin;
+mod out_of_fold;
 mod overrides;
 mod parameters;
+mod photos;
 mod pictures;
 mod platt;
 mod quick;
@@ -32,6 +35,7 @@ mod text;
 mod texts;
 mod thresholds;
 mod update;
+mod varied;
 
 use std::{
     collections::HashMap,
@@ -46,14 +50,15 @@ use config::{Distillation, Keep, Learning, TrainConfig};
 use encoders::BaseEncoders;
 use features::{Encoded, FeatureMaker};
 use fusion::{FusionTask, Pairs};
-use image::ImageTask;
 use learn::{Learner, Task};
 use mixed_feelings::{
     model::{ModelConfig, Temperatures, Thresholds},
     text::Tokenizer,
 };
 use origin::Origin;
+use out_of_fold::OutOfFold;
 use parameters::{Frozen, Parameters};
+use photos::PhotoMaker;
 use quick::Quick;
 use record::Record;
 use repeat::{Outcome, Plan, Summary};
@@ -167,7 +172,9 @@ pub fn run(args: Args) -> Result<()> {
     heads.retain(|name, _| stays.covers(name));
     parameters.insert_all("", heads, &device)?;
     let (model, tokenizer) = (base.config, base.tokenizer);
-    let mut training = Training { config, origin, model, tokenizer, features, device, shards, record };
+    let out_of_fold = None;
+    let mut training =
+        Training { config, origin, model, tokenizer, features, device, shards, record, out_of_fold };
     training.text_stage(&parameters, args.resume)?;
     training.image_stage(&parameters, args.resume)?;
     if repeated {
@@ -205,6 +212,8 @@ struct Training {
     device: Device,
     shards: usize,
     record: Record,
+    /// What the image stage left for the fusion.
+    out_of_fold: Option<OutOfFold>,
 }
 
 impl Training {
@@ -216,16 +225,6 @@ impl Training {
             .with_frozen(Frozen::new(section.learning.freeze.iter().cloned().chain(["image.*".into()])));
         let task = TextStage::new(&section, &self.model, &tokenizer, &parameters, &self.device)?;
         self.learn(&task, &section.learning, &parameters, self.shards, resume)
-    }
-
-    fn image_stage(&mut self, parameters: &Parameters, resume: bool) -> Result<()> {
-        let Some(section) = self.config.image.clone() else { return Ok(()) };
-        let parameters = parameters.with_frozen(Frozen::new(
-            section.learning.freeze.iter().cloned().chain(["text.*".into(), "heads.text.*".into()]),
-        ));
-        let task = ImageTask::new(&section, &self.model, &parameters, &self.device)?;
-        let shards = self.shards_of_images(&parameters);
-        self.learn(&task, &section.learning, &parameters, shards, resume)
     }
 
     fn fusion_stage(&mut self, parameters: &Parameters, resume: bool) -> Result<()> {
@@ -371,17 +370,21 @@ impl Training {
         let section = &self.config.fusion;
         let tokenizer =
             Tokenizer::from_json(&self.tokenizer, self.model.max_tokens, self.model.text_preparation)?;
-        let maker = FeatureMaker {
-            config: &self.model,
+        let (config, device, folder) = (&self.model, &self.device, self.features.as_path());
+        let kept = self.config.image.as_ref().filter(|image| image.views > 0);
+        let begun = kept.map(|image| parameters.with_frozen(self.frozen_in_image(image)));
+        let photos = begun.as_ref().map(|parameters| PhotoMaker {
+            config,
             parameters,
-            tokenizer: &tokenizer,
-            device: &self.device,
-            folder: &self.features,
-        };
+            device,
+            folder,
+            augment: section.augment,
+        });
+        let maker = FeatureMaker { config, parameters, tokenizer: &tokenizer, device, folder, photos };
         let image = if section.fine_tune_image {
             maker.live_image(rows, section.augment)?
         } else {
-            maker.kept_image(rows, section.views)?
+            self.unseen(rows, maker.kept_image(rows, section.views)?)?
         };
         Ok(Encoded { text: maker.text(rows, section.fine_tune_text)?, image })
     }

@@ -54,7 +54,11 @@ impl Plan {
     }
 }
 
-fn deal(rows: &[PairRow], classes: usize, folds: usize, seed: u64) -> Result<Vec<usize>> {
+/// The fold of each row: groups of near-duplicates stay together.
+///
+/// # Errors
+/// When there are fewer groups than folds.
+pub fn deal(rows: &[PairRow], classes: usize, folds: usize, seed: u64) -> Result<Vec<usize>> {
     let mut grouped = Vec::with_capacity(rows.len());
     for row in rows {
         let group = row.dup_group.as_deref().filter(|group| !group.is_empty());
@@ -62,7 +66,7 @@ fn deal(rows: &[PairRow], classes: usize, folds: usize, seed: u64) -> Result<Vec
         grouped.push((group, row.label.unwrap_or(classes)));
     }
     let dealt = folds::assign(&grouped, classes + 1, folds, &NoiseSource::new(seed));
-    ensure!((0..folds).all(|fold| dealt.contains(&fold)), "--folds {folds}: there are fewer groups of pairs");
+    ensure!((0..folds).all(|fold| dealt.contains(&fold)), "{folds} folds: there are fewer groups of pairs");
     Ok(dealt)
 }
 

@@ -65,7 +65,8 @@ fn ask(dir: &Path, rows: &[PairRow], folder: &Path, device: &Device) -> Result<[
     parameters.insert_all("", checkpoint.tensors, device)?;
     let config = &checkpoint.config;
     let tokenizer = Tokenizer::from_json(&checkpoint.tokenizer, config.max_tokens, config.text_preparation)?;
-    let maker = FeatureMaker { config, parameters: &parameters, tokenizer: &tokenizer, device, folder };
+    let maker =
+        FeatureMaker { config, parameters: &parameters, tokenizer: &tokenizer, device, folder, photos: None };
     let (text, image) = (maker.text(rows, false)?, maker.kept_image(rows, 1)?);
     let fusion = Fusion::load(parameters.builder(device), &config.fusion, &model::Parameters::new(config))?;
     let mut heads = [Vec::new(), Vec::new(), Vec::new()];
