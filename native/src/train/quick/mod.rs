@@ -46,8 +46,12 @@ use crate::{bundle, digest, progress};
 
 /// Fixes the split, the order and the dropout noise.
 const SEED: u64 = 7;
-/// Most epochs of the heads, how many posts they are shown in all, and their learning rate.
-const HEADS: (usize, usize, f64) = (20, 60_000, 1e-3);
+/// Most epochs of heads that start anew, and their learning rate.
+const NEW_HEADS: (usize, f64) = (20, 1e-3);
+/// The same of heads that know the labels already: a few hundred posts must not make them forget thousands.
+const KNOWN_HEADS: (usize, f64) = (5, 1e-4);
+/// How many posts the heads are shown in all.
+const SHOWN: usize = 60_000;
 /// Layers of the text encoder that learn, the last ones.
 const LAYERS: usize = 2;
 /// Their learning rate.
@@ -175,8 +179,8 @@ impl Stages<'_> {
         let parameters = all.with_frozen(with(vec!["text.*".into()]));
         let bert = Bert::load(parameters.builder(device).pp("text"), &config.text)?;
         let task = PostTask::new("heads", self.kept(bert)?, &parameters, self.parts)?;
-        let (most, shown, rate) = HEADS;
-        let epochs = (shown / split.learned.len()).clamp(1, most);
+        let (most, rate) = if taught.halves { NEW_HEADS } else { KNOWN_HEADS };
+        let epochs = (SHOWN / split.learned.len()).clamp(1, most);
         self.run(&task, &parameters, &learning(epochs, rate))?;
         let mut heads = task.heads()?;
         let mut changed = parameters.changing()?;
