@@ -66,7 +66,7 @@ pub fn deal(rows: &[PairRow], classes: usize, folds: usize, seed: u64) -> Result
         grouped.push((group, row.label.unwrap_or(classes)));
     }
     let dealt = folds::assign(&grouped, classes + 1, folds, &NoiseSource::new(seed));
-    ensure!((0..folds).all(|fold| dealt.contains(&fold)), "{folds} folds: there are fewer groups of pairs");
+    ensure!((0..folds).all(|fold| dealt.contains(&fold)), "--folds {folds}: there are fewer groups of pairs");
     Ok(dealt)
 }
 
