@@ -32,14 +32,15 @@ export function verdict(analysis) {
   const run = (text, label) => ({ text, label });
   const doubtful = sure === false;
   if (!text || !image) {
-    const half = text ? 'he words alone' : 'he picture alone';
-    return [run(doubtful ? `I am not sure. T${half} lean${text ? '' : 's'} ` : `T${half} feel${text ? '' : 's'} `), run(label, label), run('.')];
+    const feels = text ? 'The words alone feel ' : 'The picture alone feels ';
+    const leans = text ? 'I am not sure. The words alone lean ' : 'I am not sure. The picture alone leans ';
+    return [run(doubtful ? leans : feels), run(label, label), run('.')];
   }
   const whole = doubtful
     ? [run('I am not sure. As a whole it leans '), run(label, label), run('. ')]
     : [run(capital(label), label), run(' as a whole. ')];
   const firm = ({ scores, label }) => scores[label] >= FIRM;
-  const halves = (the) => [
+  const clauses = (the) => [
     run(`${the} words ${firm(text) ? 'are' : 'lean'} `),
     run(text.label, text.label),
     run(`, the picture ${firm(image) ? 'is' : 'leans'} `),
@@ -49,20 +50,20 @@ export function verdict(analysis) {
   if (contradicts) {
     const clear = text.label !== image.label && text.valence * image.valence < 0;
     return clear
-      ? [...whole, run('Words and picture contradict each other: '), ...halves('the')]
+      ? [...whole, run('Words and picture contradict each other: '), ...clauses('the')]
       : [...whole, run('Words and picture may contradict each other, but neither is clear.')];
   }
   if (text.label === image.label) {
     const agreed = text.label === label ? 'Words and picture agree.' : 'Neither says so alone.';
     return [...whole, run(agreed)];
   }
-  return [...whole, ...halves('The')];
+  return [...whole, ...clauses('The')];
 }
 
 /** The contradiction meter in words: what the number means, not how to feel about it. */
 export function contradictionText(p, contradicts) {
   const chance = `${percent(p)} chance that words and picture point opposite ways`;
-  return contradicts ? `${chance}: few posts whose halves agree come that high.` : `${chance}.`;
+  return contradicts ? `${chance}: few posts whose words and picture agree come that high.` : `${chance}.`;
 }
 
 /** The confidence in words; the scores are calibrated. */

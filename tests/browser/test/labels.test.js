@@ -74,7 +74,7 @@ describe('what the page says', () => {
     assert.equal(confidenceText(0.7, true), 'Of readings as confident as this one, about 70 % are right.');
     assert.match(confidenceText(0.4, false), /about 40 % are right\. That is too few to rely on\.$/);
     assert.match(contradictionText(0.8, false), /^80 % chance that words and picture point opposite ways\.$/);
-    assert.match(contradictionText(0.2, true), /^20 % chance .* few posts whose halves agree come that high\.$/);
+    assert.match(contradictionText(0.2, true), /^20 % chance .* few posts whose words and picture agree come that high\.$/);
   });
 
   it('scales by the largest share', () => {

@@ -115,7 +115,7 @@ pub fn run(quick: Quick) -> Result<()> {
         split: &split,
         pictures: &pictures,
         config: &config,
-        taught: Taught { halves: !same_labels },
+        taught: Taught { both_alone: !same_labels },
         device: &device,
     };
     let mut record = Record::open(&out.join("metrics.jsonl"))?;
@@ -166,10 +166,10 @@ impl Stages<'_> {
         all.insert_all("", tensors, device)?;
         let mut stays: Vec<String> =
             ["contradiction.*", "temperature.*", "threshold.*"].map(str::to_owned).into();
-        let texts_teach = taught.halves || (0..posts.len()).any(|post| !pictures.has(post));
+        let texts_teach = taught.both_alone || (0..posts.len()).any(|post| !pictures.has(post));
         for (teaches, pattern) in [
             (texts_teach, "heads.text.*"),
-            (taught.halves && pictures.any(), "heads.image.*"),
+            (taught.both_alone && pictures.any(), "heads.image.*"),
             (pictures.any(), "fusion.*"),
         ] {
             stays.extend((!teaches).then(|| pattern.to_owned()));
@@ -179,7 +179,7 @@ impl Stages<'_> {
         let parameters = all.with_frozen(with(vec!["text.*".into()]));
         let bert = Bert::load(parameters.builder(device).pp("text"), &config.text)?;
         let task = PostTask::new("heads", self.kept(bert)?, &parameters, self.parts)?;
-        let (most, rate) = if taught.halves { NEW_HEADS } else { KNOWN_HEADS };
+        let (most, rate) = if taught.both_alone { NEW_HEADS } else { KNOWN_HEADS };
         let epochs = (SHOWN / split.learned.len()).clamp(1, most);
         self.run(&task, &parameters, &learning(epochs, rate))?;
         let mut heads = task.heads()?;
@@ -199,7 +199,7 @@ impl Stages<'_> {
             heads = task.heads()?;
             changed = parameters.changing()?;
         }
-        if taught.halves {
+        if taught.both_alone {
             // What other labels start with is not the bundle's, whether it learned or not.
             for (name, tensor) in all.all()? {
                 if !name.starts_with("text.") {

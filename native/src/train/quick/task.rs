@@ -1,4 +1,4 @@
-//! What `--quick` learns: the label of each post, from its text or from both halves.
+//! What `--quick` learns: the label of each post, from its text or from text and picture.
 
 use std::collections::BTreeMap;
 
@@ -27,8 +27,8 @@ use crate::{
 
 /// Posts that are measured together.
 const POSTS_AT_ONCE: usize = 32;
-/// How much the head of one half counts beside the fused head.
-const HALF: f32 = 0.5;
+/// How much the head of one modality counts beside the fused head.
+const ALONE: f32 = 0.5;
 /// How far rare labels are made up for.
 const CLASS_BALANCE: f64 = 0.5;
 
@@ -36,7 +36,7 @@ const CLASS_BALANCE: f64 = 0.5;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Taught {
     /// The text head learns the label of posts with a picture too, and the image head learns.
-    pub halves: bool,
+    pub both_alone: bool,
 }
 
 /// The posts and the heads.
@@ -109,7 +109,7 @@ impl<'a> PostTask<'a> {
             };
             add(&mut heads.text, outputs.text.as_ref(), &|post| self.teaches_text(post))?;
             add(&mut heads.image, outputs.image.as_ref(), &|post| {
-                self.taught.halves && self.pictures.has(post)
+                self.taught.both_alone && self.pictures.has(post)
             })?;
             add(&mut heads.fused, Some(&outputs.fused), &|post| self.pictures.has(post))?;
         }
@@ -117,7 +117,7 @@ impl<'a> PostTask<'a> {
     }
 
     fn teaches_text(&self, post: usize) -> bool {
-        self.taught.halves || !self.pictures.has(post)
+        self.taught.both_alone || !self.pictures.has(post)
     }
 }
 
@@ -144,13 +144,13 @@ impl Task for PostTask<'_> {
         if let Some(text) = outputs.text {
             heads.push(graded(text, &|post| match (self.teaches_text(post), self.pictures.has(post)) {
                 (false, _) => 0.0,
-                (true, true) => HALF,
+                (true, true) => ALONE,
                 (true, false) => 1.0,
             }));
         }
         if let Some(image) = outputs.image {
-            if self.taught.halves {
-                heads.push(graded(image, &|post| HALF * shown(post)));
+            if self.taught.both_alone {
+                heads.push(graded(image, &|post| ALONE * shown(post)));
             }
             heads.push(graded(outputs.fused, &shown));
         }
