@@ -5,6 +5,7 @@
 //! codes: 0 all is well, 1 the input was bad or a check failed, 2 the command line was wrong.
 
 mod atomic;
+mod average;
 mod bundle;
 mod checkpoint;
 pub mod data;
@@ -47,6 +48,7 @@ enum Command {
     Data(data::Args),
     Train(train::Args),
     Eval(eval::Args),
+    Average(average::Args),
     Export(export::Args),
     ExportOnnx(onnx::Args),
     Predict(predict::Args),
@@ -62,6 +64,7 @@ pub fn main() -> ExitCode {
         Command::Data(args) => data::run(args),
         Command::Train(args) => train::run(args),
         Command::Eval(args) => eval::run(args),
+        Command::Average(args) => average::run(args),
         Command::Export(args) => export::run(args),
         Command::ExportOnnx(args) => onnx::run(args),
         Command::Predict(args) => predict::run(args),

@@ -1,13 +1,16 @@
-//! Calibration on real pictures: the activation range of every node of a CNN, and the channel means that the correction of
-//! biases needs.
+//! Calibration on real pictures and texts: the activation range of every node of a CNN, the channel means that the correction of
+//! biases needs, and the covariance of what layers read, for the rounding of their weights.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use candle_core::{Result, Tensor};
 
+use super::{correlation::Correlation, moments::Moments};
 use crate::{
     backend::{LEVELS, Quantization},
     image::cnn::Cnn,
+    model::{ConvSpec, LinearParameter, Network},
+    text::bert::Bert,
 };
 
 /// Bins of a histogram, over both signs.
@@ -16,11 +19,25 @@ const BINS: usize = 4096;
 /// Values looked at a tensor and batch; more say nothing new.
 const SAMPLES: usize = 1 << 17;
 
-/// Histograms of a CNN's activations, by the name of the node.
+/// Cells of a batch of pictures whose covariance is taken.
+const CELLS: usize = 4096;
+
+/// Histograms of a CNN's activations, by the name of the node, and what layers read.
 #[derive(Clone, Debug, Default)]
 pub struct Calibration {
     histograms: HashMap<String, Histogram>,
     means: HashMap<String, Mean>,
+    /// By the name of the node that 1x1 convolutions read, or of a text encoder's linear layer.
+    moments: HashMap<String, Moments>,
+}
+
+/// What is known of a layer's inputs.
+#[derive(Clone, Debug)]
+pub(super) struct Inputs {
+    /// Their means.
+    pub means: Vec<f64>,
+    /// How they vary together.
+    pub correlation: Correlation,
 }
 
 /// The running mean of each channel.
@@ -29,6 +46,9 @@ struct Mean {
     sums: Vec<f64>,
     batches: u32,
 }
+
+/// What the names of a text encoder's parameters begin with.
+const TEXT: &str = "text.";
 
 /// The name of the pixels among the means.
 const PIXELS: &str = "";
@@ -45,8 +65,15 @@ impl Calibration {
     /// Those of the CNN.
     pub fn observe(&mut self, cnn: &Cnn, pixels: &Tensor) -> Result<()> {
         self.add_mean(PIXELS, pixels)?;
+        let pointwise = read_by_pointwise(cnn.network());
         cnn.forward_observed(pixels, &mut |name, x| {
             self.add_mean(name, x)?;
+            if pointwise.contains(name) {
+                let cells = x.flatten_from(2)?.transpose(1, 2)?.flatten_to(1)?;
+                let step = cells.dim(0)?.div_ceil(CELLS).max(1);
+                let some = Tensor::arange_step(0, cells.dim(0)? as u32, step as u32, cells.device())?;
+                self.add_rows(name, &cells.index_select(&some, 0)?)?;
+            }
             let values = x.flatten_all()?.to_vec1::<f32>()?;
             let step = values.len().div_ceil(SAMPLES).max(1);
             let histogram = self.histograms.entry(name.to_owned()).or_default();
@@ -54,6 +81,37 @@ impl Calibration {
             Ok(())
         })?;
         Ok(())
+    }
+
+    /// Adds a text of token `ids`. A thousand varied texts suffice.
+    ///
+    /// # Errors
+    /// Those of the encoder.
+    pub fn observe_text(&mut self, bert: &Bert, ids: &[u32]) -> Result<()> {
+        let device = bert.word_embeddings().device();
+        let ids = Tensor::new(ids, device)?.unsqueeze(0)?;
+        let mask = ids.ones_like()?.to_dtype(bert.word_embeddings().dtype())?;
+        bert.forward_observed(&ids, &mask, &mut |layers: &[LinearParameter], x| {
+            let rows = x.flatten_to(1)?;
+            layers.iter().try_for_each(|layer| self.add_rows(&format!("{TEXT}{}", layer.name), &rows))
+        })?;
+        Ok(())
+    }
+
+    fn add_rows(&mut self, name: &str, rows: &Tensor) -> Result<()> {
+        let width = rows.dim(1)?;
+        let moments = self.moments.entry(name.to_owned()).or_insert_with(|| Moments::new(width));
+        moments.add(&rows.flatten_all()?.to_vec1::<f32>()?)
+    }
+
+    /// The inputs of a text encoder's linear layer or, by the name of the node that it reads, of a 1x1 convolution, if there were
+    /// any that vary.
+    pub(super) fn inputs(&self, name: &str, width: usize) -> Result<Option<Inputs>> {
+        let Some(moments) = self.moments.get(name).filter(|moments| moments.width() == width) else {
+            return Ok(None);
+        };
+        let Some((means, covariance)) = moments.clone().finish()? else { return Ok(None) };
+        Ok(Correlation::new(&covariance, width).map(|correlation| Inputs { means, correlation }))
     }
 
     /// The mean of each channel of the output of `node`; `None` for the pixels.
@@ -77,6 +135,12 @@ impl Calibration {
     pub fn range(&self, name: &str) -> Option<Quantization> {
         self.histograms.get(name).map(Histogram::best_range)
     }
+}
+
+/// The names of the nodes whose output a 1x1 convolution reads.
+fn read_by_pointwise(network: &Network) -> HashSet<&str> {
+    let reads = network.nodes.iter().filter(|node| node.conv().is_some_and(ConvSpec::is_pointwise));
+    reads.filter_map(|node| Some(network.nodes.get(node.input.checked_sub(1)?)?.name.as_str())).collect()
 }
 
 /// Counts of values in equal bins over `-limit..limit`. When a value lies outside, the limit doubles and neighboring

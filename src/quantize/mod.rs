@@ -2,8 +2,10 @@
 //! dequantized weights.
 
 mod calibrate;
+mod correlation;
 mod dequantize;
 mod groups;
+mod moments;
 mod precision;
 mod replace;
 mod weights;

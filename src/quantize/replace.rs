@@ -74,7 +74,7 @@ fn weigh(
     shape: &[usize; 2],
 ) -> Result<()> {
     let bits = bundle.rows(name, shape).map_or(i8::BITS, |rows| rows.bits());
-    write_weight(writer, name, &weight.reshape(shape.as_slice())?, bits)?;
+    write_weight(writer, name, &weight.reshape(shape.as_slice())?, bits, None)?;
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! From a float model to a bundle: BatchNorm folded, weights rounded to int8 with a scale for each output channel, the CNN's
 //! activation ranges from a [`Calibration`]. Rounding the weights of a convolution shifts the mean of its outputs;
-//! the bias is corrected for it (Nagel et al. 2019, section 4.2, with means that were seen instead of derived).
+//! the bias is corrected for it (Nagel et al. 2019, section 4.2, with means that were seen instead of derived), and so is that
+//! of a linear layer whose inputs were seen.
 
 use std::collections::HashMap;
 
@@ -9,6 +10,7 @@ use candle_nn::VarBuilder;
 
 use super::{
     Calibration, Precision,
+    correlation::Correlation,
     groups::{Rounded, round_rows},
 };
 use crate::{
@@ -45,14 +47,20 @@ pub fn quantize(
         match parameter {
             Parameter::Embedding(table) => {
                 let weight = vb.get((table.rows, table.width), &format!("{}.weight", table.name))?;
-                write_weight(&mut writer, &table.name, &weight, precision.embeddings)?;
+                write_weight(&mut writer, &table.name, &weight, precision.embeddings, None)?;
             }
             Parameter::Linear(linear) => {
                 let [weight, bias] = linear.float_names();
                 let (name, outputs) = (&linear.name, linear.outputs);
                 let weight = vb.get(linear.float_shape(), &weight)?.reshape((outputs, linear.inputs))?;
-                write_weight(&mut writer, name, &weight, precision.linears)?;
-                writer.f32(&format!("{name}.bias"), &[outputs], &vb.get(outputs, &bias)?.to_vec1()?)?;
+                let inputs = calibration.inputs(name, linear.inputs)?;
+                let correlation = inputs.as_ref().map(|inputs| &inputs.correlation);
+                let rounding = write_weight(&mut writer, name, &weight, precision.linears, correlation)?;
+                let mut bias = vb.get(outputs, &bias)?.to_vec1()?;
+                if let Some(inputs) = &inputs {
+                    correct_bias(&mut bias, &rounding, &inputs.means, false);
+                }
+                writer.f32(&format!("{name}.bias"), &[outputs], &bias)?;
             }
             Parameter::LayerNorm(norm) => {
                 for name in norm.tensors() {
@@ -62,9 +70,15 @@ pub fn quantize(
             Parameter::Conv(conv) => {
                 let Some((weight, bias)) = folded.next() else { continue };
                 let bits = if conv.spec.is_pointwise() { precision.convolutions } else { i8::BITS };
-                let rounding = write_weight(&mut writer, &conv.name, &weight.permute((0, 2, 3, 1))?, bits)?;
-                let mut bias = bias.to_vec1()?;
                 let input = inputs.get(conv.spec.name.as_str()).copied().flatten();
+                let known = match input.filter(|_| conv.spec.is_pointwise()) {
+                    Some(node) => calibration.inputs(node, conv.spec.in_channels)?,
+                    None => None,
+                };
+                let correlation = known.as_ref().map(|known| &known.correlation);
+                let weight = weight.permute((0, 2, 3, 1))?;
+                let rounding = write_weight(&mut writer, &conv.name, &weight, bits, correlation)?;
+                let mut bias = bias.to_vec1()?;
                 if let Some(means) = calibration.means(input) {
                     correct_bias(&mut bias, &rounding, &means, conv.spec.is_depthwise());
                 }
@@ -117,13 +131,15 @@ fn correct_bias(bias: &mut [f32], rounding: &[f32], means: &[f64], depthwise: bo
     }
 }
 
-/// Rounds each row of the first dimension to `bits` bits, or to int8 where that is not worth it. Returns by how much each weight
+/// Rounds each row of the first dimension to `bits` bits, with regard to the `inputs` if they are known, or to int8 where packing is
+/// not worth it. Returns by how much each weight
 /// changed.
 pub(super) fn write_weight(
     writer: &mut BundleWriter,
     name: &str,
     weight: &Tensor,
     bits: u32,
+    inputs: Option<&Correlation>,
 ) -> Result<Vec<f32>> {
     let values = weight.contiguous()?.flatten_all()?.to_vec1::<f32>()?;
     if let Some((index, &value)) = values.iter().enumerate().find(|(_, value)| !value.is_finite()) {
@@ -137,7 +153,7 @@ pub(super) fn write_weight(
         writer.i8(&format!("{name}.weight"), weight.dims(), &levels)?;
         (levels, scales)
     } else {
-        let Rounded { weights, scales } = round_rows(&values, width, bits);
+        let Rounded { weights, scales } = round_rows(&values, width, bits, inputs);
         writer.packed(name, &weights)?;
         (weights.levels(), scales)
     };

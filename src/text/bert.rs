@@ -1,6 +1,6 @@
 //! The BERT encoder (Devlin et al. 2018) in candle: trainable, with real dropout, for any Hugging Face config.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, slice};
 
 use candle_core::{DType, Result, Tensor};
 use candle_nn::{Embedding, Init, Module, VarBuilder};
@@ -12,6 +12,9 @@ use crate::{
         LinearParameter, TextParameters,
     },
 };
+
+/// Is shown linear layers, and what they are about to read.
+pub type Observer<'a> = dyn FnMut(&[LinearParameter], &Tensor) -> Result<()> + 'a;
 
 /// A BERT encoder without a pooler: token ids in, hidden states out.
 #[derive(Clone, Debug)]
@@ -67,6 +70,30 @@ impl Bert {
     /// # Errors
     /// When the sequence is longer than the position table.
     pub fn forward_embedded(&self, words: &Tensor, mask: &Tensor, mode: Mode<'_>) -> Result<Tensor> {
+        self.run(words, mask, mode, &mut |_, _| Ok(()))
+    }
+
+    /// As [`forward`](Self::forward) in [`Mode::Infer`], and shows `observer` what linear layers read,
+    /// `[batch, tokens, inputs]`, before they do.
+    ///
+    /// # Errors
+    /// Those of `forward` and of `observer`.
+    pub fn forward_observed(
+        &self,
+        ids: &Tensor,
+        mask: &Tensor,
+        observer: &mut Observer<'_>,
+    ) -> Result<Tensor> {
+        self.run(&self.words.forward(ids)?, mask, Mode::Infer, observer)
+    }
+
+    fn run(
+        &self,
+        words: &Tensor,
+        mask: &Tensor,
+        mode: Mode<'_>,
+        observer: &mut Observer<'_>,
+    ) -> Result<Tensor> {
         let (_, tokens, _) = words.dims3()?;
         let positions = self.positions.embeddings().narrow(0, 0, tokens)?;
         let token_type = self.token_types.embeddings().narrow(0, 0, 1)?;
@@ -74,7 +101,7 @@ impl Bert {
         let mut hidden = dropout(&self.norm.forward(&summed)?, self.dropout, mode)?;
         let bias = key_bias(mask)?;
         for layer in &self.layers {
-            hidden = layer.forward(&hidden, &bias, mode)?;
+            hidden = layer.forward(&hidden, &bias, mode, observer)?;
         }
         Ok(hidden)
     }
@@ -105,6 +132,7 @@ struct Layer {
     heads: usize,
     hidden_dropout: f64,
     attention_dropout: f64,
+    parameters: LayerParameters,
 }
 
 impl Layer {
@@ -124,20 +152,33 @@ impl Layer {
             heads: config.num_attention_heads,
             hidden_dropout: config.hidden_dropout_prob,
             attention_dropout: config.attention_probs_dropout_prob,
+            parameters: layer.clone(),
         })
     }
 
-    fn forward(&self, x: &Tensor, bias: &Tensor, mode: Mode<'_>) -> Result<Tensor> {
+    fn forward(
+        &self,
+        x: &Tensor,
+        bias: &Tensor,
+        mode: Mode<'_>,
+        observer: &mut Observer<'_>,
+    ) -> Result<Tensor> {
+        let LayerParameters { query_key_value, attention_output, intermediate, output, .. } =
+            &self.parameters;
+        observer(query_key_value, x)?;
         let (q, k, v) = (self.query.forward(x)?, self.key.forward(x)?, self.value.forward(x)?);
         let (context, _) = attend(&q, &k, &v, Some(bias), self.heads, self.attention_dropout, mode)?;
+        observer(slice::from_ref(attention_output), &context)?;
         let attended = dropout(&self.attention_output.forward(&context)?, self.hidden_dropout, mode)?;
         let x = self.attention_norm.forward(&(attended + x)?)?;
+        observer(slice::from_ref(intermediate), &x)?;
         let inner = self.intermediate.forward(&x)?;
         let inner = match self.activation {
             HiddenActivation::Gelu => gelu(&inner)?,
             HiddenActivation::GeluNew => inner.gelu()?,
             HiddenActivation::Relu => inner.relu()?,
         };
+        observer(slice::from_ref(output), &inner)?;
         let fed = dropout(&self.output.forward(&inner)?, self.hidden_dropout, mode)?;
         self.output_norm.forward(&(fed + x)?)
     }

@@ -146,12 +146,13 @@ pub fn run(args: Args) -> Result<()> {
     let texts = args.check_texts.as_deref().map(|path| cases::of_texts(path, labels)).transpose()?;
 
     let sample = Sample::of(&calibration, args.samples as usize);
+    let read = sample::texts(&calibration);
     let precision = Precision {
         embeddings: args.embedding_bits.unwrap_or(args.bits),
         linears: args.bits,
         convolutions: args.convolution_bits.unwrap_or(args.bits),
     };
-    let bytes = quantize::quantize(&checkpoint, &sample, precision, &args.note)
+    let bytes = quantize::quantize(&checkpoint, &sample, &read, precision, &args.note)
         .with_context(|| format!("quantizing checkpoint {}", args.checkpoint.display()))?;
     let int8 = Analyzer::from_bundle(bytes.clone()).context("reading the new bundle back")?;
     let int8 = Engine::Int8(Box::new(int8));

@@ -10,7 +10,7 @@ use mixed_feelings::{
     layers::Mode,
     model::Preprocess,
     quantize::{self, Calibration, Precision},
-    text::shorten,
+    text::{Tokenizer, bert::Bert, shorten},
 };
 
 use super::{sample::Sample, shift::Shift};
@@ -19,7 +19,7 @@ use crate::{checkpoint::Checkpoint, progress};
 /// Pictures that go through the float CNN at once.
 const BATCH: usize = 8;
 
-/// Measures the CNN's activations on the sample, quantizes to `precision`, corrects what is left of a [`Shift`], and adds the
+/// Measures the CNN's activations on the sample and what the linear layers read on the texts, quantizes to `precision`, corrects what is left of a [`Shift`], and adds the
 /// `notes` to the metadata.
 ///
 /// # Errors
@@ -27,6 +27,7 @@ const BATCH: usize = 8;
 pub fn quantize(
     checkpoint: &Checkpoint,
     sample: &Sample<'_>,
+    texts: &[&str],
     precision: Precision,
     notes: &[(String, String)],
 ) -> Result<Vec<u8>> {
@@ -34,7 +35,7 @@ pub fn quantize(
     let tokenizer = &shorten(tokenizer)?;
     let vb = checkpoint.var_builder(&Device::Cpu);
     let cnn = Cnn::load(vb.pp("image"), config.image.architecture).context("model.safetensors")?;
-    let bar = progress::bar(2 * sample.len(), "calibrating");
+    let bar = progress::bar(2 * sample.len() + texts.len(), "calibrating");
     let squares = || {
         sample.batches(BATCH, &config.preprocess).inspect(|squares| {
             bar.inc(squares.as_ref().map_or(0, |squares| squares.len() as u64));
@@ -43,6 +44,12 @@ pub fn quantize(
     let pixels = |squares: &[Picture]| stack(squares, &config.preprocess);
 
     let mut calibration = Calibration::new();
+    let bert = Bert::load(vb.pp("text"), &config.text).context("model.safetensors")?;
+    let reader = Tokenizer::from_json(tokenizer, config.max_tokens, config.text_preparation)?;
+    for text in texts {
+        calibration.observe_text(&bert, &reader.encode(text)?.ids)?;
+        bar.inc(1);
+    }
     for squares in squares() {
         calibration.observe(&cnn, &pixels(&squares?)?)?;
     }

@@ -1,9 +1,12 @@
-//! The pictures that calibrate.
+//! The pictures and texts that calibrate.
 
 use anyhow::{Context, Result};
 use mixed_feelings::{image::Picture, model::Preprocess};
 
 use crate::{eval::cases::Case, post};
+
+/// Texts that calibrate: each is some twenty rows of what a layer reads.
+const TEXTS: usize = 2048;
 
 /// Some of the pictures of a table, spread evenly over it.
 pub struct Sample<'a>(Vec<&'a Case>);
@@ -28,6 +31,14 @@ impl<'a> Sample<'a> {
     ) -> impl Iterator<Item = Result<Vec<Picture>>> {
         self.0.chunks(size).map(|cases| cases.iter().map(|case| square(case, preprocess)).collect())
     }
+}
+
+/// Texts of the cases, spread evenly over them.
+pub fn texts(cases: &[Case]) -> Vec<&str> {
+    let texts: Vec<&str> =
+        cases.iter().map(|case| case.text.as_str()).filter(|text| !text.trim().is_empty()).collect();
+    let count = TEXTS.min(texts.len());
+    (0..count).filter_map(|i| texts.get(i * texts.len() / count).copied()).collect()
 }
 
 fn square(case: &Case, preprocess: &Preprocess) -> Result<Picture> {
