@@ -20,7 +20,7 @@ fn rows<const N: usize>(path: &str, columns: [&str; N]) -> Vec<[String; N]> {
 
 const LEARNED: &str = "native/corpus/train.tsv";
 const HELD_OUT: &str = "native/corpus/held_out.tsv";
-const TEMPLATES: &str = "native/corpus/templates.tsv";
+const TEMPLATES: [&str; 2] = ["native/corpus/templates.tsv", "native/corpus/swaps.tsv"];
 const SLOTS: &str = "native/corpus/slots.tsv";
 const CHALLENGE: [&str; 3] =
     ["tests/challenge/texts.tsv", "tests/challenge/pairs.tsv", "tests/challenge/swaps.tsv"];
@@ -66,7 +66,8 @@ fn words(text: &str) -> Vec<String> {
 /// post, and each can be filled.
 #[test]
 fn templates_are_whole_and_resemble_no_test() {
-    let templates = rows(TEMPLATES, ["category", "label", "text"]);
+    let columns = ["category", "label", "text"];
+    let templates: Vec<_> = TEMPLATES.into_iter().flat_map(|table| rows(table, columns)).collect();
     let mut values = BTreeMap::<String, BTreeSet<String>>::new();
     for [slot, value] in rows(SLOTS, ["slot", "value"]) {
         assert!(!value.trim().is_empty() && !value.contains(['{', '}']), "{slot}: `{value}`");

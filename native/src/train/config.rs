@@ -183,10 +183,6 @@ pub struct ImageSection {
     /// the photo as it is, and varied ones, of which each step takes one at random. 0: each photo is read anew.
     #[serde(default)]
     pub views: usize,
-    /// The stage is done so many times more, each time without a part of the photos, and the fusion learns from what these
-    /// encoders say of the photos that they have not seen. 0: it learns from what the one encoder says of all of them.
-    #[serde(default)]
-    pub folds: usize,
     /// When the encoder is done, the head is fitted anew to its features of the photos as they are, by a logistic regression
     /// with this penalty. 0: the head stays as it was learned.
     #[serde(default)]
@@ -412,7 +408,6 @@ impl TrainConfig {
 
 impl ImageSection {
     fn check(&self) -> Result<()> {
-        ensure!(self.folds != 1, "[image] folds = 1 leaves nothing to learn from: say 0, or 2 and more");
         let moving = self.views > 0 && !self.augment && self.views > 1;
         ensure!(!moving, "[image] views = {}: without `augment` all forms are the same", self.views);
         let penalty = self.head_penalty;

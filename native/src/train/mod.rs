@@ -10,6 +10,7 @@ mod folds;
 mod fusion;
 mod head;
 mod image;
+mod image_stage;
 mod inputs;
 mod learn;
 mod lookup;
@@ -17,7 +18,6 @@ mod losses;
 mod modulation;
 mod objective;
 mod origin;
-mod out_of_fold;
 mod overrides;
 mod parameters;
 mod photos;
@@ -56,7 +56,6 @@ use mixed_feelings::{
     text::Tokenizer,
 };
 use origin::Origin;
-use out_of_fold::OutOfFold;
 use parameters::{Frozen, Parameters};
 use photos::PhotoMaker;
 use quick::Quick;
@@ -172,9 +171,7 @@ pub fn run(args: Args) -> Result<()> {
     heads.retain(|name, _| stays.covers(name));
     parameters.insert_all("", heads, &device)?;
     let (model, tokenizer) = (base.config, base.tokenizer);
-    let out_of_fold = None;
-    let mut training =
-        Training { config, origin, model, tokenizer, features, device, shards, record, out_of_fold };
+    let mut training = Training { config, origin, model, tokenizer, features, device, shards, record };
     training.text_stage(&parameters, args.resume)?;
     training.image_stage(&parameters, args.resume)?;
     if repeated {
@@ -212,8 +209,6 @@ struct Training {
     device: Device,
     shards: usize,
     record: Record,
-    /// What the image stage left for the fusion.
-    out_of_fold: Option<OutOfFold>,
 }
 
 impl Training {
@@ -384,7 +379,7 @@ impl Training {
         let image = if section.fine_tune_image {
             maker.live_image(rows, section.augment)?
         } else {
-            self.unseen(rows, maker.kept_image(rows, section.views)?)?
+            maker.kept_image(rows, section.views)?
         };
         Ok(Encoded { text: maker.text(rows, section.fine_tune_text)?, image })
     }
