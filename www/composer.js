@@ -158,14 +158,30 @@ export function createComposer({ changed, refused }) {
       changed({ typing: false });
     },
 
-    /** Marks words and regions of `post` by weight, if it is still the one that is shown. */
+    /** Marks what `analysis` explains of `post`, words and regions by weight, if it is still the one that is shown. */
     mark(post, analysis) {
       if (post.text === text.value) marks.replaceChildren(...marked(post.text, analysis));
       explained = post.image && post.image === photo && analysis.explanation.regions ? analysis : null;
       $('heat-switch').hidden = !explained;
       showHeat();
+      if (!analysis.text) return; // it says nothing about the words
       $('text-note').hidden = !analysis.truncated;
       $('text-note').textContent = analysis.truncated ? 'A long post: only its beginning was read.' : '';
+    },
+
+    /** Marks the photo that was read alone, while the post as a whole is still to be read. */
+    markPhoto(image, analysis) {
+      if (image !== photo || explained) return;
+      explained = analysis;
+      $('heat-switch').hidden = false;
+      showHeat();
+    },
+
+    /** Tears the sheet between words and photo where they contradict each other; of `null` there is nothing to tear. */
+    connect(analysis) {
+      const torn = Boolean(analysis?.contradicts);
+      $('post').dataset.contradicts = String(torn);
+      $('tear-text').textContent = torn ? 'Words and picture contradict each other.' : '';
     },
 
     /** Takes all marks away. */
