@@ -7,7 +7,7 @@ export async function watchRequests() {
   const container = navigator.serviceWorker;
   if (!container) return false;
   try {
-    await container.register('sw.js', { updateViaCache: 'none' });
+    await container.register(new URL('sw.js', import.meta.url), { updateViaCache: 'none' });
   } catch {
     return false; // private windows and some embedded browsers refuse
   }
