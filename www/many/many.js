@@ -15,7 +15,8 @@ import { count, fillIn, postOf, recordsOf, recordsOfPhotos, select } from './rec
 import { samplePosts } from './samples.js';
 import { readTable } from './tables.js';
 
-const SHOWN_EVERY = 250; // ms between two looks at what came in
+const SHOWN_EVERY = 250; // ms between two looks at what came in, at least
+const SHARE = 12; // one part looking, so many parts not
 
 const $ = (id) => document.getElementById(id);
 const many = (number, what) => `${number.toLocaleString('en')} ${what}${number === 1 ? '' : 's'}`;
@@ -106,13 +107,19 @@ async function read() {
   ({ labels } = analyzer);
   const began = performance.now();
   let done = 0;
-  const timer = setInterval(() => showRun(done, under.length, performance.now() - began), SHOWN_EVERY);
+  let timer = 0;
+  (function look() {
+    const now = performance.now();
+    showRun(done, under.length, now - began);
+    // Of very many posts a look takes longer: then there are fewer, so that the page stays smooth.
+    timer = setTimeout(look, Math.max(SHOWN_EVERY, SHARE * (performance.now() - now)));
+  })();
   for await (const { index, ...outcome } of readAll(analyzer, posts(under), controller)) {
     if (controller.signal.aborted) break;
     fillIn(under[index], outcome);
     done += 1;
   }
-  clearInterval(timer);
+  clearTimeout(timer);
   // Other posts may be here by now, or the same ones be read anew.
   if (running === controller) ended(done, under.length, performance.now() - began);
 }
