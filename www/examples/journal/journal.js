@@ -44,19 +44,19 @@ function item({ id, at, text, photo, reading }) {
   tint(answer, reading.label, labels);
   who.append(answer);
   const words = Object.assign(document.createElement('p'), { className: 'review', textContent: text });
-  item.append(who, words);
+  item.append(words);
   if (photo) {
     urls.push(URL.createObjectURL(photo));
     item.append(Object.assign(new Image(), { src: urls.at(-1), alt: `Photo of ${when}` }));
   }
-  const remove = Object.assign(document.createElement('button'), { className: 'plain', type: 'button', textContent: 'Delete' });
+  const remove = Object.assign(document.createElement('button'), { className: 'quiet', type: 'button', textContent: 'Delete' });
   remove.setAttribute('aria-label', `Delete the entry of ${when}`);
   remove.addEventListener('click', attempt(async () => {
     await store.remove(id);
     await show();
     $('entry').focus();
   }));
-  item.append(remove);
+  item.prepend(remove, who);
   return item;
 }
 

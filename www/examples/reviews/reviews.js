@@ -2,7 +2,6 @@
 
 import { readAll } from '../../batch.js';
 import { marked } from '../../marked.js';
-import { milliseconds } from '../../sentences.js';
 import { showTrouble } from '../../trouble.js';
 import { keepForOffline, wakeModel } from '../../waking.js';
 import { createPhoto } from '../photo.js';
@@ -55,7 +54,7 @@ async function take(reviews, analyzer) {
     show();
   }
   const told = reviews.length === 1 ? 'One review' : `${reviews.length} reviews`;
-  $('told').textContent = `${told} read and sorted in ${milliseconds(performance.now() - began)}, on this device.`;
+  $('told').textContent = `${told} read and sorted in ${((performance.now() - began) / 1000).toFixed(1)} seconds, on this device.`;
 }
 
 async function photoOf(name) {
