@@ -42,12 +42,15 @@ async function take(files) {
       source = { ...source, name: file.name, table: readTable(await file.arrayBuffer(), file.name) };
       fillSelects();
     }
-    source.photos = [...source.photos, ...photos];
+    source.photos = [...source.photos, ...photos.filter(isNew)];
     setUp();
   } catch (error) {
     showTrouble(error);
   }
 }
+
+/** Whether a photo is not there yet: a folder may be dropped twice. */
+const isNew = ({ name, size }) => !source.photos.some((photo) => photo.name === name && photo.size === size);
 
 const SELECTS = ['text', 'image', 'date'];
 
