@@ -1,10 +1,12 @@
 // The page: a post on the left, its reading on the right, the model between them.
 
 import { createComposer } from './composer.js';
+import { asJson, copyOnClick } from './copying.js';
 import { allPhotos, showExamples } from './examples.js';
-import { keepPage, watchRequests } from './offline.js';
 import { createReading } from './reading.js';
-import { kindly, megabytes } from './sentences.js';
+import { hideTrouble, showTrouble } from './trouble.js';
+import { createViews } from './views.js';
+import { keepForOffline, wakeModel } from './waking.js';
 
 const TYPING_PAUSE = 140; // ms without a key before a half-written post is read
 const EMPTY = 'Waiting for a post.';
@@ -13,14 +15,33 @@ const $ = (id) => document.getElementById(id);
 
 const reading = createReading();
 const composer = createComposer({ changed, refused: showTrouble });
-let ask = null; // the loaded model
+const views = createViews(() => answer && explain(answer).catch(showTrouble));
+let model = null; // once it is loaded
+let answer = null; // the last one, as `{ post, analysis }`
 let pause = 0;
+let lastKey = -Infinity;
 
 // Reading
 
 function changed({ typing }) {
+  const now = performance.now();
+  if (typing) lastKey = now;
+  const stillTyping = now - lastKey < TYPING_PAUSE;
   clearTimeout(pause);
-  pause = setTimeout(read, typing ? TYPING_PAUSE : 0);
+  pause = setTimeout(read, stillTyping ? TYPING_PAUSE : 0);
+  if (stillTyping && !typing) lookAhead();
+}
+
+/** Reads a photo that comes while one types: when the words are there it is read already, and its marks are on it. */
+async function lookAhead() {
+  const { image } = composer.post();
+  if (!model || !image) return;
+  try {
+    const analysis = await model.alone('image', { image });
+    composer.markPhoto(image, analysis);
+  } catch {
+    // The reading of the whole post says what is wrong with it.
+  }
 }
 
 async function read() {
@@ -28,92 +49,56 @@ async function read() {
   if (!post.text.trim() && !post.image) {
     hideTrouble();
     composer.unmark();
-    reading.wait(EMPTY);
+    noAnswer(EMPTY);
     return;
   }
-  if (!ask) {
-    reading.wait('This will be read as soon as the model is here.');
+  if (!model) {
+    noAnswer('This will be read as soon as the model is here.');
     return;
   }
   reading.busy(true);
   try {
-    const analysis = await ask(post);
+    const analysis = await model.ask(post);
     if (!analysis) return; // a newer post is being read
     hideTrouble();
+    answer = { post, analysis };
+    views.offer(analysis);
     reading.show(analysis);
-    composer.mark(post, analysis);
+    composer.connect(analysis);
+    await explain(answer);
   } catch (error) {
     composer.unmark();
-    reading.wait('Nothing could be read here.');
+    noAnswer('Nothing could be read here.');
     showTrouble(error, error?.retriable ? read : undefined);
   } finally {
     reading.busy(false);
   }
 }
 
-// Trouble
-
-function showTrouble(error, retry) {
-  $('trouble').dataset.code = error?.code ?? 'unknown';
-  $('trouble-text').textContent = kindly(error);
-  $('trouble-button').hidden = !retry;
-  $('trouble-button').onclick = retry ?? null;
-  $('trouble').hidden = false;
+function noAnswer(message) {
+  answer = null;
+  views.offer(null);
+  composer.connect(null);
+  reading.wait(message);
 }
 
-function hideTrouble() {
-  $('trouble').hidden = true;
+/** Marks what the chosen view explains; a view of one modality is an answer to that alone. */
+async function explain({ post, analysis }) {
+  const view = views.chosen();
+  const explained = view === 'both' ? analysis : await model.alone(view, post);
+  if (answer?.analysis !== analysis || view !== views.chosen()) return; // overtaken
+  composer.mark(post, explained);
+  reading.showWeights(explained, view);
 }
 
-// The model
+// What stands ready
 
-function showProgress({ stage, loaded, total, cached }) {
-  if (stage !== 'download' || cached) {
-    $('progress').hidden = true;
-    setStatus('loading', 'Waking the model');
-    return;
-  }
-
-  const bar = $('progress');
-  bar.hidden = false;
-  if (total) {
-    const part = Math.min(100, (100 * loaded) / total);
-    bar.firstElementChild.style.width = `${part}%`;
-    bar.setAttribute('aria-valuenow', Math.round(part));
-    bar.setAttribute('aria-valuetext', `${megabytes(loaded)} of ${megabytes(total)} megabytes`);
-  }
-  setStatus('loading', `Fetching the model: ${megabytes(loaded)}${total ? ` of ${megabytes(total)}` : ''} MB`);
-}
-
-function setStatus(state, text) {
-  // A screen reader hears the progress bar while bytes come, and the status when there is news.
-  $('status').setAttribute('aria-live', state === 'loading' ? 'off' : 'polite');
-  $('status').dataset.state = state;
-  $('status').textContent = text;
-}
-
-async function start() {
-  hideTrouble();
-  setStatus('loading', 'Waking the model');
-  try {
-    await watchRequests();
-    const { loadModel } = await import('./model.js');
-    ask = await loadModel(showProgress);
-  } catch (error) {
-    setStatus('failed', 'No model');
-    showTrouble(error, start);
-    return;
-  } finally {
-    $('progress').hidden = true;
-  }
-  setStatus('ready', 'Model ready');
-  read();
-  await Promise.all([document.fonts.ready, allPhotos()]);
-  if (await keepPage()) setStatus('offline', 'Model ready, works offline');
-}
-
+copyOnClick($('copy'), () => asJson(answer.analysis));
 showExamples($('examples'), (example) => {
   composer.choose(example).then(() => $('post').scrollIntoView({ block: 'nearest' }), showTrouble);
 });
 reading.wait(EMPTY);
-start();
+
+model = await wakeModel();
+read();
+await keepForOffline(allPhotos());

@@ -3,8 +3,10 @@
 import { areaText } from './areas.js';
 import { creditOf, photoOf } from './examples.js';
 import { drawHeat, place } from './heat.js';
-import { largest, tint } from './tones.js';
+import { marked } from './marked.js';
 
+// A text area shows the line after a trailing line feed; a div needs something on it.
+const TAIL = '\u200b';
 const MOST_MARKED = 20_000; // characters; longer texts are not laid out twice
 
 const $ = (id) => document.getElementById(id);
@@ -25,7 +27,7 @@ export function createComposer({ changed, refused }) {
   // Words
 
   function clearMarks() {
-    marks.textContent = text.value.length > MOST_MARKED ? '' : `${text.value}\u200b`; // see `marked`
+    marks.textContent = text.value.length > MOST_MARKED ? '' : text.value + TAIL;
     grow();
     offerClear();
   }
@@ -158,14 +160,30 @@ export function createComposer({ changed, refused }) {
       changed({ typing: false });
     },
 
-    /** Marks words and regions of `post` by weight, if it is still the one that is shown. */
+    /** Marks what `analysis` explains of `post`, words and regions by weight, if it is still the one that is shown. */
     mark(post, analysis) {
-      if (post.text === text.value) marks.replaceChildren(...marked(post.text, analysis));
+      if (post.text === text.value) marks.replaceChildren(...marked(post.text, analysis), TAIL);
       explained = post.image && post.image === photo && analysis.explanation.regions ? analysis : null;
       $('heat-switch').hidden = !explained;
       showHeat();
+      if (!analysis.text) return; // it says nothing about the words
       $('text-note').hidden = !analysis.truncated;
       $('text-note').textContent = analysis.truncated ? 'A long post: only its beginning was read.' : '';
+    },
+
+    /** Marks the photo that was read alone, while the post as a whole is still to be read. */
+    markPhoto(image, analysis) {
+      if (image !== photo || explained) return;
+      explained = analysis;
+      $('heat-switch').hidden = false;
+      showHeat();
+    },
+
+    /** Tears the sheet between words and photo where they contradict each other; of `null` there is nothing to tear. */
+    connect(analysis) {
+      const torn = Boolean(analysis?.contradicts);
+      $('post').dataset.contradicts = String(torn);
+      $('tear-text').textContent = torn ? 'Words and picture contradict each other.' : '';
     },
 
     /** Takes all marks away. */
@@ -175,25 +193,4 @@ export function createComposer({ changed, refused }) {
       $('text-note').hidden = true;
     },
   };
-}
-
-/** The text as nodes, each weighed word in a `<mark>`; offsets are UTF-16 units, as JavaScript counts. */
-function marked(text, { label, labels, explanation }) {
-  const most = largest((explanation.words ?? []).map(({ weight }) => weight));
-  const nodes = [];
-  let at = 0;
-  for (const { start, end, weight } of explanation.words ?? []) {
-    if (start < at || end > text.length) continue;
-    nodes.push(text.slice(at, start));
-    const mark = document.createElement('mark');
-    tint(mark, label, labels);
-    mark.classList.toggle('against', weight < 0);
-    mark.style.setProperty('--weight', Math.abs(weight) / most);
-    mark.textContent = text.slice(start, end);
-    nodes.push(mark);
-    at = end;
-  }
-  // A text area shows the line after a trailing line feed; a div needs something on it.
-  nodes.push(`${text.slice(at)}\u200b`);
-  return nodes;
 }

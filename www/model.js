@@ -3,38 +3,52 @@
 import { createAnalyzer } from './pkg/dist/index.js';
 
 /**
- * Loads the model. `onProgress` is told how far it is, as the package's `Progress` type says.
- * Returns `ask(post)`, which resolves to the analysis, with all `labels` of the model, or to `null` when a newer post
- * overtook this one in the queue.
+ * Loads the model. `onProgress` is told how far it is, as the package's `Progress` type says. Returns
+ * - `ask(post)`, which resolves to the analysis, with all `labels` of the model, or to `null` when a newer post overtook
+ *   this one in the queue;
+ * - `alone(modality, post)`: the analysis of the post's `'text'` or `'image'` without the other;
+ * - `labels` of the model, and the package's `analyzer` itself.
  */
 export async function loadModel(onProgress) {
   const analyzer = await createAnalyzer({ onProgress });
   // The decoder comes with the first picture: this one, so that the page works offline from here on.
   await analyzer.analyze({ image: new ImageData(8, 8) }).catch(() => {});
+  const photos = new WeakMap(); // a photo that was read alone -> Promise of its analysis
   let waiting = null;
   let running = false;
+
+  const read = async (post) => ({ ...(await analyzer.analyze(inputOf(post))), labels: analyzer.labels });
 
   async function run() {
     running = true;
     while (waiting) {
       const { post, resolve, reject } = waiting;
       waiting = null;
-      try {
-        const analysis = await analyzer.analyze(inputOf(post));
-        resolve({ ...analysis, labels: analyzer.labels });
-      } catch (error) {
-        reject(error);
-      }
+      await read(post).then(resolve, reject);
     }
     running = false;
   }
 
-  return function ask(post) {
-    return new Promise((resolve, reject) => {
-      waiting?.resolve(null);
-      waiting = { post, resolve, reject };
-      if (!running) run();
-    });
+  return {
+    labels: analyzer.labels,
+    analyzer,
+
+    ask(post) {
+      return new Promise((resolve, reject) => {
+        waiting?.resolve(null);
+        waiting = { post, resolve, reject };
+        if (!running) run();
+      });
+    },
+
+    alone(modality, { text, image }) {
+      if (modality === 'text') return read({ text, image: null });
+      if (!photos.has(image)) {
+        photos.set(image, read({ text: '', image }));
+        photos.get(image).catch(() => photos.delete(image)); // the next call tries again
+      }
+      return photos.get(image);
+    },
   };
 }
 

@@ -1,4 +1,6 @@
-// The page side of working offline: the service worker keeps whatever the page loads (see sw.js).
+// The page side of working offline: the service worker keeps whatever the page loads, and the site's other pages (see sw.js).
+
+import { FILES } from './files.js';
 
 const PATIENCE = 3000; // ms; without a service worker the page still works, online
 
@@ -7,7 +9,7 @@ export async function watchRequests() {
   const container = navigator.serviceWorker;
   if (!container) return false;
   try {
-    await container.register('sw.js', { updateViaCache: 'none' });
+    await container.register(new URL('sw.js', import.meta.url), { updateViaCache: 'none' });
   } catch {
     return false; // private windows and some embedded browsers refuse
   }
@@ -21,7 +23,7 @@ export async function watchRequests() {
   });
 }
 
-/** Has the service worker keep also what was loaded before it was there. Resolves to whether all of it is kept. */
+/** Has the service worker keep also what was loaded before it was there, and the rest of the site. Resolves to whether all of it is kept. */
 export function keepPage() {
   const worker = navigator.serviceWorker?.controller;
   if (!worker) return Promise.resolve(false);
@@ -30,6 +32,7 @@ export function keepPage() {
     .filter((entry) => entry.entryType === 'resource' || entry.entryType === 'navigation')
     .map((entry) => entry.name.split('#')[0])
     .filter((url) => url.startsWith(location.origin));
+  urls.push(...FILES.map((file) => new URL(file, import.meta.url).href));
   return new Promise((resolve) => {
     const channel = new MessageChannel();
     channel.port1.onmessage = (event) => resolve(event.data === true);

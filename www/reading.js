@@ -1,7 +1,9 @@
-// The right-hand side: an analysis becomes a verdict, a thread, a table, two meters, words and a timing.
+// The right-hand side: an analysis becomes a verdict, a thread, a table, two meters, words and stages.
 
-import { confidenceText, contradictionText, milliseconds, percent, verdict } from './sentences.js';
+import { areaText } from './areas.js';
+import { confidenceText, contradictionText, percent, verdict, viewText } from './sentences.js';
 import { createThread } from './thread.js';
+import { showStages, timingText } from './timing.js';
 import { largest, tint, total } from './tones.js';
 
 const MOST_WORDS = 8;
@@ -68,7 +70,6 @@ export function createReading() {
     const most = largest(all.map(({ weight }) => weight));
     const telling = ({ text, weight }) => Math.abs(weight) >= FAINTEST * most && !/^\p{P}+$/u.test(text);
     const words = all.filter(telling).sort((a, b) => Math.abs(b.weight) - Math.abs(a.weight));
-    $('weights').hidden = words.length === 0;
     $('weight-list').replaceChildren(
       ...words.slice(0, MOST_WORDS).map(({ text, weight }) => {
         const item = document.createElement('li');
@@ -92,9 +93,21 @@ export function createReading() {
       moveThread(analysis);
       showScores(analysis);
       showMeters(analysis);
-      showWords(analysis);
-      $('timing').textContent = timing(analysis.timings) + (analysis.incomplete ? ' Parts of the picture are missing.' : '');
+      $('timing').textContent = timingText(analysis);
+      showStages($('stages'), analysis.timings);
       $('details').hidden = false;
+    },
+
+    /** What weighed most in the answer of `view`, see views.js. */
+    showWeights(analysis, view) {
+      showWords(analysis);
+      const { words, regions } = analysis.explanation;
+      const area = regions && !words ? areaText(regions, analysis.label) : '';
+      $('weights').hidden = !area && $('weight-list').childElementCount === 0;
+      $('weights-title').textContent = words ? 'Words that weighed most' : 'Where the picture weighed most';
+      const note = area || (view === 'text' ? viewText(analysis) : '');
+      $('weights-note').hidden = !note;
+      $('weights-note').textContent = note;
     },
 
     /** Nothing to show: says why. */
@@ -141,14 +154,4 @@ function scoreRow(name, { scores, label }, labels) {
     row.append(cell);
   }
   return row;
-}
-
-/** "Read in 34 ms on this device: words 9 ms, picture 24 ms." What was kept from the last reading takes no time. */
-function timing({ tokenize, text, decode, image, total }) {
-  const parts = [
-    ['words', tokenize + text],
-    ['picture', decode + image],
-  ].filter(([, ms]) => ms > 0);
-  const told = parts.map(([name, ms]) => `${name} ${milliseconds(ms)}`).join(', ');
-  return `Read in ${milliseconds(total)} on this device${told && `: ${told}`}.`;
 }

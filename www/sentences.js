@@ -60,6 +60,11 @@ export function verdict(analysis) {
   return [...whole, ...clauses('The')];
 }
 
+/** What the words alone say, where they are explained alone. */
+export function viewText({ label }) {
+  return `For ${label}, the answer to the words alone: without the picture.`;
+}
+
 /** The contradiction meter in words: what the number means, not how to feel about it. */
 export function contradictionText(p, contradicts) {
   const chance = `${percent(p)} chance that words and picture point opposite ways`;

@@ -43,8 +43,18 @@ async function keep(request, response) {
   await cache.put(request, response);
 }
 
-/** Fetches and keeps those of `urls` that are not kept yet. */
+/**
+ * Fetches and keeps `urls`, so that what is kept is of one time: a page of today with a script of last week would not work.
+ * The server says of most that they are the same. Without it, those that are kept will do.
+ */
 async function keepAll(urls) {
   const cache = await caches.open(CACHE);
-  await Promise.all(urls.map(async (url) => (await cache.match(url)) ?? cache.add(url)));
+  const fresh = async (url) => {
+    try {
+      await cache.add(url);
+    } catch (error) {
+      if (!(await cache.match(url))) throw error;
+    }
+  };
+  await Promise.all(urls.map(fresh));
 }

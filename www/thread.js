@@ -22,6 +22,17 @@ function set(node, attributes) {
   for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
 }
 
+/** A gradient down the lanes from the words' tone to the picture's: `show(textTone, imageTone)`. */
+function gradient(id) {
+  const node = element('linearGradient', '');
+  // In the drawing's own units: a string that hangs straight down has no box to measure by.
+  set(node, { id, gradientUnits: 'userSpaceOnUse', x1: 0, x2: 0, y1: LANES.text, y2: LANES.image });
+  const stops = [element('stop', 'from'), element('stop', 'to')];
+  stops.forEach((stop, i) => set(stop, { offset: i }));
+  node.append(...stops);
+  return { node, stops };
+}
+
 /** Draws the empty thread into `host` and returns `show(analysis | null)`. */
 export function createThread(host) {
   const svg = element('svg', 'thread');
@@ -40,7 +51,8 @@ export function createThread(host) {
     set(dots[lane], { r: lane === 'whole' ? 11 : 8, cy: y });
     svg.append(name, lanes[lane]);
   }
-  svg.append(string, ...Object.values(dots));
+  const pull = gradient('pull');
+  svg.append(pull.node, string, ...Object.values(dots));
   set(svg, { role: 'img', height: HEIGHT });
   set(high, { 'text-anchor': 'end' });
   host.append(svg);
@@ -103,6 +115,9 @@ export function createThread(host) {
     const both = readings.text && readings.image;
     present = Object.keys(LANES).filter((lane) => readings[lane] && (both || lane !== 'whole'));
     for (const lane of present) tint(dots[lane], readings[lane].label, analysis.labels);
+    svg.dataset.contradicts = String(Boolean(analysis?.contradicts));
+    svg.dataset.both = String(Boolean(both));
+    if (both) pull.stops.forEach((stop, i) => tint(stop, readings[i ? 'image' : 'text'].label, analysis.labels));
     const said = present.map((lane) => `${NAMES[lane]} ${readings[lane].valence.toFixed(2)}`).join(', ');
     svg.setAttribute(
       'aria-label',

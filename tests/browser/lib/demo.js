@@ -14,7 +14,7 @@ const TARGET = process.env.CARGO_TARGET_DIR ?? `${ROOT}target`;
 export const PROGRAM = process.env.MIXED_FEELINGS ?? `${TARGET}/debug/mixed-feelings`;
 
 /** The program behind `cargo demo`: `XTASK`, or where `cargo pack` puts it. */
-const XTASK = process.env.XTASK ?? `${TARGET}/xtask/xtask`;
+export const XTASK = process.env.XTASK ?? `${TARGET}/xtask/xtask`;
 
 /** Starts the demo. Returns its `url` (with a slash at the end) and `stop()`. */
 export async function startDemo() {

@@ -151,12 +151,12 @@ describe('the demo page', () => {
 
     const focused = () => page.evaluate(() => document.activeElement.id || document.activeElement.textContent);
     const visited = [];
-    for (let i = 0; i < 4; i++) {
+    for (let i = 0; i < 5; i++) {
       await page.keyboard.press('Tab');
       visited.push(await focused());
     }
-    assert.deepEqual(visited.slice(0, 2), ['file', 'clear']);
-    assert.ok(visited[2].includes(EXAMPLES[0].text), 'then the examples');
+    assert.deepEqual(visited.slice(0, 3), ['file', 'clear', 'copy']);
+    assert.ok(visited[3].includes(EXAMPLES[0].text), 'then the examples');
 
     await page.focus('#examples button');
     await page.keyboard.press('Enter');

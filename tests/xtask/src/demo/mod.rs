@@ -1,13 +1,14 @@
 //! `cargo demo`: builds what is stale of the npm package, serves the demo page on this machine alone and opens it in the
-//! browser.
+//! browser; or writes it as a static site.
 
 mod files;
 mod server;
+mod site;
 
 use std::{
     io::{self, Write},
     net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result, ensure};
@@ -18,12 +19,13 @@ use crate::{pack, tools};
 /// The port that is tried first: a fixed one, so that the browser finds its cached model again.
 const USUAL_PORT: u16 = 8017;
 
-/// Builds the npm package, serves the demo page on this machine and opens it in the browser.
+/// Builds the npm package, serves the demo page on this machine and opens it in the browser, or writes it as a static site.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   cargo demo
-  cargo demo --port 0 --no-open    # any free port; print the address and open nothing")]
+  cargo demo --port 0 --no-open    # any free port; print the address and open nothing
+  cargo demo --out site --base /feelings/    # write a static site for any host")]
 pub struct Args {
     /// Port to listen on; 0 takes any free one [default: 8017, or any free one if that is taken].
     #[arg(long)]
@@ -34,9 +36,15 @@ pub struct Args {
     /// Do not open the browser.
     #[arg(long)]
     no_open: bool,
-    /// Serve the package as it is, even if its sources are newer.
+    /// Take the package as it is, even if its sources are newer.
     #[arg(long)]
     no_build: bool,
+    /// Write the page as a static site into this folder, which must be empty or not there, and serve nothing.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["port", "no_open"])]
+    out: Option<PathBuf>,
+    /// Path at which the host will serve that folder.
+    #[arg(long, value_name = "PATH", default_value = "/", requires = "out")]
+    base: String,
 }
 
 /// Serves until it is stopped.
@@ -49,7 +57,16 @@ pub fn run(args: &Args) -> Result<()> {
     if !args.no_build {
         pack::build(&pack::Args::default())?;
     }
-    serve(args, &tools::root()?)
+    let root = tools::root()?;
+    let Some(out) = &args.out else { return serve(args, &root) };
+    let (files, bytes) = site::write(&root, out, &args.base)?;
+    println!(
+        "{} has {files} files, {:.1} MB, to be served at {}",
+        out.display(),
+        bytes as f64 / 1e6,
+        args.base
+    );
+    Ok(())
 }
 
 fn serve(args: &Args, root: &Path) -> Result<()> {
@@ -82,7 +99,7 @@ mod tests {
     #[test]
     fn only_loopback_is_served() {
         let host = "0.0.0.0".parse().unwrap();
-        let args = Args { port: Some(0), host, no_open: true, no_build: true };
+        let args = Args { port: Some(0), host, no_open: true, no_build: true, out: None, base: "/".into() };
         assert!(run(&args).unwrap_err().to_string().contains("loopback"));
     }
 

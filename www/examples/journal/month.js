@@ -1,0 +1,25 @@
+// A made-up month, to see the curve without having kept a journal: `[days ago, text]`.
+
+export const MONTH = [
+  [30, 'First evening in the new flat. Boxes everywhere, pizza on the floor, and I am happy.'],
+  [29, 'Found the cups. Still looking for the spoons.'],
+  [27, 'The neighbours brought bread and salt. What a lovely welcome!'],
+  [26, 'Slept badly. The street is louder than I thought.'],
+  [24, 'First day at work. I understood nothing and smiled all day. Exhausted.'],
+  [23, 'I got lost twice and cried in the stairwell. I miss home.'],
+  [21, 'A terrible meeting. I said something stupid and everybody heard it.'],
+  [20, 'Rain. Stayed in bed and felt sorry for myself.'],
+  [18, 'Called my sister. We laughed until midnight.'],
+  [17, 'Washed the windows, bought two plants.'],
+  [15, 'Ana from work asked me to come along to the lake. Swam in cold water and felt alive!'],
+  [13, 'My code went out today and nothing broke. So proud.'],
+  [12, 'Quiet day. Soup, laundry, a book.'],
+  [10, 'Grandfather is in hospital. I am so scared.'],
+  [9, 'No news. I cannot think of anything else.'],
+  [8, 'He did not know me on the phone. Saddest day in a long time.'],
+  [6, 'He is better! He asked whether I eat enough. I am so relieved.'],
+  [5, 'Took the train home for the weekend.'],
+  [4, 'Sat by his bed and we did the crossword together. I love him so much.'],
+  [2, 'Back in the flat, and it feels like mine.'],
+  [1, 'Dinner for six at my table. Good friends, good wine, a wonderful evening.'],
+];

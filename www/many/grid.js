@@ -1,0 +1,146 @@
+// The live table: of ten thousand rows only those in sight are there, the rest is room to scroll.
+
+import { percent } from '../sentences.js';
+import { tint } from '../tones.js';
+import { sayDay } from './dates.js';
+import { drawThumb } from './thumbs.js';
+
+const ROW = 64; // pixels, as many.css has it
+const SPARE = 6; // rows above and below those in sight
+
+/**
+ * Wires the table in `scroller`. `sorted(column)` is called when a head is pressed, `opened(record)` when a row is. Returns
+ * `show(records, { labels, sort, down })`.
+ */
+export function createGrid(scroller, { sorted, opened }) {
+  const table = scroller.querySelector('table');
+  const [above, body, below] = table.tBodies;
+  const rows = new Map(); // record -> { row, state } of those that are there
+  let records = [];
+  let labels = [];
+  let frame = 0;
+
+  table.tHead.addEventListener('click', (event) => {
+    const column = event.target.closest('button')?.dataset.sort;
+    if (column) sorted(column);
+  });
+  body.addEventListener('click', (event) => {
+    const row = event.target.closest('tr');
+    if (row) opened(row.record);
+  });
+  scroller.addEventListener('scroll', later, { passive: true });
+  new ResizeObserver(later).observe(scroller);
+
+  function later() {
+    frame ||= requestAnimationFrame(draw);
+  }
+
+  function draw() {
+    frame = 0;
+    const first = Math.max(0, Math.floor((scroller.scrollTop - table.tHead.offsetHeight) / ROW) - SPARE);
+    const last = Math.min(records.length, Math.ceil((scroller.scrollTop + scroller.clientHeight) / ROW) + SPARE);
+    above.rows[0].style.height = `${first * ROW}px`;
+    below.rows[0].style.height = `${(records.length - last) * ROW}px`;
+    const seen = records.slice(first, last);
+    for (const [record, { row }] of rows) {
+      if (seen.includes(record)) continue;
+      if (row.contains(document.activeElement)) scroller.focus({ preventScroll: true }); // what it was on is gone
+      row.remove();
+      rows.delete(record);
+    }
+    seen.forEach((record, i) => {
+      const known = rows.get(record);
+      const row = known?.row ?? emptyRow(record);
+      if (known?.state !== record.state) fill(row, record, labels);
+      rows.set(record, { row, state: record.state });
+      row.setAttribute('aria-rowindex', first + i + 2);
+      if (body.rows[i] !== row) body.insertBefore(row, body.rows[i] ?? null);
+    });
+  }
+
+  return {
+    show(next, { labels: names, sort, down }) {
+      records = next;
+      labels = names;
+      table.setAttribute('aria-rowcount', records.length + 1);
+      for (const head of table.tHead.rows[0].cells) {
+        const chosen = head.querySelector('button')?.dataset.sort === sort;
+        if (chosen) head.setAttribute('aria-sort', down ? 'descending' : 'ascending');
+        else head.removeAttribute('aria-sort');
+      }
+      later();
+    },
+
+    /** Back to the first row. */
+    top: () => scroller.scrollTo({ top: 0 }),
+  };
+}
+
+function make(name, className, text) {
+  const node = document.createElement(name);
+  if (className) node.className = className;
+  if (text !== undefined) node.textContent = text;
+  return node;
+}
+
+function emptyRow(record) {
+  const row = document.createElement('tr');
+  row.record = record;
+  const photo = make('td', 'photo-cell');
+  if (record.photo) {
+    const canvas = make('canvas', 'thumb');
+    canvas.setAttribute('role', 'img');
+    canvas.setAttribute('aria-label', record.photo.name);
+    drawThumb(canvas, record.photo);
+    photo.append(canvas);
+  } else if (record.missing) {
+    photo.append(make('span', 'lost', 'not here'));
+    photo.title = `${record.name} is not among the photos`;
+  } else {
+    photo.append(make('span', 'lost', record.number.toLocaleString('en')));
+  }
+  const post = make('td', 'post-cell');
+  const open = make('button', 'open', record.text.trim() || record.name);
+  open.type = 'button';
+  post.append(open);
+  row.append(photo, post, make('td', 'reading-cell'), make('td', 'contradiction-cell wide'), make('td', 'day-cell wide', record.day ? sayDay(record.day) : ''));
+  return row;
+}
+
+function fill(row, record, labels) {
+  const [, , reading, contradiction] = row.cells;
+  row.dataset.state = record.state;
+  if (record.state === 'failed') {
+    reading.replaceChildren(make('span', 'lost', 'could not be read'));
+  } else if (record.state === 'read') {
+    const name = make('span', 'answer', record.label);
+    tint(name, record.label, labels);
+    const said = record.sure ? [name] : [name, make('small', '', ' not sure')];
+    reading.replaceChildren(...said, lane(record, labels));
+    contradiction.textContent = record.contradiction == null ? '' : percent(record.contradiction);
+    row.classList.toggle('contradicts', record.contradicts === true);
+  }
+}
+
+/** A thread in small: where words, picture and post lie between unpleasant and pleasant. */
+function lane({ valence, label, words, picture }, labels) {
+  const line = make('span', 'lane-line');
+  line.setAttribute('aria-hidden', 'true');
+  const place = (className, value, name) => {
+    const dot = make('span', className);
+    tint(dot, name, labels);
+    dot.style.left = `${50 + 50 * value}%`;
+    line.append(dot);
+  };
+  if (words && picture) {
+    const [low, high] = [words.valence, picture.valence].sort((a, b) => a - b);
+    const string = make('span', 'string');
+    string.style.left = `${50 + 50 * low}%`;
+    string.style.width = `${50 * (high - low)}%`;
+    line.append(string);
+    place('side words-dot', words.valence, words.label);
+    place('side picture-dot', picture.valence, picture.label);
+  }
+  place('whole-dot', valence, label);
+  return line;
+}
