@@ -57,10 +57,9 @@ fn check_base(base: &str) -> Result<()> {
             && !part.starts_with('.')
             && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte))
     };
-    let inside =
-        base.strip_prefix('/').and_then(|rest| rest.is_empty().then_some("").or(rest.strip_suffix('/')));
+    let inside = base.strip_prefix('/').and_then(|rest| rest.strip_suffix('/'));
     ensure!(
-        inside.is_some_and(|inside| inside.is_empty() || inside.split('/').all(plain)),
+        base == "/" || inside.is_some_and(|inside| inside.split('/').all(plain)),
         "--base {base:?} is not a path that begins and ends with a slash, such as /feelings/"
     );
     Ok(())
