@@ -103,6 +103,33 @@ fn what_is_frozen_stays_and_the_rest_learns() {
 }
 
 #[test]
+fn logits_are_adjusted_by_the_shares_of_val() {
+    let world = world(1);
+    let bias = |strength: &str| {
+        let [adjustment, freeze] =
+            [format!("text.logit_adjustment={strength}"), "fusion.learning.freeze=['heads.text.*']".into()];
+        train(&world, &["--set", &adjustment, "--set", &freeze]).ok();
+        let learned =
+            candle_core::safetensors::load(world.path("run/checkpoint/model.safetensors"), &Device::Cpu);
+        learned.expect("the trained weights")["heads.text.bias"].to_vec1::<f32>().expect("floats")
+    };
+    let (plain, adjusted) = (bias("0"), bias("0.5"));
+    let table = fs::read_to_string(world.path("pairs.tsv")).expect("the pairs");
+    let mut rows = table.lines().map(|line| line.split('\t').collect::<Vec<_>>());
+    let names = rows.next().expect("a header");
+    let column = |name: &str| names.iter().position(|said| *said == name).expect(name);
+    let (split, label) = (column("split"), column("text_label"));
+    let val: Vec<_> = rows.filter(|row| row[split] == "val").map(|row| row[label].to_owned()).collect();
+    for (class, name) in ["negative", "neutral", "positive"].into_iter().enumerate() {
+        let count = val.iter().filter(|said| *said == name).count().max(1);
+        let gain = -0.5 * (count as f32 / val.len() as f32).ln();
+        let got = adjusted[class] - plain[class];
+        assert!((got - gain).abs() < 1e-5, "{name}, {count} of {}: {got} is not {gain}", val.len());
+    }
+    train(&world, &["--set", "text.logit_adjustment=2"]).refused(&["logit_adjustment = 2"]);
+}
+
+#[test]
 fn a_stage_stops_when_val_no_longer_gets_better() {
     let world = world(8);
     // So small a rate changes no answer: the first epoch stays the best.

@@ -164,6 +164,10 @@ pub struct TextSection {
     pub keep_out: Vec<TextTable>,
     /// Tokens read of a text in this stage; the model's where left out.
     pub max_tokens: Option<usize>,
+    /// When the stage is done, a class's logit gains this times `-ln` of its share of `val` (Menon et al. 2021): for a score
+    /// that counts all classes alike. 0: logits stay as they were learned.
+    #[serde(default)]
+    pub logit_adjustment: f64,
     /// How it learns.
     pub learning: Learning,
 }
@@ -338,6 +342,11 @@ impl TrainConfig {
         }
         if let Some(text) = &self.text {
             ensure!(!text.train.is_empty(), "[text] train names no table");
+            let adjustment = text.logit_adjustment;
+            ensure!(
+                (0.0..=1.0).contains(&adjustment),
+                "[text] logit_adjustment = {adjustment} must be in 0..=1"
+            );
             for TextTable { task, weight, .. } in &text.train {
                 ensure!(
                     weight.is_finite() && *weight > 0.0,

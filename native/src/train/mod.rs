@@ -1,6 +1,7 @@
 //! `mixed-feelings train`: the text encoder on tweets, the image encoder on photos, then heads and fusion on pairs.
 
 mod adamw;
+mod adjust;
 mod config;
 mod cost;
 mod ema;
@@ -219,7 +220,15 @@ impl Training {
         let parameters = parameters
             .with_frozen(Frozen::new(section.learning.freeze.iter().cloned().chain(["image.*".into()])));
         let task = TextStage::new(&section, &self.model, &tokenizer, &parameters, &self.device)?;
-        self.learn(&task, &section.learning, &parameters, self.shards, resume)
+        self.learn(&task, &section.learning, &parameters, self.shards, resume)?;
+        if section.logit_adjustment > 0.0 {
+            let bias = task.adjusted_bias(section.logit_adjustment)?;
+            parameters.restore(&HashMap::from([("heads.text.bias".to_owned(), bias)]))?;
+            let figures = task.evaluate()?.figures;
+            let figures: Vec<_> = figures.iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
+            tracing::info!("text: logits adjusted, on val now {}", figures.join(", "));
+        }
+        Ok(())
     }
 
     fn fusion_stage(&mut self, parameters: &Parameters, resume: bool) -> Result<()> {

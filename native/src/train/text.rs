@@ -15,6 +15,7 @@ use mixed_feelings::{
 use rayon::prelude::*;
 
 use super::{
+    adjust,
     config::TextSection,
     learn::{Task, shuffle, shuffled},
     lookup::Lookup,
@@ -88,6 +89,14 @@ impl TextStage {
             train,
             val,
         })
+    }
+
+    /// The bias of the sentiment's head after logit adjustment by the labels of `val`, shape `[classes]`.
+    pub fn adjusted_bias(&self, strength: f64) -> Result<Tensor> {
+        let bias = self.heads[0].linear.bias().context("the text head has no bias")?;
+        let classes = bias.elem_count();
+        let offsets = adjust::offsets(self.val.iter().map(|row| row.class), classes, strength);
+        Ok((bias + Tensor::from_vec(offsets, classes, &self.device)?)?)
     }
 
     /// The mean-pooled hidden states `[rows, hidden_size]`, and the word embeddings that were looked up for them, where
