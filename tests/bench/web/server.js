@@ -1,7 +1,7 @@
 // Serves the package, the benchmark's page and what was made for it, isolated as a page must be for a fine clock.
 
 import { createReadStream } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
