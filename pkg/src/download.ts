@@ -61,7 +61,9 @@ export class Download {
     response.body?.cancel().catch(() => {});
     const { status } = response;
     const retriable = status >= 500 || PASSING.includes(status);
-    throw new MixedFeelingsError(code, `${shown(url.href)} cannot be fetched: the server answers ${status}`, { retriable });
+    // What belongs to the package is missing where a bundler took the scripts alone.
+    const hint = status === 404 && code !== 'image-fetch' ? ': is it there? esbuild, Rollup and Rolldown copy no such files' : '';
+    throw new MixedFeelingsError(code, `${shown(url.href)} cannot be fetched: the server answers ${status}${hint}`, { retriable });
   }
 
   /** What a cache has of it. */
