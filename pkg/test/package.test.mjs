@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 
+import { transformSync } from 'esbuild';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
 import ts from 'typescript';
@@ -107,7 +108,7 @@ describe('the package', { skip: cannotRun }, () => {
   test('it depends on nothing, and says so', async () => {
     const { stdout } = await run(npm, ['sbom', '--omit=dev', '--sbom-format=cyclonedx'], { cwd: pkg });
     const { metadata, components } = JSON.parse(stdout);
-    assert.equal(metadata.component.name, 'mixed-feelings');
+    assert.match(metadata.component['bom-ref'], /^mixed-feelings@/);
     assert.deepEqual(components, []);
   });
 
@@ -123,20 +124,22 @@ describe('the package', { skip: cannotRun }, () => {
       for (const [, other] of source(name).matchAll(/\bfrom\s*["']\.\/([^"']+)["']/g)) reached.add(other);
     }
     assert.ok(reached.size > 20 && !reached.has('assets.js'), [...reached].join(' '));
-    for (const name of reached) assert.doesNotMatch(source(name), /import\.meta|node:/, name);
+    for (const name of reached) assert.doesNotMatch(source(name), /import\.meta|["']node:/, name);
   });
 
   test('it weighs little', (t) => {
     const bundle = tarball.files.find(({ path }) => path.endsWith('.safetensors')).size;
     t.diagnostic(`${tarball.size} bytes of tarball, ${bundle} of weights, ${tarball.unpackedSize} unpacked`);
     assert.ok(tarball.size <= bundle + MOST_BESIDE_WEIGHTS, `${tarball.size} bytes of tarball`);
-    const sizes = scripts().filter((name) => !/node|core|\.cjs/.test(name)).map((name) => [name, gzipSync(source(name), { level: 9 }).length]);
+    const sizes = scripts().filter((name) => !/node|core|\.cjs/.test(name)).map((name) => [name, gzipSync(small(name), { level: 9 }).length]);
     const whole = sizes.reduce((sum, [, size]) => sum + size, 0);
     t.diagnostic(`${whole} bytes of gzip are the JavaScript of a page`);
     assert.ok(whole <= MOST_JS, `${whole} bytes of gzip:\n${sizes.sort(([, a], [, b]) => b - a).join('\n')}`);
   });
 
   const scripts = () => readdirSync(join(installed, 'dist')).filter((name) => /\.c?js$/.test(name));
+  /** As `cargo pack` minifies it. */
+  const small = (name) => transformSync(source(name), { minify: true, target: 'es2022' }).code;
   const source = (name) => readFileSync(join(installed, 'dist', name), 'utf8');
 
   const ask = `.then(async (analyzer) => {
