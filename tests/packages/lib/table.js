@@ -1,0 +1,51 @@
+// The results as a table in Markdown.
+
+/** What is wrong with an outcome, or `undefined`: an error, or another answer than the reference's. */
+export function fault(outcome, reference) {
+  if (outcome.error) return outcome.error;
+  if (!outcome.answers) return undefined; // a row of types or of lints has no posts
+  for (const [name, expected] of Object.entries(reference.answers)) {
+    const difference = firstDifference(outcome.answers[name], expected, name);
+    if (difference) return `another answer than Chromium's: ${difference}`;
+  }
+  return undefined;
+}
+
+/** Where two values differ first. */
+function firstDifference(got, expected, path) {
+  if (Object.is(got, expected)) return undefined;
+  const isObject = (value) => typeof value === 'object' && value !== null;
+  if (!isObject(got) || !isObject(expected)) return `${path} is ${JSON.stringify(got)}, not ${JSON.stringify(expected)}`;
+  for (const key of new Set([...Object.keys(expected), ...Object.keys(got)])) {
+    const difference = firstDifference(got[key], expected[key], `${path}.${key}`);
+    if (difference) return difference;
+  }
+  return undefined;
+}
+
+/** One line, however long the message was. */
+const brief = (text, most = 300) => {
+  const line = text.replace(/\s+/g, ' ').replaceAll('|', '\\|').replace(/[<>]/g, (sign) => (sign === '<' ? '&lt;' : '&gt;'));
+  return line.length > most ? `${line.slice(0, most)} …` : line;
+};
+
+/** What the last column says. */
+function verdict({ status, detail }) {
+  if (status === 'same') return detail ? `yes; ${brief(detail)}` : 'yes';
+  return `${status === 'fails' ? '**no**' : 'not run'}: ${brief(detail)}`;
+}
+
+/** The table of `results`, with a heading for each group. */
+export function markdown(results) {
+  const lines = [];
+  for (const group of new Set(results.map((result) => result.group))) {
+    lines.push(`### ${group}`, '', '| where | with | program | thread | the same answer |', '|---|---|---|---|---|');
+    for (const result of results.filter((one) => one.group === group)) {
+      const { title, versions = [], backend = '', worker } = result;
+      const thread = worker === undefined ? '' : worker ? 'a worker' : 'the same';
+      lines.push(`| ${title} | ${versions.join(', ')} | ${backend} | ${thread} | ${verdict(result)} |`);
+    }
+    lines.push('');
+  }
+  return lines.join('\n');
+}

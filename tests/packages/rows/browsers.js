@@ -1,0 +1,227 @@
+// Pages without a bundler: every place of a page in every browser, from the package's folder as npm installs it.
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { BROWSERS } from '../lib/browsers.js';
+import { againFromCache, inPage, needs } from '../lib/page.js';
+import { ROOT } from '../lib/project.js';
+import { serve } from '../lib/serve.js';
+
+const GROUP = 'Browsers, without a bundler';
+const PACKAGE = '/node_modules/mixed-feelings/dist/index.js';
+
+/** The content security policy that the package's README recommends. */
+export const POLICY = /\*\*Content security policy\*\*:\s+`([^`]+)`/
+  .exec(readFileSync(join(ROOT, 'pkg/README.md'), 'utf8'))[1]
+  .replace(/\s+/g, ' ');
+
+/** A page with these elements in its head. */
+const html = (...head) => `<!doctype html>
+<html lang="en">
+  <meta charset="utf-8">
+  <title>a consumer</title>
+  <link rel="icon" href="data:,">
+  ${head.join('\n  ')}
+</html>
+`;
+
+const importMap = (url) => `<script type="importmap">{ "imports": { "mixed-feelings": "${url}" } }</script>`;
+const script = (name) => `<script type="module" src="./${name}"></script>`;
+
+/** What a script of a page, or a worker, begins with. */
+const imports = `import { createAnalyzer } from '${PACKAGE}';
+import { outcome } from './consumer.js';
+`;
+
+/** Each place: how its page is written and served. */
+const PLACES = {
+  page: {
+    title: 'a page with an import map',
+    files: { 'index.html': html(importMap(PACKAGE), script('page.js')) },
+    visits: [againFromCache],
+  },
+  csp: {
+    title: "a page under the README's content security policy",
+    files: { 'index.html': html(script('own.js')), 'own.js': `${imports}window.outcome = outcome(createAnalyzer);\n` },
+    headers: { 'Content-Security-Policy': POLICY },
+    visits: [againFromCache],
+  },
+  isolated: {
+    title: 'a cross-origin isolated page',
+    files: { 'index.html': html(importMap(PACKAGE), script('page.js')) },
+    headers: { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' },
+  },
+  worker: {
+    title: "a dedicated worker of the page's own",
+    files: {
+      'index.html': html(script('own.js')),
+      'own.js': `const worker = new Worker('./in-worker.js', { type: 'module' });
+window.outcome = new Promise((resolve) => {
+  worker.onmessage = ({ data }) => resolve(data);
+  worker.onerror = ({ message }) => resolve({ error: message });
+});
+`,
+      'in-worker.js': `${imports}postMessage(await outcome(createAnalyzer));\n`,
+    },
+  },
+  shared: {
+    title: 'a shared worker',
+    files: {
+      'index.html': html(script('own.js')),
+      'own.js': `window.outcome = new Promise((resolve) => {
+  const worker = new SharedWorker('./in-shared.js', { type: 'module' });
+  worker.port.onmessage = ({ data }) => resolve(data);
+  worker.onerror = ({ message }) => resolve({ error: message ?? 'the shared worker does not start' });
+});
+`,
+      'in-shared.js': `${imports}self.onconnect = async ({ ports: [port] }) => port.postMessage(await outcome(createAnalyzer));\n`,
+    },
+  },
+  service: {
+    title: 'a service worker',
+    files: {
+      'index.html': html(script('own.js')),
+      'own.js': `async function ask() {
+  await navigator.serviceWorker.register('./in-service.js', { type: 'module' });
+  const { active } = await navigator.serviceWorker.ready;
+  const { port1, port2 } = new MessageChannel();
+  const answer = new Promise((resolve) => (port1.onmessage = ({ data }) => resolve(data)));
+  active.postMessage('answer', [port2]);
+  return answer;
+}
+window.outcome = ask().catch((error) => ({ error: String(error) }));
+`,
+      'in-service.js': `${imports}self.onmessage = (event) => {
+  const [port] = event.ports;
+  event.waitUntil(outcome(createAnalyzer).then((answer) => port.postMessage(answer)));
+};
+`,
+    },
+  },
+  offline: {
+    title: 'offline on the second visit, with a service worker that keeps the scripts',
+    files: {
+      'index.html': html(importMap(PACKAGE), script('own.js')),
+      // The package keeps its programs and weights itself; scripts are the page's affair.
+      'own.js': `import { createAnalyzer } from 'mixed-feelings';
+import { outcome } from './consumer.js';
+async function visit() {
+  await navigator.serviceWorker.register('./keeps.js');
+  await navigator.serviceWorker.ready;
+  return outcome(createAnalyzer);
+}
+window.outcome = visit();
+`,
+      'keeps.js': `const CACHE = 'scripts-1';
+// Large files are the package's own affair: it keeps and checks them.
+const mine = (request) => request.method === 'GET' && !/\\.(wasm|safetensors)$/.test(new URL(request.url).pathname);
+async function fresh(request) {
+  const cache = await caches.open(CACHE);
+  try {
+    const response = await fetch(request);
+    if (response.ok) await cache.put(request, response.clone());
+    return response;
+  } catch (error) {
+    return (await cache.match(request)) ?? Promise.reject(error);
+  }
+}
+self.oninstall = () => self.skipWaiting();
+self.onactivate = (event) => event.waitUntil(self.clients.claim());
+self.onfetch = (event) => mine(event.request) && event.respondWith(fresh(event.request));
+`,
+    },
+    visits: [
+      // The first visit began before the service worker was there; the second brings all scripts past it.
+      async ({ visit }) => (await visit.reload(), visit.outcome()),
+      async ({ outcome, visit, server }) => {
+        if (outcome.error) return outcome;
+        await server.stop();
+        await visit.reload();
+        return visit.outcome();
+      },
+    ],
+  },
+};
+
+/** One row a place and browser. */
+function row(browser, place) {
+  const { title, files, headers, visits } = PLACES[place];
+  return {
+    name: `${browser}-${place}`,
+    group: GROUP,
+    title: `${BROWSERS[browser].title}: ${title}`,
+    files,
+    needs: needs(browser),
+    run: (project) => inPage(project, { headers, browser, visits }),
+  };
+}
+
+/** From a CDN: the package on one origin, the page on another. */
+function fromElsewhere(browser) {
+  return {
+    name: `${browser}-elsewhere`,
+    group: GROUP,
+    title: `${BROWSERS[browser].title}: the package on another origin (CORS), with an import map`,
+    needs: needs(browser),
+    async run(project) {
+      const cdn = await serve(project.path('node_modules'), { headers: { 'Access-Control-Allow-Origin': '*' } });
+      try {
+        project.write('page/index.html', html(importMap(`${cdn.url}mixed-feelings/dist/index.js`), script('page.js')));
+        for (const name of ['page.js', 'consumer.js', 'posts.js']) project.copy(name, `page/${name}`);
+        return await inPage(project, { root: 'page', browser });
+      } finally {
+        await cdn.stop();
+      }
+    },
+  };
+}
+
+/** What only Chromium can be asked for. */
+const CHROMIUM_ALONE = [
+  {
+    name: 'chromium-trusted-types',
+    group: GROUP,
+    title: "Chromium: a page that requires trusted types for scripts",
+    files: PLACES.page.files,
+    needs: needs('chromium'),
+    run: (project) => inPage(project, { headers: { 'Content-Security-Policy': "require-trusted-types-for 'script'" } }),
+  },
+  {
+    name: 'chromium-no-storage',
+    group: GROUP,
+    title: 'Chromium: a profile that denies all storage',
+    files: PLACES.page.files,
+    needs: needs('chromium'),
+    run(project) {
+      const preferences = { profile: { default_content_setting_values: { cookies: 2 } } };
+      project.write('profile/Default/Preferences', JSON.stringify(preferences));
+      return inPage(project, { options: { profile: project.path('profile') } });
+    },
+  },
+  {
+    name: 'chromium-sandboxed',
+    group: GROUP,
+    title: 'Chromium: a sandboxed frame, whose origin is nobody’s',
+    files: {
+      'index.html': html(script('own.js')),
+      'own.js': `window.outcome = new Promise((resolve) => {
+  window.onmessage = ({ data }) => resolve(data);
+  const frame = Object.assign(document.createElement('iframe'), { sandbox: 'allow-scripts', src: './frame.html' });
+  (document.body ?? document.documentElement).append(frame);
+});
+`,
+      'frame.html': html(script('in-frame.js')),
+      'in-frame.js': `${imports}window.parent.postMessage(await outcome(createAnalyzer), '*');\n`,
+    },
+    needs: needs('chromium'),
+    run: (project) => inPage(project, { headers: { 'Access-Control-Allow-Origin': '*' } }),
+  },
+];
+
+/** The first row is what all are held to. */
+export const browsers = Object.keys(BROWSERS).flatMap((browser) => [
+  ...Object.keys(PLACES).map((place) => row(browser, place)),
+  fromElsewhere(browser),
+  ...(browser === 'chromium' ? CHROMIUM_ALONE : []),
+]);
