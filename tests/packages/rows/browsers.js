@@ -126,9 +126,11 @@ async function fresh(request) {
     return (await cache.match(request)) ?? Promise.reject(error);
   }
 }
-self.oninstall = () => self.skipWaiting();
-self.onactivate = (event) => event.waitUntil(self.clients.claim());
-self.onfetch = (event) => mine(event.request) && event.respondWith(fresh(event.request));
+self.addEventListener('install', () => self.skipWaiting());
+self.addEventListener('activate', (event) => event.waitUntil(self.clients.claim()));
+self.addEventListener('fetch', (event) => {
+  if (mine(event.request)) event.respondWith(fresh(event.request));
+});
 `,
     },
     visits: [

@@ -1,1 +1,77 @@
-export const types = [];
+// TypeScript's view of the package: strict projects with every way of finding modules, and two linters of packages.
+
+const GROUP = 'Types';
+
+const USE = `import { createAnalyzer, MixedFeelingsError, type Analysis, type Analyzer, type Progress } from 'mixed-feelings';
+
+export async function label(text: string, image: Uint8Array): Promise<string> {
+  const analyzer: Analyzer = await createAnalyzer({ worker: false, onProgress: ({ loaded }: Progress) => void loaded });
+  try {
+    const { label, contradiction, explanation }: Analysis = await analyzer.analyze({ text, image });
+    const words: string[] = (explanation.words ?? []).map((word) => word.text);
+    return \`\${label} \${contradiction ?? 0} \${words.length}\`;
+  } catch (error) {
+    if (error instanceof MixedFeelingsError && error.code === 'empty-post') return 'nothing';
+    throw error;
+  } finally {
+    analyzer.dispose();
+  }
+}
+
+// @ts-expect-error: a number is no text
+export const wrong = (analyzer: Analyzer) => analyzer.analyze({ text: 1 });
+`;
+
+const RESOLUTIONS = [
+  { module: 'node16', moduleResolution: 'node16' },
+  { module: 'nodenext', moduleResolution: 'nodenext' },
+  { module: 'esnext', moduleResolution: 'bundler' },
+];
+
+/** Nothing is left out: the package's own declarations are checked too. */
+const STRICT = { strict: true, noEmit: true, skipLibCheck: false, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, types: [], target: 'es2022' };
+
+function compiles(name, title, lib, version) {
+  return {
+    name,
+    group: GROUP,
+    title,
+    fast: version.startsWith('5'),
+    packages: { typescript: version },
+    files: { 'use.ts': USE },
+    async run(project) {
+      const wrong = [];
+      for (const options of RESOLUTIONS) {
+        const config = `tsconfig.${options.moduleResolution}.json`;
+        project.write(config, JSON.stringify({ compilerOptions: { ...STRICT, ...options, lib }, files: ['use.ts'] }));
+        await project.run(project.bin('tsc'), '-p', config).catch((error) => wrong.push(`${options.moduleResolution}: ${error.message}`));
+      }
+      return wrong.length > 0 ? { error: wrong.join('; ') } : { note: RESOLUTIONS.map((one) => one.moduleResolution).join(', ') };
+    },
+  };
+}
+
+/** A linter of packages: it must say nothing of the tarball. */
+function linter(name, packages, args) {
+  return {
+    name,
+    group: GROUP,
+    title: `${name} has no remark`,
+    packages,
+    async run(project, tarball) {
+      const output = await project.run(project.bin(name), ...args(tarball));
+      return /warning|suggestion|❌|⚠/i.test(output) ? { error: output } : {};
+    },
+  };
+}
+
+const [FIVE, SEVEN] = ['5.9.3', '7.0.2'];
+
+export const types = [
+  compiles('types-dom', 'a strict project with `lib.dom`', ['es2023', 'dom', 'dom.iterable'], FIVE),
+  compiles('types-no-dom', 'a strict project without `lib.dom`', ['es2023'], FIVE),
+  compiles('types-7-dom', 'TypeScript 7, with `lib.dom`', ['es2023', 'dom', 'dom.iterable'], SEVEN),
+  compiles('types-7-no-dom', 'TypeScript 7, without `lib.dom`', ['es2023'], SEVEN),
+  linter('publint', { publint: '0.3.25' }, (tarball) => [tarball, '--strict']),
+  linter('attw', { '@arethetypeswrong/cli': '0.18.5' }, (tarball) => [tarball, '--no-color', '--no-emoji']),
+];
