@@ -35,11 +35,8 @@ export const BROWSERS = {
   },
 };
 
-/** Why a browser cannot be started, or `undefined`. */
-export function missing(name) {
-  const { title, program } = BROWSERS[name];
-  return program() ? undefined : `no ${title} here`;
-}
+/** For rows that need a browser: a function that says why there is none. */
+export const needs = (name) => () => (BROWSERS[name].program() ? undefined : `there is no ${BROWSERS[name].title} here`);
 
 /** Starts a browser. Returns `{ version, visit(url), close() }`; a visit has `outcome()`, `errors` and `reload()`. */
 export function openBrowser(name, options = {}) {

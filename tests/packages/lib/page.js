@@ -1,10 +1,10 @@
 // A page of a project in a browser: served, opened, asked, and what is wrong with it beside its answer.
 
-import { missing, openBrowser, BROWSERS } from './browsers.js';
+import { BROWSERS, openBrowser } from './browsers.js';
 import { serve } from './serve.js';
 
-/** The names of the package's largest files. */
-export const WEIGHTS = /\.safetensors$/;
+/** The weights' name, whatever a bundler adds to it. */
+const WEIGHTS = /\.safetensors$/;
 
 /**
  * The outcome of a page. `root` is the folder of the project that is served with `headers`, or `url` where something else
@@ -26,9 +26,6 @@ export async function inPage(project, { root = '.', url, path = '', headers, bro
     await server?.stop();
   }
 }
-
-/** For rows that need a browser: why there is none. */
-export const needs = (browser) => () => missing(browser);
 
 /** A second visit, which must take the weights from the cache. */
 export async function againFromCache({ outcome, visit, server }) {

@@ -3,8 +3,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { BROWSERS } from '../lib/browsers.js';
-import { againFromCache, inPage, needs } from '../lib/page.js';
+import { BROWSERS, needs } from '../lib/browsers.js';
+import { againFromCache, inPage } from '../lib/page.js';
 import { ROOT } from '../lib/project.js';
 import { serve } from '../lib/serve.js';
 

@@ -1,6 +1,7 @@
 // Bundlers: each builds the same page, and Chromium opens what comes out of it.
 
-import { againFromCache, inPage, needs } from '../lib/page.js';
+import { needs } from '../lib/browsers.js';
+import { againFromCache, inPage } from '../lib/page.js';
 import { POLICY } from './browsers.js';
 
 const GROUP = 'Bundlers, built page in Chromium';
