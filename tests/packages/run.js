@@ -1,15 +1,16 @@
 #!/usr/bin/env node
 // Packs the package, installs it into one empty project after the other, and holds each one's answers to Chromium's.
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
 import { pack, Project } from './lib/project.js';
-import { fault, markdown } from './lib/table.js';
+import { fault, markdown, putTable } from './lib/table.js';
 import { browsers } from './rows/browsers.js';
 import { bundlers } from './rows/bundlers.js';
+import { edge } from './rows/edge.js';
 import { extensions } from './rows/extensions.js';
 import { frameworks } from './rows/frameworks.js';
 import { runtimes } from './rows/runtimes.js';
@@ -23,14 +24,14 @@ and holds its answers to three posts to those of a plain page in Chromium. Ends 
   --only NAME     this row alone; may be given more than once; \`NAME*\` stands for all that begin so
   --fast          the rows that \`cargo verify\` runs
   --list          print the rows and stop
-  --json FILE     write the results there
-  --markdown FILE write the table there, too; it is printed in any case
+  --json FILE     write the results there; what it has of other rows stays, so that the table can be made in pieces
+  --markdown FILE put the table there too, between the lines <!-- table --> and <!-- /table --> if it has them
   --keep          leave the projects where they are, and say where
   --help          print this
 
 Environment: CHROMIUM and FIREFOX name the browsers; otherwise they are looked for in /usr/bin.`;
 
-const ALL = [...browsers, ...extensions, ...runtimes, ...bundlers, ...frameworks, ...types];
+const ALL = [...browsers, ...extensions, ...runtimes, ...edge, ...bundlers, ...frameworks, ...types];
 const [REFERENCE] = browsers;
 
 const { values: options } = parseArgs({
@@ -71,6 +72,11 @@ async function play(row, folder, tarball) {
   }
 }
 
+/** What a file of results has. */
+function earlier(file) {
+  return file && existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : [];
+}
+
 async function main() {
   if (options.help) return console.log(HELP);
   const rows = chosen(options);
@@ -81,7 +87,7 @@ async function main() {
     console.error(`packed: ${(size / 1e6).toFixed(1)} MB`);
     const reference = await play(REFERENCE, join(home, 'reference'), tarball);
     if (reference.error) throw new Error(`a plain page in Chromium, which the rows are held to, fails: ${reference.error}`);
-    const results = [];
+    const results = new Map(earlier(options.json).map((result) => [result.name, result]));
     for (const [number, row] of rows.entries()) {
       process.stderr.write(`[${number + 1}/${rows.length}] ${row.name}: ${row.title} ... `);
       const { name, group, title } = row;
@@ -92,14 +98,16 @@ async function main() {
       const wrong = why ? undefined : fault(outcome, reference);
       const status = why ? 'not run' : wrong ? 'fails' : 'same';
       const seconds = Math.round((performance.now() - began) / 100) / 10;
-      results.push({ name, group, title, status, detail: why ?? wrong ?? note, versions, backend, worker, errors, seconds });
-      console.error(`${status} (${seconds} s)${why || wrong ? `\n    ${(why ?? wrong).slice(0, 1500)}` : ''}`);
-      if (options.json) writeFileSync(options.json, JSON.stringify(results, null, 2));
+      const detail = (why ?? wrong ?? note)?.replaceAll(home, '…');
+      results.set(name, { name, group, title, status, detail, versions, backend, worker, errors, seconds });
+      console.error(`${status} (${seconds} s)${why || wrong ? `\n    ${detail.slice(0, 1500)}` : ''}`);
+      if (options.json) writeFileSync(options.json, JSON.stringify([...results.values()], null, 2));
     }
-    const table = markdown(results);
-    if (options.markdown) writeFileSync(options.markdown, table);
+    const ordered = ALL.flatMap(({ name }) => results.get(name) ?? []);
+    const table = markdown(ordered);
+    if (options.markdown) putTable(options.markdown, table);
     console.log(table);
-    const count = (status) => results.filter((result) => result.status === status).length;
+    const count = (status) => ordered.filter((result) => result.status === status).length;
     console.error(`${count('same')} give the same answer, ${count('fails')} fail, ${count('not run')} were not run`);
     if (count('fails') > 0) process.exitCode = 1;
   } finally {

@@ -1,5 +1,7 @@
 // The results as a table in Markdown.
 
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+
 /** What is wrong with an outcome, or `undefined`: an error, or another answer than the reference's. */
 export function fault(outcome, reference) {
   if (outcome.error) return outcome.error;
@@ -48,4 +50,14 @@ export function markdown(results) {
     lines.push('');
   }
   return lines.join('\n');
+}
+
+const [BEGIN, END] = ['<!-- table -->', '<!-- /table -->'];
+
+/** Writes the table into a file: between the two marks if they are there. */
+export function putTable(file, table) {
+  const before = existsSync(file) ? readFileSync(file, 'utf8') : '';
+  const [begin, end] = [before.indexOf(BEGIN), before.indexOf(END)];
+  const marked = begin >= 0 && end > begin;
+  writeFileSync(file, marked ? `${before.slice(0, begin + BEGIN.length)}\n\n${table}\n${before.slice(end)}` : table);
 }

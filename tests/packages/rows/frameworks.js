@@ -1,11 +1,12 @@
 // Frameworks: the page is written on a server first, where the import must do nothing, and then runs in Chromium.
 
 import { needs } from '../lib/browsers.js';
+import { NODE_24 } from '../lib/node.js';
 import { againFromCache, inPage } from '../lib/page.js';
 
 const GROUP = 'Frameworks, built page in Chromium';
 
-const NEXT = { next: '16.4.6', react: '19.3.0', 'react-dom': '19.3.0' };
+const NEXT = { next: '16.4.6', react: '19.3.1', 'react-dom': '19.3.1' };
 
 const NEXT_FILES = {
   'next.config.mjs': 'export default { turbopack: { root: import.meta.dirname } };\n',
@@ -60,11 +61,12 @@ export const frameworks = [
     group: GROUP,
     title: 'SvelteKit, prerendered',
     packages: {
-      '@sveltejs/kit': '@KIT@',
-      '@sveltejs/adapter-static': '@STATIC@',
-      '@sveltejs/vite-plugin-svelte': '@PLUGIN@',
-      svelte: '@SVELTE@',
+      '@sveltejs/kit': '3.2.0',
+      '@sveltejs/adapter-static': '4.0.1',
+      '@sveltejs/vite-plugin-svelte': '7.3.1',
+      svelte: '5.57.3',
       vite: '8.3.8',
+      ...NODE_24.packages,
     },
     shows: ['@sveltejs/kit', 'vite'],
     files: {
@@ -85,7 +87,7 @@ export const frameworks = [
     },
     needs: needs('chromium'),
     async run(project) {
-      await project.run(project.bin('vite'), 'build');
+      await project.run(NODE_24.program(project), project.bin('vite'), 'build');
       return inPage(project, { root: 'build', visits: [againFromCache] });
     },
   },
@@ -93,7 +95,8 @@ export const frameworks = [
     name: 'astro',
     group: GROUP,
     title: 'Astro',
-    packages: { astro: '7.3.5' },
+    packages: { astro: '7.3.5', ...NODE_24.packages },
+    shows: ['astro'],
     files: {
       'src/pages/index.astro': `---
 import { createAnalyzer } from 'mixed-feelings';
@@ -110,17 +113,10 @@ import { createAnalyzer } from 'mixed-feelings';
 </html>
 `,
     },
-    needs: () => needs('chromium')() ?? nodeIsOlderThan(22, 12, 'Astro 7'),
+    needs: needs('chromium'),
     async run(project) {
-      await project.run(project.bin('astro'), 'build');
+      await project.run(NODE_24.program(project), project.bin('astro'), 'build');
       return inPage(project, { root: 'dist', visits: [againFromCache] });
     },
   },
 ];
-
-/** Why a tool that needs a newer Node cannot run here. */
-function nodeIsOlderThan(major, minor, tool) {
-  const [ownMajor, ownMinor] = process.versions.node.split('.').map(Number);
-  const old = ownMajor < major || (ownMajor === major && ownMinor < minor);
-  return old ? `${tool} needs Node ${major}.${minor} and this is ${process.versions.node}` : undefined;
-}

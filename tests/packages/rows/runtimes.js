@@ -1,5 +1,7 @@
 // JavaScript without a page: Node in its versions, Deno, Bun, workerd.
 
+import { NODE_24, nodeOfNpm } from '../lib/node.js';
+
 const GROUP = 'Runtimes';
 
 const MODULE = `import { createAnalyzer } from 'mixed-feelings';
@@ -57,9 +59,8 @@ const SCRIPTS = {
 /** The runtimes: which npm packages bring them, and how their program is called. */
 const RUNTIMES = {
   node: { title: 'Node', scripts: ['esm', 'require', 'thread', 'files', 'open'], program: () => process.execPath },
-  // The npm package `node` fetches its program in an install script; this is what it fetches.
   node22: { title: 'Node 22', scripts: ['esm', 'require', 'thread', 'files'], ...nodeOfNpm('22.23.3') },
-  node24: { title: 'Node 24', scripts: ['esm', 'require', 'thread', 'files'], ...nodeOfNpm('24.9.0') },
+  node24: { title: 'Node 24', scripts: ['esm', 'require', 'thread', 'files'], ...NODE_24 },
   deno: {
     title: 'Deno',
     scripts: ['esm', 'files', 'open'],
@@ -69,11 +70,6 @@ const RUNTIMES = {
   },
   bun: { title: 'Bun', scripts: ['esm', 'require', 'files', 'open'], packages: { bun: '1.4.5' }, program: (project) => project.bin('bun') },
 };
-
-function nodeOfNpm(version) {
-  const platform = `node-${process.platform === 'win32' ? 'win' : process.platform}-${process.arch}`;
-  return { packages: { [platform]: version }, program: (project) => project.path(`node_modules/${platform}/bin/node`) };
-}
 
 function row(runtime, script) {
   const { title, packages, program, args = [] } = RUNTIMES[runtime];
