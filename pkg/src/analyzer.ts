@@ -1,69 +1,49 @@
-/** The facade: options with their defaults, and each post on its way through. */
+/** The facade: each post on its way through. */
 
-import { onAbort, orAborted, throwIfAborted } from './abort.js';
-import { openEngine, type EngineHandle } from './engine.js';
+import { onAbort, orAborted, signalOf, throwIfAborted } from './abort.js';
+import type { Analyzer, Info } from './api.js';
+import { batch } from './batch.js';
 import { MixedFeelingsError, seen, shown } from './errors.js';
 import { takePicture } from './image.js';
-import { postOf, settingsOf, type Settings } from './options.js';
+import { LIMITS } from './limits.js';
+import { harmless, postOf, type Settings } from './options.js';
+import type { Platform } from './platform.js';
 import { Preparer } from './prepare.js';
-import { NoWorkerError, openRemote } from './remote.js';
-import { Supervisor } from './supervisor.js';
-import type { Analysis, Analyzer, AnalyzerOptions, Label, Post, Progress, SentimentLabel } from './types.js';
-
-/** Milliseconds that another worker may take to say that it runs: the script is in the browser's cache. */
-const HELLO_AGAIN = 3000;
-
-/**
- * Loads the model. Everything is chosen by itself: the program that suits the engine, a worker, the bundle that comes
- * with the package, the cache.
- *
- * `L` is for TypeScript alone: the names of the labels in a `bundle` of your own, `string` where they are not known
- * beforehand. `analyzer.labels` says what they are.
- *
- * @throws {MixedFeelingsError} when the bundle or the program cannot be had; the signal's reason when it is aborted.
- */
-export async function createAnalyzer<L extends string = SentimentLabel>(
-  options?: AnalyzerOptions | null,
-): Promise<Analyzer<L>> {
-  const settings = seen(() => settingsOf(options));
-  const engine = await openWhereItRuns(settings, settings.onProgress, settings.signal);
-  const again = { ...settings, engine: { ...settings.engine, hello: Math.min(HELLO_AGAIN, settings.engine.hello) } };
-  const supervisor = new Supervisor(engine, (signal) => openWhereItRuns(again, () => {}, signal));
-  return analyzerOf<L>(supervisor, settings);
-}
-
-/** In a worker if that is wanted; here if not, or if nobody insists and no worker starts. */
-async function openWhereItRuns(
-  { engine, worker }: Settings,
-  onProgress: (progress: Progress) => void,
-  signal: AbortSignal | undefined,
-): Promise<EngineHandle> {
-  if (worker === false) return openEngine(engine, onProgress, signal);
-  try {
-    return await openRemote(engine, onProgress, signal);
-  } catch (error) {
-    if (worker === true || !(error instanceof NoWorkerError)) throw error;
-    return openEngine(engine, onProgress, signal);
-  }
-}
+import { VERSION } from './release.js';
+import type { Pixels } from './snapshot.js';
+import type { Supervisor } from './supervisor.js';
+import type { Analysis, AnalyzeOptions, BatchOptions, ImageSource, Label, Post } from './types.js';
 
 /** An object of functions that need no `this`, frozen: it works in pieces, behind a proxy, and in a store of Vue's. */
-function analyzerOf<L extends string>(supervisor: Supervisor, { browserDecoder, timeout }: Settings): Analyzer<L> {
-  const preparer = new Preparer(supervisor);
+export function analyzerOf<L extends string>(
+  supervisor: Supervisor,
+  { browserDecoder, timeout, limits, fetch }: Settings,
+  { resolve }: Pick<Platform, 'resolve'>,
+): Analyzer<L> {
+  const preparer = new Preparer(supervisor, { fetch, limits });
   const disposed = new AbortController();
-  const labels = Object.freeze(supervisor.engine.labels.map((label) => Object.freeze(label))) as readonly Label<L>[];
+  const labels = Object.freeze(supervisor.engine.opened.labels.map((label) => Object.freeze(label))) as readonly Label<L>[];
 
-  async function analyze(post: Post): Promise<Analysis<L>> {
+  /** A signal that aborts when the analyzer is disposed of, or with any of these; `end` aborts it, and listens no more. */
+  function ending(signals: readonly (AbortSignal | undefined)[]): { signal: AbortSignal; end: () => void } {
+    const controller = new AbortController();
+    const forward = (signal: AbortSignal | undefined) => onAbort(signal, () => controller.abort(signal?.reason));
+    const stops = seen(() => [disposed.signal, ...signals].map(forward));
+    const end = () => {
+      stops.forEach((stop) => stop());
+      controller.abort();
+    };
+    return { signal: controller.signal, end };
+  }
+
+  async function read(post: Post, options?: AnalyzeOptions | null, batch?: AbortSignal): Promise<Analysis<L>> {
     const began = performance.now();
-    const given = seen(() => postOf(post));
-    const ending = new AbortController();
-    const end = (signal: AbortSignal | undefined) => onAbort(signal, () => ending.abort(signal?.reason));
-    const stops = seen(() => [disposed.signal, given.signal].map(end));
-    const { signal } = ending;
+    const given = seen(() => postOf(post, options, limits));
+    const { signal, end } = ending([...given.signals, batch]);
     try {
       throwIfAborted(signal);
       // The picture is taken at once, while it is what the caller sees.
-      const picture = given.image === undefined ? undefined : seen(() => takePicture(given.image!, signal));
+      const picture = given.image === undefined ? undefined : seen(() => takePicture(given.image!, { resolve, limits, signal }));
       const preparing = picture && preparer.prepare(picture, { timeout: given.timeout ?? timeout, signal, browserDecoder });
       const prepared = preparing && (await orAborted(preparing, signal));
       const reading = supervisor.run((engine) => engine.analyze(given.text, prepared), { picture: false, signal });
@@ -77,23 +57,63 @@ function analyzerOf<L extends string>(supervisor: Supervisor, { browserDecoder, 
       if (signal.aborted || cause instanceof MixedFeelingsError) throw cause;
       throw new MixedFeelingsError('crashed', `nobody foresaw this: ${shown(cause)}`, { cause });
     } finally {
-      stops.forEach((stop) => stop());
-      ending.abort();
+      end();
     }
+  }
+
+  const analyze = (post: Post, options?: AnalyzeOptions | null) => read(post, options);
+
+  function analyzeBatch(posts: Iterable<Post> | AsyncIterable<Post>, options?: BatchOptions | null) {
+    const { signal, timeout, onProgress } = seen(() => ({ ...options }));
+    return batch<L>(posts, {
+      read: (post, given) => read(post, { timeout }, given),
+      signal: seen(() => signalOf(signal)),
+      onProgress: harmless(onProgress),
+    });
+  }
+
+  async function warmup(options?: AnalyzeOptions | null): Promise<void> {
+    const text = 'warm up';
+    const { signal, end } = ending(seen(() => postOf({ text }, options, LIMITS)).signals);
+    const pixel: Pixels = { kind: 'rgba', width: 1, height: 1, bytes: new Uint8Array(4) };
+    try {
+      const decoding = supervisor.run((engine) => engine.decode(pixel), { picture: true, signal });
+      const decoded = await orAborted(decoding, signal);
+      await orAborted(supervisor.run((engine) => engine.analyze(text, decoded), { picture: false, signal }), signal);
+    } finally {
+      end();
+    }
+  }
+
+  function dispose(): void {
+    disposed.abort(new MixedFeelingsError('disposed', 'the analyzer was disposed of'));
+    supervisor.dispose();
+  }
+
+  async function info(): Promise<Info<L>> {
+    const memory = await supervisor.run((engine) => engine.memory(), { picture: false, signal: disposed.signal });
+    const { opened, worker, why } = supervisor.engine;
+    const { backend, reason, bundle } = opened;
+    const reasons = { backend: reason, device: 'this release computes on the processor only', worker: why };
+    return { version: VERSION, bundle, labels, backend, device: 'cpu', worker, why: reasons, memory };
   }
 
   return Object.freeze({
     labels,
     get backend() {
-      return supervisor.engine.backend;
+      return supervisor.engine.opened.backend;
     },
     get worker() {
       return supervisor.engine.worker;
     },
     analyze,
-    dispose() {
-      disposed.abort(new MixedFeelingsError('disposed', 'the analyzer was disposed of'));
-      supervisor.dispose();
-    },
-  });
+    analyzeText: (text: string, options?: AnalyzeOptions | null) => analyze({ text }, options),
+    analyzeImage: (image: ImageSource, options?: AnalyzeOptions | null) => analyze({ image }, options),
+    analyzeBatch,
+    info,
+    warmup,
+    dispose,
+    ...(Symbol.dispose && { [Symbol.dispose]: dispose }),
+    ...(Symbol.asyncDispose && { [Symbol.asyncDispose]: async () => dispose() }),
+  }) as Analyzer<L>;
 }

@@ -1,92 +1,128 @@
 /** The weights: where they are, and whether they arrived whole. */
 
-import { throwIfAborted } from './abort.js';
 import { MixedFeelingsError } from './errors.js';
 import {
   canCheck,
   checkSha256,
-  fetchBytes,
+  digitsOf,
   fetchChecked,
   fetchInto,
+  receiveGiven,
   type CheckedDestination,
   type FetchOptions,
   type OnBytes,
 } from './fetch.js';
 import { kindOf, viewOf } from './kinds.js';
-import { absolute } from './url.js';
+import type { Platform } from './platform.js';
+import { BUNDLE_SHA256 } from './release.js';
 
-/** A bundle as {@link loadBundle} takes it; survives a message to a worker, as often as one must be opened. */
+/** A bundle as {@link loadBundle} takes it. */
 export interface BundleSource {
-  /** An absolute URL, or the bytes themselves. */
-  readonly from: string | Blob;
-  /** Its SHA-256 in hexadecimal digits, or the absolute URL of a file that begins with them. */
-  readonly sha256?: { readonly digits: string } | { readonly url: string };
+  /** An absolute URL, the bytes themselves, or a body that can be read once. */
+  readonly from: string | Blob | OneTime;
+  /** Its SHA-256 in hexadecimal digits. */
+  readonly sha256?: string;
 }
 
-/** The bundle that comes with the package. */
-function defaultBundle(): BundleSource {
-  const from = new URL('../mixed-feelings-small.safetensors', import.meta.url).href;
-  const sha256 = new URL('../mixed-feelings-small.safetensors.sha256', import.meta.url).href;
-  return { from, sha256: { url: sha256 } };
+/** One that survives a message to a worker, as often as one must be opened. */
+export interface SentBundle extends BundleSource {
+  readonly from: string | Blob;
+}
+
+/** A body that can be read once: as it comes, or into a Blob, which stays. */
+export class OneTime {
+  #body: Response | undefined;
+  #blob: Promise<Blob> | undefined;
+
+  constructor(body: Response) {
+    this.#body = body;
+  }
+
+  /** @throws {MixedFeelingsError} `bundle-fetch` when it was read before. */
+  take(): Response {
+    const body = this.#body;
+    this.#body = undefined;
+    if (body) return body;
+    throw new MixedFeelingsError('bundle-fetch', 'the bundle was given as a stream, which is used up: create another analyzer');
+  }
+
+  /** `read` is done once. */
+  blob(read: (body: Response) => Promise<Blob>): Promise<Blob> {
+    return (this.#blob ??= read(this.take()));
+  }
 }
 
 /** From the options of `createAnalyzer`. Bytes are copied: the caller's stay the caller's. */
-export function bundleSource(bundle: unknown, digits: string | null | undefined): BundleSource {
+export function bundleSource(bundle: unknown, digits: unknown, platform: Platform): BundleSource {
   if (digits != null && typeof digits !== 'string') {
     throw new MixedFeelingsError('bad-input', `sha256 is ${kindOf(digits)}: give its 64 hexadecimal digits`);
   }
-  const sha256 = digits == null ? undefined : { digits };
-  if (bundle == null) return sha256 ? { ...defaultBundle(), sha256 } : defaultBundle();
-  return { from: bundleFrom(bundle), ...(sha256 && { sha256 }) };
-}
-
-function bundleFrom(bundle: unknown): string | Blob {
-  const kind = kindOf(bundle);
-  if (kind === 'String' || kind === 'URL') return absolute(bundle as string | URL).href;
-  if (kind === 'ArrayBuffer' || kind === 'Uint8Array') {
-    // The browser keeps what is in a Blob, and the program reads it from there: no copy lies in a heap of JavaScript's.
-    const view = viewOf(bundle as ArrayBuffer | Uint8Array, 'bundle');
-    return new Blob([kindOf(view.buffer) === 'ArrayBuffer' ? (view as Uint8Array<ArrayBuffer>) : view.slice()]);
+  if (bundle != null) return { from: bundleFrom(bundle, platform), ...(digits != null && { sha256: digits }) };
+  if (!platform.assets) {
+    throw new MixedFeelingsError('bad-input', 'no bundle is given, and none comes along here: give its URL or its bytes as bundle');
   }
-  throw new MixedFeelingsError('bad-input', `bundle is ${kind}: give a URL, an ArrayBuffer or a Uint8Array`);
+  const from = platform.resolve(String(platform.assets.bundle())).href;
+  // Without a secure context (plain http) nothing can be checked: the reader of bundles refuses what is damaged anyway.
+  const known = digits ?? (canCheck() ? BUNDLE_SHA256 : undefined);
+  return { from, ...(known !== undefined && { sha256: known }) };
 }
 
-/** Brings the bundle to its destination, checked where there is something to check against. */
+function bundleFrom(bundle: unknown, platform: Platform): BundleSource['from'] {
+  const kind = kindOf(bundle);
+  switch (kind) {
+    case 'String':
+    case 'URL':
+      return platform.resolve(bundle as string | URL).href;
+    case 'Blob':
+    case 'File':
+      return bundle as Blob;
+    case 'ArrayBuffer':
+    case 'Uint8Array': {
+      // The browser keeps what is in a Blob, and the program reads it from there: no copy lies in a heap of JavaScript's.
+      const view = viewOf(bundle as ArrayBuffer | Uint8Array, 'bundle');
+      return new Blob([kindOf(view.buffer) === 'ArrayBuffer' ? (view as Uint8Array<ArrayBuffer>) : view.slice()]);
+    }
+    case 'Response':
+    case 'ReadableStream': {
+      const used = kind === 'Response' ? (bundle as Response).bodyUsed : (bundle as ReadableStream).locked;
+      if (used) throw new MixedFeelingsError('bad-input', `the bundle is a ${kind} that was read already`);
+      return new OneTime(kind === 'Response' ? (bundle as Response) : new Response(bundle as ReadableStream));
+    }
+  }
+  throw new MixedFeelingsError(
+    'bad-input',
+    `bundle is ${kind}: give a URL, an ArrayBuffer, a Uint8Array, a Blob, a Response or a ReadableStream`,
+  );
+}
+
+/** What messages call a bundle that has no URL. */
+export const GIVEN = 'the bundle that is given';
+
+/**
+ * Brings the bundle to its destination, checked where there is something to check against. Returns its SHA-256, where one
+ * can be computed.
+ */
 export async function loadBundle(
   { from, sha256 }: BundleSource,
   destination: CheckedDestination,
   options: FetchOptions,
   onBytes: OnBytes,
-): Promise<void> {
-  if (typeof from !== 'string') {
-    await readBlob(from, destination);
-    if (sha256 && 'digits' in sha256) await checkSha256(destination, sha256.digits, `the bundle of ${from.size} bytes`);
-    onBytes(from.size, from.size, false);
-    return;
+): Promise<string | null> {
+  if (typeof from === 'string') {
+    const url = new URL(from);
+    if (sha256 === undefined) await fetchInto(destination, url, 'bundle-fetch', options, onBytes);
+    else await fetchChecked(destination, sha256, url, 'bundle-fetch', options, onBytes);
+  } else {
+    if (from instanceof OneTime) await receiveGiven(destination, from.take(), GIVEN, options, onBytes);
+    else await readBlob(from, destination, onBytes);
+    if (sha256 !== undefined) await checkSha256(destination, sha256, GIVEN);
   }
-  const digits = sha256 && ('digits' in sha256 ? sha256.digits : await publishedSha256(sha256.url, options));
-  const url = new URL(from);
-  if (digits === undefined) await fetchInto(destination, url, 'bundle-fetch', options, onBytes);
-  else await fetchChecked(destination, digits, url, 'bundle-fetch', options, onBytes);
+  return sha256?.toLowerCase() ?? (canCheck() ? digitsOf(destination) : null);
 }
 
-async function readBlob(blob: Blob, destination: CheckedDestination): Promise<void> {
+async function readBlob(blob: Blob, destination: CheckedDestination, onBytes: OnBytes): Promise<void> {
   await destination.begin(blob.size);
   const reader = blob.stream().getReader();
   for (let read = await reader.read(); !read.done; read = await reader.read()) destination.append(read.value);
-}
-
-/**
- * The first word of a `.sha256` file, as `sha256sum` writes it. Where there is none, or none can be checked (plain
- * http), the bundle goes without: its reader refuses what is damaged, a checksum only says so earlier.
- */
-async function publishedSha256(url: string, options: FetchOptions): Promise<string | undefined> {
-  if (!canCheck()) return undefined;
-  try {
-    const text = new TextDecoder().decode(await fetchBytes(new URL(url), 'bundle-fetch', options));
-    return text.trim().split(/\s/, 1)[0] ?? '';
-  } catch {
-    throwIfAborted(options.signal);
-    return undefined;
-  }
+  onBytes(blob.size, blob.size, false);
 }

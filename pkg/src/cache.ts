@@ -1,15 +1,40 @@
 /** Cache Storage: what makes the next visit offline. What is in it is whole and right. */
 
+import type { CacheLike } from './api.js';
+
 const CACHE = 'mixed-feelings';
 /** Bytes that may wait for the cache before the download waits for it too. */
 const MOST_WAITING = 1 << 20;
 
-/** A cache is a comfort: where there is none (private windows, plain http), everything works without. */
-export async function openCache(): Promise<Cache | undefined> {
+/**
+ * The cache that is given, or the browser's; none for `false`. A cache is a comfort: where there is none (private windows,
+ * plain http), everything works without.
+ */
+export async function openCache(cache: boolean | CacheLike): Promise<CacheLike | undefined> {
+  if (typeof cache === 'object') return cache;
   try {
+    if (!cache) return undefined;
     return typeof caches === 'object' ? await caches.open(CACHE) : undefined;
   } catch {
     return undefined;
+  }
+}
+
+/** Forgets all that is in the browser's. Returns whether there was anything. */
+export async function clearCache(): Promise<boolean> {
+  try {
+    return typeof caches === 'object' && (await caches.delete(CACHE));
+  } catch {
+    return false;
+  }
+}
+
+/** Asks the browser to keep what this site stores, where a page can ask that. */
+export async function persist(): Promise<void> {
+  try {
+    await navigator.storage.persist();
+  } catch {
+    // It decides by itself what it keeps.
   }
 }
 
@@ -26,7 +51,7 @@ export class CacheEntry {
   /** Never rejects. Quota exceeded: the next visit downloads again. */
   readonly #stored: Promise<void>;
 
-  private constructor(store: Cache, url: URL, length: number | null) {
+  private constructor(store: CacheLike, url: URL, length: number | null) {
     const stream = new ReadableStream<Uint8Array>(
       {
         start: (controller) => void (this.#body = controller),
@@ -39,14 +64,14 @@ export class CacheEntry {
       'content-type': 'application/octet-stream',
       ...(length !== null && { 'content-length': String(length) }),
     };
-    this.#stored = (async () => store.put(url, new Response(stream, { headers })))().then(
+    this.#stored = (async () => store.put(url.href, new Response(stream, { headers })))().then(
       () => this.#close(),
       () => this.#close(),
     );
   }
 
   /** An entry for `url`, unless it is of a kind that caches refuse. */
-  static open(store: Cache | undefined, url: URL, length: number | null): CacheEntry | undefined {
+  static open(store: CacheLike | undefined, url: URL, length: number | null): CacheEntry | undefined {
     return store && /^https?:$/.test(url.protocol) ? new CacheEntry(store, url, length) : undefined;
   }
 

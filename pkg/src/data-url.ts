@@ -1,20 +1,20 @@
 /** `data:` URLs, read here: to fetch them is what a content security policy may forbid, and needs a second copy. */
 
 import { MixedFeelingsError, shown } from './errors.js';
-import { checkImageBytes } from './limits.js';
+import { checkImageBytes, type TakenLimits } from './limits.js';
 
 /** The bytes of a `data:` URL, as the Fetch standard reads it. */
-export function bytesOfDataUrl(url: URL): Uint8Array<ArrayBuffer> {
+export function bytesOfDataUrl(url: URL, limits: TakenLimits): Uint8Array<ArrayBuffer> {
   const [, header, body] = /^data:([^,]*),([^#]*)/s.exec(url.href) ?? [];
   if (header === undefined || body === undefined) {
     throw new MixedFeelingsError('image-fetch', `${shown(url.href)} has no comma: it is no data: URL`);
   }
   const base64 = /;\s*base64\s*$/i.test(header);
   // What the body comes to at least; each escape has three characters.
-  checkImageBytes(base64 ? (body.length - 2) * 0.75 : body.length / 3, shown(url.href));
+  checkImageBytes(base64 ? (body.length - 2) * 0.75 : body.length / 3, shown(url.href), limits);
   const bytes = unescaped(body);
   if (!base64) {
-    checkImageBytes(bytes.length, url.href);
+    checkImageBytes(bytes.length, url.href, limits);
     return bytes;
   }
   try {

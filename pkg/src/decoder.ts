@@ -4,7 +4,6 @@
  */
 
 import { MixedFeelingsError, shown } from './errors.js';
-import { fetchBytes, type FetchOptions } from './fetch.js';
 
 /** How the encoder wants its pixels: numbers that the engine gives for the decoder to take. */
 export interface Preprocess {
@@ -39,41 +38,33 @@ const MOST_KEPT = 16 << 20;
 /** From here on, a trap is a lack of memory: the program stops when an allocation fails. */
 const SCARCE = 512 << 20;
 
-/** Compiled once in this thread, however many analyzers there are. */
-let compiling: Promise<WebAssembly.Module> | undefined;
-
-/** Compiles the program, with the first picture. */
-function compiled(options: FetchOptions): Promise<WebAssembly.Module> {
-  compiling ??= compile(options).catch((error: unknown) => {
-    // The next picture tries again.
-    compiling = undefined;
-    throw error;
-  });
-  return compiling;
-}
-
-async function compile(options: FetchOptions): Promise<WebAssembly.Module> {
-  const url = new URL('./decoder.wasm', import.meta.url);
-  const bytes = await fetchBytes(url, 'wasm-fetch', options);
-  try {
-    return await WebAssembly.compile(bytes);
-  } catch (cause) {
-    const message = `${shown(url.href)} cannot be compiled: ${shown(cause)}`;
-    throw new MixedFeelingsError('wasm-fetch', message, { cause, retriable: true });
-  }
-}
-
 /** The decoder of one engine. */
 export class Decoder {
+  #loading: Promise<void> | undefined;
   #module: WebAssembly.Module | undefined;
   #instance: Exports | undefined;
 
-  /** Nothing of `options` ends with a call: the program is for all that come. */
-  constructor(private readonly options: Pick<FetchOptions, 'cache' | 'patience'>) {}
+  /** `compiled` gives the program, with the first picture; nothing of it ends with a call: it is for all that come. */
+  constructor(private readonly compiled: () => Promise<WebAssembly.Module>) {}
 
   /** Must be done before the calls below, which then need nobody. */
-  async load(): Promise<void> {
-    this.#module = await compiled(this.options);
+  load(): Promise<void> {
+    this.#loading ??= this.#load().catch((error: unknown) => {
+      // The next picture tries again.
+      this.#loading = undefined;
+      throw error;
+    });
+    return this.#loading;
+  }
+
+  async #load(): Promise<void> {
+    try {
+      this.#module = await this.compiled();
+    } catch (cause) {
+      if (cause instanceof MixedFeelingsError) throw cause;
+      const message = `the decoder cannot be compiled: ${shown(cause)}`;
+      throw new MixedFeelingsError('wasm-fetch', message, { cause, retriable: true });
+    }
   }
 
   /** @throws {MixedFeelingsError} when the first bytes of a file say that the rest is not worth reading. */

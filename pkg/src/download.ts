@@ -2,12 +2,18 @@
 
 import { after, onAbort, orAborted, throwIfAborted } from './abort.js';
 import { MixedFeelingsError, shown, type ErrorCode } from './errors.js';
+import type { Fetch } from './platform.js';
 
 /** What ends a download early. */
-export interface DownloadOptions {
+export interface WaitingOptions {
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds without a byte after which nothing more is expected. */
   readonly patience: number;
+}
+
+/** How to ask. */
+export interface DownloadOptions extends WaitingOptions {
+  readonly fetch: Fetch;
 }
 
 /** A body that cannot be had whole, or that is not what was asked for. */
@@ -26,7 +32,7 @@ export class Download {
   private constructor(
     response: Response,
     readonly cached: boolean,
-    private readonly url: URL,
+    private readonly name: string,
     private readonly code: ErrorCode,
     private readonly waiting: Waiting,
   ) {
@@ -40,17 +46,17 @@ export class Download {
    * @throws {MixedFeelingsError} with `code` when nobody answers, or not with what was asked for.
    */
   static async of(url: URL, code: ErrorCode, options: DownloadOptions): Promise<Download> {
-    const waiting = new Waiting(url, code, options);
+    const waiting = new Waiting(url.href, code, options);
     let response: Response;
     try {
-      response = await waiting.during(() => fetch(url, { signal: waiting.signal }));
+      response = await waiting.during(async () => options.fetch(url.href, { signal: waiting.signal }));
     } catch (cause) {
       waiting.end();
       const retriable = url.protocol !== 'blob:';
       throw waiting.given() ?? new MixedFeelingsError(code, cannotBeFetched(url, cause), { cause, retriable });
     }
     // A part that nobody asked for is not the file.
-    if (response.ok && response.status !== 206) return new Download(response, false, url, code, waiting);
+    if (response.ok && response.status !== 206) return new Download(response, false, url.href, code, waiting);
     waiting.end();
     response.body?.cancel().catch(() => {});
     const { status } = response;
@@ -59,8 +65,16 @@ export class Download {
   }
 
   /** What a cache has of it. */
-  static stored(response: Response, url: URL, code: ErrorCode, options: DownloadOptions): Download {
-    return new Download(response, true, url, code, new Waiting(url, code, options));
+  static stored(response: Response, url: URL, code: ErrorCode, options: WaitingOptions): Download {
+    return new Download(response, true, url.href, code, new Waiting(url.href, code, options));
+  }
+
+  /** What the caller has asked for already. */
+  static given(response: Response, name: string, code: ErrorCode, options: WaitingOptions): Download {
+    if (!response.ok) {
+      throw new MixedFeelingsError(code, `${shown(name)} cannot be had: its status is ${response.status}`);
+    }
+    return new Download(response, false, name, code, new Waiting(name, code, options));
   }
 
   /** The next bytes; nothing after the last. */
@@ -92,7 +106,7 @@ export class Download {
   }
 
   #unusable(reason: string, retriable: boolean, cause?: unknown): UnusableBody {
-    return new UnusableBody(this.code, `${shown(this.url.href)}: ${reason}`, { cause, retriable });
+    return new UnusableBody(this.code, `${shown(this.name)}: ${reason}`, { cause, retriable });
   }
 }
 
@@ -102,9 +116,9 @@ class Waiting {
   readonly #forget: () => void;
 
   constructor(
-    private readonly url: URL,
+    private readonly name: string,
     private readonly code: ErrorCode,
-    private readonly options: DownloadOptions,
+    private readonly options: WaitingOptions,
   ) {
     this.#forget = onAbort(options.signal, () => this.#controller.abort(options.signal?.reason));
   }
@@ -118,7 +132,7 @@ class Waiting {
     throwIfAborted(this.signal);
     const { patience } = this.options;
     const late = () => {
-      const message = `${shown(this.url.href)}: nothing came for ${patience} ms`;
+      const message = `${shown(this.name)}: nothing came for ${patience} ms`;
       this.#controller.abort(new UnusableBody(this.code, message, { retriable: true }));
     };
     const stop = after(patience, late);

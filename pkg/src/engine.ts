@@ -1,23 +1,50 @@
 /** The program with its weights, in whatever thread this is. One call at a time. */
 
 import { onAbort, throwIfAborted } from './abort.js';
+import type { Backend, CacheLike, Info, Progress } from './api.js';
+import type { Engine } from './bindings.js';
 import { ProgramBuffer } from './buffer.js';
-import { loadBundle, type BundleSource } from './bundle.js';
+import { loadBundle, type BundleSource, type SentBundle } from './bundle.js';
 import { Decoder, type Decoded, type Preprocess } from './decoder.js';
-import type { Engine } from './engine-glue.js';
 import { MixedFeelingsError } from './errors.js';
+import type { Fetch } from './platform.js';
 import { readBitmap, type Bitmap, type Pixels } from './snapshot.js';
-import type { Analysis, Backend, Label, Progress, Timings } from './types.js';
-import { guard, lifeOf, loadProgram, type Program } from './wasm.js';
+import type { Analysis, Label, Timings } from './types.js';
+import { compiled, guard, loadProgram, type Program, type WasmSources } from './wasm.js';
 
-/** What an engine is opened with; survives a message to a worker, as often as one must be opened. */
+/** What an engine is opened with, as often as one must be. */
 export interface EngineOptions {
   readonly bundle: BundleSource;
-  readonly cache: boolean;
+  readonly wasm: WasmSources;
+  readonly cache: boolean | CacheLike;
   /** Milliseconds that a download may stand still, and that a worker may be busy without a word. */
   readonly patience: number;
   /** Milliseconds that a worker may take to say that it runs. */
   readonly hello: number;
+}
+
+/** The same without what a worker cannot be sent. */
+export interface SentOptions extends EngineOptions {
+  readonly bundle: SentBundle;
+  readonly cache: boolean;
+}
+
+/** How it is opened. */
+export interface OpenContext {
+  readonly fetch: Fetch;
+  readonly onProgress: (progress: Progress) => void;
+  readonly signal?: AbortSignal | undefined;
+  /** Why it works in this thread. */
+  readonly why: string;
+}
+
+/** What is known of an engine once it is open; survives a message. */
+export interface Opened {
+  readonly labels: readonly Label<string>[];
+  readonly backend: Backend;
+  /** Why it is this one. */
+  readonly reason: string;
+  readonly bundle: Info['bundle'];
 }
 
 /** A picture's file. */
@@ -37,9 +64,10 @@ export type EngineAnalysis = Omit<Analysis<string>, 'timings' | 'decodedBy'> & {
 
 /** What the page talks to: an engine here, or one in a worker. Only {@link loadDecoder} may be under way beside a call. */
 export interface EngineHandle {
-  readonly labels: readonly Label<string>[];
-  readonly backend: Backend;
+  readonly opened: Opened;
   readonly worker: boolean;
+  /** Why it is in a worker or not. */
+  readonly why: string;
   /** Whether it is of no use any more, because it crashed or its worker is gone. */
   readonly gone: boolean;
   /** Settles when it is gone, or disposed of. */
@@ -51,34 +79,37 @@ export interface EngineHandle {
   /** To the pixels that the encoder reads. A worker that is busy with it for longer than `patience` is taken for stuck. */
   decode(image: ImageInput, patience?: number): Promise<TimedDecoded>;
   analyze(text: string | undefined, picture: Decoded | undefined): Promise<EngineAnalysis>;
+  /** Bytes of the program's memory. */
+  memory(): Promise<number>;
   dispose(): void;
 }
 
 /** Opens an engine in this thread. */
-export async function openEngine(
-  { bundle, cache, patience }: EngineOptions,
-  onProgress: (progress: Progress) => void,
-  signal?: AbortSignal,
-): Promise<EngineHandle> {
+export async function openEngine(options: EngineOptions, context: OpenContext): Promise<EngineHandle> {
+  const { bundle, wasm, cache, patience } = options;
+  const { fetch, onProgress, signal, why } = context;
   throwIfAborted(signal);
   const fetching = new AbortController();
   const forget = onAbort(signal, () => fetching.abort(signal?.reason));
-  const options = { signal: fetching.signal, cache, patience };
-  const loading = loadProgram(options);
+  const getting = { fetch, cache, patience };
+  const loading = loadProgram(wasm, { ...getting, signal: fetching.signal });
   // The bundle is asked for at once, and comes in when the program is there to take it.
   const buffer = new ProgramBuffer(async () => (await loading).program);
   try {
     let last: Progress = { stage: 'download', loaded: 0, total: null, cached: false };
-    const arriving = loadBundle(bundle, buffer, options, (loaded, total, cached) => {
+    const arriving = loadBundle(bundle, buffer, { ...getting, signal: fetching.signal }, (loaded, total, cached) => {
       onProgress((last = { stage: 'download', loaded, total, cached }));
     });
-    const [{ program, backend }] = await Promise.all([loading, arriving]);
+    const [{ program, backend, reason }, sha256] = await Promise.all([loading, arriving]);
     onProgress((last = { ...last, stage: 'load', total: last.loaded }));
     throwIfAborted(signal);
-    const engine = guard(program, () => new program.Engine(buffer.take()));
-    const opened = new LocalEngine(backend, program, engine, new Decoder({ cache, patience }));
+    const engine = guard(() => new program.Engine(buffer.take()));
+    const labels = guard(() => JSON.parse(engine.labels()) as Label<string>[]);
+    const opened = { labels, backend, reason, bundle: { sha256, bytes: last.loaded } };
+    const decoder = new Decoder(() => compiled('decoder', wasm.decoder, getting));
+    const local = new LocalEngine(opened, why, program, engine, decoder);
     onProgress({ ...last, stage: 'ready' });
-    return opened;
+    return local;
   } catch (error) {
     // When program or bundle fails, the other need not go on.
     fetching.abort();
@@ -92,28 +123,27 @@ export async function openEngine(
 // Its methods are async so that everything that they throw becomes a rejection.
 class LocalEngine implements EngineHandle {
   readonly worker = false;
-  readonly labels: readonly Label<string>[];
   readonly end: Promise<void>;
   readonly #preprocess: Preprocess;
-  readonly #life: number;
-  #engine: Engine | undefined;
+  /** Its memory goes with the last who knows of it. */
+  #running: { readonly program: Program; readonly engine: Engine } | undefined;
+  #gone = false;
   #ended = () => {};
 
   constructor(
-    readonly backend: Backend,
-    private readonly program: Program,
+    readonly opened: Opened,
+    readonly why: string,
+    program: Program,
     engine: Engine,
     private readonly decoder: Decoder,
   ) {
-    this.labels = guard(program, () => JSON.parse(engine.labels()) as Label<string>[]);
-    this.#preprocess = guard(program, () => JSON.parse(engine.preprocess()) as Preprocess);
+    this.#preprocess = guard(() => JSON.parse(engine.preprocess()) as Preprocess);
     this.end = new Promise((resolve) => (this.#ended = resolve));
-    this.#life = lifeOf(program);
-    this.#engine = engine;
+    this.#running = { program, engine };
   }
 
   get gone(): boolean {
-    return lifeOf(this.program) !== this.#life;
+    return this.#gone;
   }
 
   loadDecoder(): Promise<void> {
@@ -135,27 +165,31 @@ class LocalEngine implements EngineHandle {
   }
 
   async analyze(text: string | undefined, picture: Decoded | undefined): Promise<EngineAnalysis> {
-    const { program } = this;
-    const engine = this.#engine;
-    if (!engine) throw new MixedFeelingsError('disposed', 'the analyzer was disposed of');
+    const { program, engine } = this.#alive();
     try {
-      return guard(program, () => {
+      return guard(() => {
         const taken = picture && new program.Picture(picture.pixels, picture.incomplete);
         return JSON.parse(engine.analyze(text, taken)) as EngineAnalysis;
       });
-    } finally {
-      if (this.gone) this.#ended();
+    } catch (error) {
+      this.#gone = (error as MixedFeelingsError).code === 'crashed';
+      if (this.#gone) this.#ended();
+      throw error;
     }
+  }
+
+  async memory(): Promise<number> {
+    return this.#alive().program.memory.buffer.byteLength;
   }
 
   dispose(): void {
     this.decoder.free();
-    try {
-      if (!this.gone) this.#engine?.free();
-    } catch {
-      // Its memory goes with the page or the worker.
-    }
-    this.#engine = undefined;
+    this.#running = undefined;
     this.#ended();
+  }
+
+  #alive(): { readonly program: Program; readonly engine: Engine } {
+    if (this.#running) return this.#running;
+    throw new MixedFeelingsError('disposed', 'the analyzer was disposed of');
   }
 }

@@ -33,6 +33,8 @@ export type ErrorCode =
   | 'worker-failed'
   | 'crashed'
   | 'disposed'
+  // Of a post in a batch: its own signal gave it up.
+  | 'aborted'
   // Codes of later releases stay assignable, and known ones are still suggested by editors.
   | (string & {});
 

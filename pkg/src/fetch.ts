@@ -1,18 +1,16 @@
 /** Bytes from the network: with progress, an abort signal, a checksum, and a cache that makes the next visit offline. */
 
 import { throwIfAborted } from './abort.js';
+import type { CacheLike } from './api.js';
 import { CacheEntry, openCache } from './cache.js';
 import { MixedFeelingsError, shown, type ErrorCode } from './errors.js';
 import { alone } from './locks.js';
-import { Download, UnusableBody, joined } from './download.js';
+import { Download, UnusableBody, joined, type DownloadOptions, type WaitingOptions } from './download.js';
 
 /** How to fetch. */
-export interface FetchOptions {
-  readonly signal?: AbortSignal | undefined;
-  /** Whether to use Cache Storage. */
-  readonly cache: boolean;
-  /** Milliseconds without a byte after which nothing more is expected. */
-  readonly patience: number;
+export interface FetchOptions extends DownloadOptions {
+  /** Whether to use Cache Storage, or what to use in its place. */
+  readonly cache: boolean | CacheLike;
 }
 
 /** Bytes so far, bytes in all where that is known, whether they come from the cache. */
@@ -88,6 +86,18 @@ export function fetchChecked(
   });
 }
 
+/** The bytes of a body that the caller has at hand. */
+export async function receiveGiven(
+  destination: Destination,
+  response: Response,
+  name: string,
+  options: WaitingOptions,
+  onBytes: OnBytes,
+): Promise<void> {
+  const begun = await begin(Download.given(response, name, 'bundle-fetch', options), onBytes);
+  await receive(begun, { destination, onBytes });
+}
+
 /** What is received, and how. */
 interface Receiving extends FetchOptions {
   readonly destination: Destination;
@@ -99,16 +109,16 @@ interface Receiving extends FetchOptions {
 /** Has `fetch` done with the cache, if there is one: then by one thread of the site at a time, for the others to find it. */
 async function oneAtATime(
   { url, cache, patience, signal }: Receiving,
-  fetch: (store: Cache | undefined, waited: boolean) => Promise<void>,
+  fetch: (store: CacheLike | undefined, waited: boolean) => Promise<void>,
 ): Promise<void> {
-  const store = cache ? await openCache() : undefined;
+  const store = await openCache(cache);
   if (!store) return fetch(store, false);
   return alone(`mixed-feelings ${url.href}`, patience, signal, (waited) => fetch(store, waited));
 }
 
 /** Brings to its destination what the cache has. Returns whether it has all of it. */
-async function receiveStored(store: Cache | undefined, receiving: Receiving): Promise<boolean> {
-  const stored = await store?.match(receiving.url).catch(() => undefined);
+async function receiveStored(store: CacheLike | undefined, receiving: Receiving): Promise<boolean> {
+  const stored = await store?.match(receiving.url.href).catch(() => undefined);
   if (!stored) return false;
   try {
     const download = Download.stored(stored, receiving.url, receiving.code, receiving);
@@ -141,8 +151,8 @@ async function begin(download: Download, onBytes: OnBytes): Promise<Begun> {
 /** Brings a body to its destination, chunk by chunk, and into the cache `store` if all goes well. */
 async function receive(
   { download, first }: Begun,
-  { destination, url, onBytes }: Receiving,
-  store?: Cache,
+  { destination, url, onBytes }: Pick<Receiving, 'destination' | 'onBytes'> & { readonly url?: URL },
+  store?: CacheLike,
   check?: () => Promise<void>,
 ): Promise<void> {
   const { total, cached } = download;
@@ -150,7 +160,7 @@ async function receive(
   let loaded = 0;
   try {
     await destination.begin(total);
-    entry = CacheEntry.open(store, url, total);
+    entry = url && CacheEntry.open(store, url, total);
     for (let chunk = first; chunk; chunk = await download.next()) {
       loaded += chunk.length;
       destination.append(chunk);
@@ -187,9 +197,13 @@ async function hasSha256(destination: CheckedDestination, sha256: string): Promi
   if (!canCheck()) {
     throw new MixedFeelingsError('unsupported', 'a SHA-256 can be checked in a secure context only: serve the page by https');
   }
+  return (await digitsOf(destination)) === sha256.toLowerCase();
+}
+
+/** The SHA-256 of what came to `destination`, in hexadecimal digits. */
+export async function digitsOf(destination: CheckedDestination): Promise<string> {
   const digest = new Uint8Array(await destination.sha256());
-  const digits = Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
-  return digits === sha256.toLowerCase();
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 /** Whether this context can compute a SHA-256. */

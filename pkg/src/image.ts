@@ -4,11 +4,11 @@ import { takeElement } from './element.js';
 import { MixedFeelingsError } from './errors.js';
 import { copied, type Held } from './held.js';
 import { isBytes, kindOf, viewOf } from './kinds.js';
-import { checkImageBytes, checkSides } from './limits.js';
+import { checkImageBytes, checkSides, type TakenLimits } from './limits.js';
 import { takePixels } from './pixels.js';
+import type { Platform } from './platform.js';
 import { bytesOf, snapshot } from './snapshot.js';
 import type { ImageSource } from './types.js';
-import { absolute } from './url.js';
 
 /** A picture as it is taken hold of. */
 export type Picture =
@@ -30,26 +30,33 @@ export interface Shown {
   readonly hint?: string;
 }
 
+/** How to take hold of one. */
+export interface TakeOptions {
+  readonly resolve: Platform['resolve'];
+  readonly limits: TakenLimits;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
  * Takes hold of `source` as it is now. The caller's buffers are copied, never taken. An `<img>` that is still loading is
  * waited for until `signal` aborts.
  *
  * @throws {MixedFeelingsError} when it is no picture, or too large to be looked at.
  */
-export function takePicture(source: ImageSource, signal: AbortSignal | undefined): Picture {
+export function takePicture(source: ImageSource, { resolve, limits, signal }: TakeOptions): Picture {
   if (isBytes(source)) {
-    checkImageBytes(source.byteLength, 'the image');
+    checkImageBytes(source.byteLength, 'the image', limits);
     return { kind: 'bytes', bytes: viewOf(source, 'image').slice() as Uint8Array<ArrayBuffer> };
   }
   const kind = kindOf(source);
   switch (kind) {
     case 'String':
     case 'URL':
-      return { kind: 'url', url: absolute(source as string | URL) };
+      return { kind: 'url', url: resolve(source as string | URL) };
     case 'Blob':
     case 'File': {
       const blob = source as Blob;
-      checkImageBytes(blob.size, 'the image');
+      checkImageBytes(blob.size, 'the image', limits);
       return { kind: 'file', blob };
     }
     case 'ImageData': {

@@ -2,17 +2,21 @@
 
 import { MixedFeelingsError, shown } from './errors.js';
 
-/** Most bytes of a picture's file. */
-export const MOST_IMAGE_BYTES = 64_000_000;
 /** Most pixels of a picture. */
 const MOST_PIXELS = 64_000_000;
-/** Most bytes of a text, in UTF-8. */
-const MOST_TEXT_BYTES = 100_000;
+
+/** Most bytes of a text, in UTF-8, and of a picture's file. */
+export interface TakenLimits {
+  readonly textBytes: number;
+  readonly imageBytes: number;
+}
+
+export const LIMITS: TakenLimits = { textBytes: 100_000, imageBytes: 64_000_000 };
 
 /** @throws {MixedFeelingsError} `image-too-large`; `what` names the picture. */
-export function checkImageBytes(bytes: number, what: string): void {
-  if (bytes <= MOST_IMAGE_BYTES) return;
-  throw new MixedFeelingsError('image-too-large', `${shown(what)} has more than ${MOST_IMAGE_BYTES} bytes`);
+export function checkImageBytes(bytes: number, what: string, { imageBytes }: TakenLimits): void {
+  if (bytes <= imageBytes) return;
+  throw new MixedFeelingsError('image-too-large', `${shown(what)} has more than ${imageBytes} bytes`);
 }
 
 /** @throws {MixedFeelingsError} `image-empty` or `image-too-large`. */
@@ -25,11 +29,13 @@ export function checkSides(width: number, height: number): void {
   );
 }
 
-/** @throws {MixedFeelingsError} `text-too-long`, where the number of UTF-16 units alone says so: each is a byte at least. */
-export function checkText(text: string): void {
-  if (text.length <= MOST_TEXT_BYTES) return;
+/** @throws {MixedFeelingsError} `text-too-long`. */
+export function checkText(text: string, { textBytes }: TakenLimits): void {
+  // Each UTF-16 unit is a byte at least, and three at most: only in between they must be counted.
+  if (text.length * 3 <= textBytes) return;
+  if (text.length <= textBytes && new TextEncoder().encode(text).length <= textBytes) return;
   throw new MixedFeelingsError(
     'text-too-long',
-    `the text has ${text.length} characters; at most ${MOST_TEXT_BYTES} bytes of UTF-8 are read`,
+    `the text has ${text.length} characters; at most ${textBytes} bytes of UTF-8 are read`,
   );
 }

@@ -1,40 +1,34 @@
 /** What page and worker say to each other. */
 
+import type { Progress } from './api.js';
 import { UndecodedError, type Decoded } from './decoder.js';
-import type { EngineOptions, ImageInput } from './engine.js';
+import type { ImageInput, Opened, SentOptions } from './engine.js';
 import { MixedFeelingsError } from './errors.js';
-import type { Backend, Label, Progress } from './types.js';
 
 /** A call of the worker's engine. */
 export type Call =
   | { readonly method: 'loadDecoder' }
   | { readonly method: 'inspect'; readonly head: Uint8Array<ArrayBuffer> }
   | { readonly method: 'decode'; readonly image: ImageInput }
-  | { readonly method: 'analyze'; readonly text: string | undefined; readonly picture: Decoded | undefined };
+  | { readonly method: 'analyze'; readonly text: string | undefined; readonly picture: Decoded | undefined }
+  | { readonly method: 'memory' };
 
 /** To the worker. */
 export type Request =
-  | { readonly type: 'open'; readonly options: EngineOptions }
+  | { readonly type: 'open'; readonly options: SentOptions }
   | { readonly type: 'call'; readonly id: number; readonly call: Call }
-  /** Whether it is there. */
+  /** Whether it is there: it says hello again. */
   | { readonly type: 'ask' };
 
 /** From the worker. */
 export type Response =
   /** The script runs: from here on, what fails is not the worker's fault. It holds this Web Lock while it lives. */
   | { readonly type: 'hello'; readonly lock: string | undefined }
-  | { readonly type: 'here' }
   | { readonly type: 'progress'; readonly progress: Progress }
   | { readonly type: 'opened'; readonly opened: Opened }
   | { readonly type: 'not-opened'; readonly error: ErrorMessage }
   | { readonly type: 'answer'; readonly id: number; readonly answer: unknown }
   | { readonly type: 'failure'; readonly id: number; readonly error: ErrorMessage };
-
-/** What the page must know of the worker's engine. */
-export interface Opened {
-  readonly labels: readonly Label<string>[];
-  readonly backend: Backend;
-}
 
 /** An error that survives a message: `structuredClone` keeps neither class nor `code`. */
 export interface ErrorMessage {

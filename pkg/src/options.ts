@@ -1,12 +1,15 @@
 /** What a caller gives, looked at before anything is done with it. `null` is as good as `undefined`. */
 
 import { signalOf } from './abort.js';
+import type { AnalyzerOptions, CacheLike, Progress, WorkerLike } from './api.js';
 import { bundleSource } from './bundle.js';
 import type { EngineOptions } from './engine.js';
 import { MixedFeelingsError, shown } from './errors.js';
-import { kindOf } from './kinds.js';
-import { checkText } from './limits.js';
-import type { AnalyzerOptions, ImageSource, Post, Progress } from './types.js';
+import { isBytes, kindOf, viewOf } from './kinds.js';
+import { checkText, LIMITS, type TakenLimits } from './limits.js';
+import type { Fetch, Platform, WasmName } from './platform.js';
+import type { AnalyzeOptions, ImageSource, Post } from './types.js';
+import { isModule, type WasmSource, type WasmSources } from './wasm.js';
 
 /** Milliseconds for what has no other limit. */
 const TIMEOUT = 30_000;
@@ -14,24 +17,109 @@ const TIMEOUT = 30_000;
 /** The options of `createAnalyzer`, as they are used. */
 export interface Settings {
   readonly engine: EngineOptions;
-  readonly worker: boolean | undefined;
+  readonly worker: AnalyzerOptions['worker'];
+  readonly fetch: Fetch;
+  /** Whether only this thread can fetch and cache as the caller wants it. */
+  readonly ownFetch: boolean;
+  readonly persist: boolean;
   readonly browserDecoder: boolean;
+  readonly limits: TakenLimits;
   readonly timeout: number;
   readonly signal: AbortSignal | undefined;
   readonly onProgress: (progress: Progress) => void;
 }
 
-export function settingsOf(options: AnalyzerOptions | null | undefined): Settings {
-  const { bundle, sha256, onProgress, signal, worker, cache, timeout, browserDecoder } = objectOf(options ?? {}, 'the options');
+export function settingsOf(options: AnalyzerOptions | null | undefined, platform: Platform): Settings {
+  const given = objectOf(options ?? {}, 'the options');
+  const { sha256, onProgress, signal, worker, timeout, browserDecoder, device, persist, limits } = given;
   const patience = timeoutOf(timeout) ?? TIMEOUT;
+  checkDevice(device);
+  checkWorker(worker);
+  const fetch = functionOf(given.fetch, 'fetch');
+  const engine = { ...filesOf(given, platform, sha256), patience, hello: patience };
   return {
-    engine: { bundle: bundleSource(bundle, sha256), cache: !!(cache ?? true), patience, hello: patience },
-    worker: worker ?? undefined,
+    engine,
+    worker,
+    fetch: fetch ?? platform.fetch,
+    ownFetch: fetch !== undefined || typeof engine.cache === 'object',
+    persist: !!persist,
     browserDecoder: browserDecoder ?? true,
+    limits: limitsOf(limits),
     timeout: patience,
     signal: signalOf(signal),
     onProgress: harmless(onProgress),
   };
+}
+
+/** Where the files are. */
+export function filesOf(
+  { bundle, wasm, cache }: Pick<AnalyzerOptions, 'bundle' | 'wasm' | 'cache'>,
+  platform: Platform,
+  sha256?: unknown,
+): Pick<EngineOptions, 'bundle' | 'wasm' | 'cache'> {
+  return { bundle: bundleSource(bundle, sha256, platform), wasm: wasmOf(wasm, platform), cache: cacheOf(cache) };
+}
+
+const WASM_NAMES: readonly WasmName[] = ['relaxed-simd', 'simd128', 'decoder'];
+
+function wasmOf(wasm: AnalyzerOptions['wasm'], platform: Platform): WasmSources {
+  const files = objectOf(wasm ?? {}, 'wasm');
+  // Whoever gives one program means that one.
+  const chosen = files['relaxed-simd'] != null || files.simd128 != null;
+  const sources: Partial<Record<WasmName, WasmSource>> = {};
+  for (const name of WASM_NAMES) {
+    const source = files[name];
+    const own = chosen && name !== 'decoder' ? undefined : platform.assets?.wasm[name];
+    if (source != null) sources[name] = wasmSource(source, name, platform);
+    else if (own) sources[name] = platform.resolve(String(own())).href;
+  }
+  return sources;
+}
+
+function wasmSource(source: unknown, name: WasmName, platform: Platform): WasmSource {
+  if (isModule(source)) return source as WebAssembly.Module;
+  const kind = kindOf(source);
+  if (kind === 'String' || kind === 'URL') return platform.resolve(source as string | URL).href;
+  if (isBytes(source)) return new Blob([viewOf(source, name).slice() as Uint8Array<ArrayBuffer>]);
+  throw new MixedFeelingsError('bad-input', `wasm.${name} is ${kind}: give a WebAssembly.Module, a URL or bytes`);
+}
+
+function cacheOf(cache: AnalyzerOptions['cache']): boolean | CacheLike {
+  if (typeof cache !== 'object' || cache === null) return !!(cache ?? true);
+  const { match, put } = cache as Partial<CacheLike>;
+  if (typeof match === 'function' && typeof put === 'function') return cache;
+  throw new MixedFeelingsError('bad-input', `cache is ${kindOf(cache)}: give true, false or an object with match and put`);
+}
+
+function checkDevice(device: unknown): void {
+  if (device == null || device === 'auto' || device === 'cpu') return;
+  if (device === 'webgpu') {
+    throw new MixedFeelingsError('unsupported', 'this release computes on the processor only: WebGPU comes with a later one');
+  }
+  throw new MixedFeelingsError('bad-input', `device is ${shown(device)}: give 'auto' or 'cpu'`);
+}
+
+function checkWorker(worker: unknown): void {
+  if (worker == null || typeof worker === 'boolean' || typeof worker === 'function' || isWorker(worker)) return;
+  throw new MixedFeelingsError('bad-input', `worker is ${kindOf(worker)}: give true, false, a Worker or a function that starts one`);
+}
+
+/** Whether it can be talked to as a worker, of whatever kind. */
+export function isWorker(worker: unknown): worker is WorkerLike {
+  if (typeof worker !== 'object' || worker === null) return false;
+  const { postMessage, terminate } = worker as Partial<WorkerLike>;
+  return typeof postMessage === 'function' && typeof terminate === 'function';
+}
+
+function limitsOf(limits: AnalyzerOptions['limits']): TakenLimits {
+  const { textBytes, imageBytes } = objectOf(limits ?? {}, 'limits');
+  return { textBytes: limitOf('textBytes', textBytes), imageBytes: limitOf('imageBytes', imageBytes) };
+}
+
+function limitOf(name: keyof TakenLimits, most: unknown): number {
+  if (most == null) return LIMITS[name];
+  if (typeof most === 'number' && most >= 0) return Math.min(most, LIMITS[name]);
+  throw new MixedFeelingsError('bad-input', `limits.${name} is ${shown(typeof most === 'number' ? most : kindOf(most))}: give bytes`);
 }
 
 /** A post, as it is used. */
@@ -39,21 +127,24 @@ export interface TakenPost {
   readonly text: string | undefined;
   readonly image: ImageSource | undefined;
   readonly timeout: number | undefined;
-  readonly signal: AbortSignal | undefined;
+  /** Any of them ends the call. */
+  readonly signals: readonly (AbortSignal | undefined)[];
 }
 
-export function postOf(post: Post): TakenPost {
+export function postOf(post: Post, options: AnalyzeOptions | null | undefined, limits: TakenLimits): TakenPost {
   if (typeof post !== 'object' || post === null) {
     throw new MixedFeelingsError('bad-input', 'analyze takes an object: { text, image }');
   }
   const { text, image, signal, timeout } = post;
+  const call = objectOf(options ?? {}, 'the options');
   if (text != null && typeof text !== 'string') {
     throw new MixedFeelingsError('bad-input', `text is ${kindOf(text)}: give a string`);
   }
-  if (text != null) checkText(text);
+  if (text != null) checkText(text, limits);
   // An empty field of a form is no picture, as an empty text is no text.
   const given = typeof image === 'string' && image.trim() === '' ? undefined : image;
-  return { text: text ?? undefined, image: given ?? undefined, timeout: timeoutOf(timeout), signal: signalOf(signal) };
+  const signals = [signalOf(call.signal), signalOf(signal)];
+  return { text: text ?? undefined, image: given ?? undefined, timeout: timeoutOf(call.timeout ?? timeout), signals };
 }
 
 function objectOf<T>(value: T, what: string): T {
@@ -68,19 +159,23 @@ function timeoutOf(timeout: number | null | undefined): number | undefined {
 }
 
 /** A callback whose errors are the caller's affair: they are told once, and stop nothing. */
-function harmless(onProgress: AnalyzerOptions['onProgress']): (progress: Progress) => void {
-  if (onProgress == null) return () => {};
-  if (typeof onProgress !== 'function') {
-    throw new MixedFeelingsError('bad-input', `onProgress is ${kindOf(onProgress)}: give a function`);
-  }
+export function harmless<T>(onProgress: ((progress: T) => void) | null | undefined): (progress: T) => void {
+  const call = functionOf(onProgress, 'onProgress');
+  if (!call) return () => {};
   let told = false;
   // Asynchronous, so that what an `async` one throws is caught too.
   return async (progress) => {
     try {
-      await onProgress(progress);
+      await call(progress);
     } catch (error) {
       if (!told) console.error('mixed-feelings: onProgress throws', error);
       told = true;
     }
   };
+}
+
+function functionOf<T>(given: T | null | undefined, name: string): T | undefined {
+  if (given == null) return undefined;
+  if (typeof given === 'function') return given;
+  throw new MixedFeelingsError('bad-input', `${name} is ${kindOf(given)}: give a function`);
 }

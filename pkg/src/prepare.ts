@@ -7,7 +7,7 @@ import type { ImageInput } from './engine.js';
 import { MixedFeelingsError, shown } from './errors.js';
 import type { Picture, Shown } from './image.js';
 import type { Bitmap, Pixels } from './snapshot.js';
-import { openSource } from './source.js';
+import { openSource, type Reading } from './source.js';
 import type { Supervisor } from './supervisor.js';
 import { Lease, Places } from './turns.js';
 import type { Analysis } from './types.js';
@@ -39,7 +39,10 @@ export class Preparer {
   /** The last file, which a page often sends again with another text. Only the last: hundreds add up. */
   #last = new WeakMap<Blob, Prepared>();
 
-  constructor(private readonly engine: Supervisor) {}
+  constructor(
+    private readonly engine: Supervisor,
+    private readonly reading: Pick<Reading, 'fetch' | 'limits'>,
+  ) {}
 
   async prepare(picture: Picture, options: PrepareOptions): Promise<Prepared> {
     if (picture.kind === 'shown') return this.#prepareShown(picture, options);
@@ -77,7 +80,7 @@ export class Preparer {
     const what = picture.kind === 'url' ? shown(picture.url.href) : 'the image';
     try {
       return await within(options, what, async (signal) => {
-        const source = await lease.during(openSource(picture, { signal, alive: () => lease.alive() }));
+        const source = await lease.during(openSource(picture, { ...this.reading, signal, alive: () => lease.alive() }));
         try {
           const head = await lease.during(source.head());
           try {

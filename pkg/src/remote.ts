@@ -1,142 +1,85 @@
 /** An engine in a web worker, seen from the page. */
 
 import { after, onAbort, throwIfAborted } from './abort.js';
+import type { Progress, WorkerLike } from './api.js';
 import type { Decoded } from './decoder.js';
-import type { EngineAnalysis, EngineHandle, EngineOptions, ImageInput, TimedDecoded } from './engine.js';
+import type { EngineAnalysis, EngineHandle, EngineOptions, ImageInput, Opened, SentOptions, TimedDecoded } from './engine.js';
 import { MixedFeelingsError, shown } from './errors.js';
-import { onDeath } from './locks.js';
-import { fromMessage, transferables, type Call, type Opened, type Request, type Response } from './messages.js';
-import type { Backend, Label, Progress } from './types.js';
-import { Watchdog } from './watchdog.js';
+import { gathered, type GatherContext } from './gather.js';
+import { fromMessage, transferables, type Call, type Response } from './messages.js';
+import { NoWorkerError, Thread } from './thread.js';
 
-/** The worker itself cannot run here: no `Worker`, or a content security policy that forbids it. */
-export class NoWorkerError extends MixedFeelingsError {
-  constructor(reason: string, options?: ErrorOptions) {
-    super('worker-failed', `no web worker can be started: ${reason}`, { ...options, retriable: false });
-  }
+/** How a worker comes to run. */
+export interface Start {
+  /** @throws what the runtime does when it lets none run. */
+  readonly worker: () => WorkerLike;
+  /** Why it is this one. */
+  readonly why: string;
+  /** Whether it may have been running for a while, so that its hello is not heard. */
+  readonly running: boolean;
 }
 
 /** Opens an engine in a worker of its own. */
-export async function openRemote(
-  options: EngineOptions,
-  onProgress: (progress: Progress) => void,
-  signal?: AbortSignal,
-): Promise<EngineHandle> {
+export async function openRemote(start: Start, options: EngineOptions, context: GatherContext): Promise<EngineHandle> {
+  const { signal, onProgress } = context;
   throwIfAborted(signal);
-  const thread = new Thread(startWorker());
+  let worker: WorkerLike;
   try {
-    return new RemoteEngine(thread, await open(thread, options, onProgress, signal), options.patience);
+    worker = start.worker();
+  } catch (cause) {
+    throw cause instanceof NoWorkerError ? cause : new NoWorkerError(shown(cause), { cause });
+  }
+  const thread = new Thread(worker);
+  try {
+    await hello(thread, options.hello, start.running, signal);
+    const sent = await gathered(options, context);
+    return new RemoteEngine(thread, await open(thread, sent, onProgress, signal), options.patience, start.why);
   } catch (error) {
     thread.stop();
     throw error;
   }
 }
 
-function startWorker(): Worker {
-  if (typeof Worker !== 'function') throw new NoWorkerError('there is no Worker here');
+/** Waits until its script runs, so that nothing is sent to a worker that never comes up. */
+async function hello(thread: Thread, patience: number, ask: boolean, signal: AbortSignal | undefined): Promise<void> {
+  let stops: (() => void)[] = [];
   try {
-    return new Worker(new URL('./worker.js', import.meta.url), { type: 'module', name: 'mixed-feelings' });
-  } catch (cause) {
-    // A worker must be of the page's origin. Served from elsewhere, it comes in through an import.
-    const script = new URL('./worker.js', import.meta.url).href;
-    const entry = URL.createObjectURL(new Blob([`import ${JSON.stringify(script)};`], { type: 'text/javascript' }));
-    try {
-      return new Worker(entry, { type: 'module', name: 'mixed-feelings' });
-    } catch {
-      throw new NoWorkerError(shown(cause), { cause });
-    } finally {
-      // The worker has taken hold of its script by now in every engine only after a turn of the event loop.
-      setTimeout(() => URL.revokeObjectURL(entry), 60_000);
-    }
-  }
-}
-
-/** A worker that is watched: however it goes, that is heard of. */
-class Thread {
-  /** Why it is no more. */
-  dead: MixedFeelingsError | undefined;
-  /** Called with each message, and once when it is dead. */
-  heard: (response: Response) => void = () => {};
-  died: (reason: MixedFeelingsError) => void = () => {};
-  #running = false;
-  readonly #watching = new AbortController();
-  readonly #watchdog = new Watchdog(
-    () => this.post({ type: 'ask' }),
-    (milliseconds) => this.#die(`it did not say anything for ${Math.round(milliseconds)} ms`),
-  );
-
-  constructor(readonly worker: Worker) {
-    const on = { signal: this.#watching.signal };
-    worker.addEventListener('error', ({ message }) => this.#die(shown(message || 'its script cannot be loaded')), on);
-    worker.addEventListener('messageerror', () => this.#die('an answer got lost'), on);
-    // No browser sends it; what brings workers to Node may.
-    worker.addEventListener('close', () => this.#die('it was ended'), on);
-    worker.addEventListener('message', ({ data }: MessageEvent<Response>) => this.#hear(data), on);
-  }
-
-  post(message: Request, transfer: Transferable[] = []): void {
-    this.worker.postMessage(message, transfer);
-  }
-
-  /** Something is to come within so many milliseconds of work, or the thread is taken for stuck. Returns what ends that. */
-  expect(patience: number): () => void {
-    return this.#watchdog.expect(patience);
-  }
-
-  /** Ends it, for the reason that is given or for none. */
-  stop(reason?: MixedFeelingsError): void {
-    this.#watching.abort();
-    this.#watchdog.end();
-    this.worker.terminate();
-    if (!reason || this.dead) return;
-    this.dead = reason;
-    this.died(reason);
-  }
-
-  #hear(response: Response): void {
-    this.#watchdog.heard();
-    if (response.type === 'hello') {
-      this.#running = true;
-      // Nothing tells a page that a worker closed itself or was killed, but its lock is free then.
-      if (response.lock) onDeath(response.lock, this.#watching.signal, () => this.#die('it was ended'));
-    }
-    this.heard(response);
-  }
-
-  #die(reason: string): void {
-    const failure = new MixedFeelingsError('worker-failed', `the worker broke down: ${reason}`);
-    this.stop(this.#running ? failure : new NoWorkerError(reason));
+    await new Promise<void>((resolve, reject) => {
+      stops = [
+        onAbort(signal, () => reject(signal?.reason)),
+        after(patience, () => reject(new NoWorkerError(`it did not say anything for ${patience} ms`))),
+      ];
+      thread.died = reject;
+      thread.heard = ({ type }) => type === 'hello' && resolve();
+      if (ask) thread.send({ type: 'ask' });
+    });
+  } finally {
+    stops.forEach((stop) => stop());
   }
 }
 
 async function open(
   thread: Thread,
-  options: EngineOptions,
+  options: SentOptions,
   onProgress: (progress: Progress) => void,
   signal: AbortSignal | undefined,
 ): Promise<Opened> {
   let forget = () => {};
-  let said = () => {};
-  let arrived = () => {};
+  const arrived = thread.expect(options.patience);
   try {
     return await new Promise<Opened>((resolve, reject) => {
       forget = onAbort(signal, () => reject(signal?.reason));
-      said = after(options.hello, () => reject(new NoWorkerError(`it did not say anything for ${options.hello} ms`)));
       thread.died = reject;
       thread.heard = (response) => {
-        if (response.type === 'hello') {
-          said();
-          // Only now, so that nothing is sent to a worker that never comes up.
-          thread.post({ type: 'open', options });
-          arrived = thread.expect(options.patience);
-        } else if (response.type === 'progress') onProgress(response.progress);
+        if (response.type === 'progress') onProgress(response.progress);
         else if (response.type === 'opened') resolve(response.opened);
         else if (response.type === 'not-opened') reject(fromMessage(response.error));
       };
+      if (thread.dead) throw thread.dead;
+      thread.send({ type: 'open', options });
     });
   } finally {
     forget();
-    said();
     arrived();
   }
 }
@@ -150,8 +93,6 @@ interface Pending {
 
 class RemoteEngine implements EngineHandle {
   readonly worker = true;
-  readonly labels: readonly Label<string>[];
-  readonly backend: Backend;
   readonly end: Promise<void>;
   readonly #pending = new Map<number, Pending>();
   #next = 0;
@@ -159,11 +100,10 @@ class RemoteEngine implements EngineHandle {
 
   constructor(
     private readonly thread: Thread,
-    { labels, backend }: Opened,
+    readonly opened: Opened,
     private readonly patience: number,
+    readonly why: string,
   ) {
-    this.labels = labels;
-    this.backend = backend;
     this.end = new Promise((resolve) => (this.#ended = resolve));
     thread.heard = (response) => this.#receive(response);
     thread.died = (reason) => this.#fail(reason);
@@ -191,6 +131,10 @@ class RemoteEngine implements EngineHandle {
     return this.#call({ method: 'analyze', text, picture });
   }
 
+  memory(): Promise<number> {
+    return this.#call({ method: 'memory' });
+  }
+
   dispose(): void {
     this.thread.stop(new MixedFeelingsError('disposed', 'the analyzer was disposed of'));
   }
@@ -200,7 +144,7 @@ class RemoteEngine implements EngineHandle {
       if (this.thread.dead) throw this.thread.dead;
       const id = this.#next++;
       try {
-        this.thread.post({ type: 'call', id, call }, transferables(call));
+        this.thread.send({ type: 'call', id, call }, transferables(call));
       } catch (cause) {
         const message = `the post cannot be sent to the worker: ${shown(cause)}`;
         throw new MixedFeelingsError('image-memory', message, { cause });

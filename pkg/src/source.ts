@@ -4,7 +4,8 @@ import { bytesOfDataUrl } from './data-url.js';
 import { Download, joined } from './download.js';
 import { MixedFeelingsError, shown } from './errors.js';
 import type { Picture } from './image.js';
-import { checkImageBytes } from './limits.js';
+import { checkImageBytes, type TakenLimits } from './limits.js';
+import type { Fetch } from './platform.js';
 
 /** The first bytes that tell what a file is: as many as the decoder looks at. */
 const HEAD = 64 << 10;
@@ -25,6 +26,8 @@ export interface Source {
 export interface Reading {
   readonly signal: AbortSignal;
   readonly alive: () => void;
+  readonly fetch: Fetch;
+  readonly limits: TakenLimits;
 }
 
 export async function openSource(picture: Exclude<Picture, { kind: 'shown' }>, reading: Reading): Promise<Source> {
@@ -34,7 +37,7 @@ export async function openSource(picture: Exclude<Picture, { kind: 'shown' }>, r
     case 'bytes':
       return bytesSource(picture.bytes);
     case 'url':
-      return picture.url.protocol === 'data:' ? bytesSource(bytesOfDataUrl(picture.url)) : urlSource(picture.url, reading);
+      return picture.url.protocol === 'data:' ? bytesSource(bytesOfDataUrl(picture.url, reading.limits)) : urlSource(picture.url, reading);
   }
 }
 
@@ -55,9 +58,9 @@ function bytesSource(bytes: Uint8Array<ArrayBuffer>): Source {
   return { head: async () => bytes.slice(0, HEAD), all: async () => bytes, blob: async () => new Blob([bytes]), end() {} };
 }
 
-async function urlSource(url: URL, { signal, alive }: Reading): Promise<Source> {
+async function urlSource(url: URL, { signal, alive, fetch, limits }: Reading): Promise<Source> {
   // How long it may take in all is up to the signal.
-  const download = await Download.of(url, 'image-fetch', { signal, patience: Infinity });
+  const download = await Download.of(url, 'image-fetch', { fetch, signal, patience: Infinity });
   const chunks: Uint8Array[] = [];
   let length = 0;
   const receive = async (most: number) => {
@@ -66,13 +69,13 @@ async function urlSource(url: URL, { signal, alive }: Reading): Promise<Source> 
       alive();
       if (!chunk) break;
       length += chunk.length;
-      checkImageBytes(length, url.href);
+      checkImageBytes(length, url.href, limits);
       chunks.push(chunk);
     }
     return joined(chunks);
   };
   try {
-    checkImageBytes(download.total ?? 0, url.href);
+    checkImageBytes(download.total ?? 0, url.href, limits);
   } catch (error) {
     download.end();
     throw error;

@@ -1,8 +1,16 @@
 /**
- * What goes in and what comes out: the whole public vocabulary, nothing that runs.
+ * What goes in and what comes out: posts, pictures and analyses, nothing that runs. `api.ts` has what one calls.
  *
  * The labels are the bundle's. Types that name them take the names as `L`, by default those of the package's own bundle.
  */
+
+import type { MixedFeelingsError } from './errors.js';
+
+/**
+ * The class that is global by this name, where there is one: so these types compile with and without those of a browser.
+ * A function that takes a `Known<'HTMLImageElement'>` takes none where TypeScript knows of none.
+ */
+export type Known<Name extends string> = typeof globalThis extends Record<Name, { prototype: infer Class }> ? Class : never;
 
 /** The names of the labels in the bundle that comes with the package. */
 export type SentimentLabel = 'negative' | 'neutral' | 'positive';
@@ -117,7 +125,7 @@ export interface Analysis<L extends string = SentimentLabel> extends Reading<L> 
 }
 
 /**
- * A picture in any form that a page has it in. Files, URLs and bytes are decoded by the package's own decoder (JPEG,
+ * A picture in any form that a page has it in; in Node.js, Deno and Bun a string may be a path. Files, URLs and bytes are decoded by the package's own decoder (JPEG,
  * PNG, WebP, GIF, BMP), so that every engine sees the same pixels, and by the browser's where the package has none
  * (AVIF, HEIC, JPEG XL, SVG, as far as the browser reads them). Elements, canvases and bitmaps give their pixels as they
  * are at the call, scaled down by the browser where there are more than 16 million; an `<img>` that is still loading
@@ -125,91 +133,47 @@ export interface Analysis<L extends string = SentimentLabel> extends Reading<L> 
  * than 16 million pixels is averaged down. An empty string is no picture.
  */
 export type ImageSource =
-  | Blob
+  | string
   | ArrayBuffer
   | ArrayBufferView
-  | URL
-  | string
-  | HTMLImageElement
-  | HTMLCanvasElement
-  | OffscreenCanvas
-  | ImageBitmap
-  | ImageData;
+  | Known<'Blob'>
+  | Known<'URL'>
+  | Known<'HTMLImageElement'>
+  | Known<'HTMLCanvasElement'>
+  | Known<'OffscreenCanvas'>
+  | Known<'ImageBitmap'>
+  | Known<'ImageData'>;
 
-/** A text, a picture, or both. */
-export interface Post {
-  readonly text?: string | null | undefined;
-  readonly image?: ImageSource | null | undefined;
+/** How a call is made. */
+export interface AnalyzeOptions {
   /** Gives up: the promise rejects with the signal's reason, and a download ends. */
-  readonly signal?: AbortSignal | null | undefined;
+  readonly signal?: Known<'AbortSignal'> | null | undefined;
   /** As in {@link AnalyzerOptions}, for this picture. */
   readonly timeout?: number | null | undefined;
 }
 
-/** How far {@link createAnalyzer} has come. */
-export interface Progress {
-  /** `download`: bytes of the bundle are arriving; `load`: they are checked and unpacked; `ready`: done. */
-  readonly stage: 'download' | 'load' | 'ready';
-  /** Bytes of the bundle that are here. */
-  readonly loaded: number;
-  /** Bytes of the whole bundle, where the server says so. */
+/** A text, a picture, or both; what it says of how it is read counts where the call itself says nothing. */
+export interface Post extends AnalyzeOptions {
+  readonly text?: string | null | undefined;
+  readonly image?: ImageSource | null | undefined;
+}
+
+/** One post of many: its analysis, or why there is none. */
+export type BatchResult<L extends string = SentimentLabel> =
+  /** `index` counts from 0, in the order of the posts. */
+  | { readonly index: number; readonly analysis: Analysis<L>; readonly error: null }
+  | { readonly index: number; readonly analysis: null; readonly error: MixedFeelingsError };
+
+/** How far {@link Analyzer.analyzeBatch} has come. */
+export interface BatchProgress {
+  /** Posts that were answered, with an analysis or an error. */
+  readonly done: number;
+  /** Posts in all, where that is known: of an array, not of an iterator. */
   readonly total: number | null;
-  /** Whether they come from the cache and not over the network. */
-  readonly cached: boolean;
 }
 
-/** Everything about {@link createAnalyzer} that can be chosen; the defaults suit a page. */
-export interface AnalyzerOptions {
-  /** The bundle: where it is, or its bytes. By default the one that comes with the package. */
-  readonly bundle?: string | URL | ArrayBuffer | Uint8Array | null | undefined;
-  /**
-   * The bundle's SHA-256 in hexadecimal digits. By default it is read from the file `BUNDLE.sha256` beside the
-   * default bundle; for another bundle nothing is checked unless this is given.
-   */
-  readonly sha256?: string | null | undefined;
-  /** Told how far loading has come. What it throws is logged once and stops nothing. */
-  readonly onProgress?: ((progress: Progress) => void) | null | undefined;
-  /** Gives up: the promise rejects with the signal's reason, and nothing stays behind. */
-  readonly signal?: AbortSignal | null | undefined;
-  /** Whether to work in a web worker, so that the page stays smooth. By default wherever there are workers. */
-  readonly worker?: boolean | null | undefined;
-  /** Whether to keep the bundle and the program in the browser's Cache Storage, so that the next visit needs no network. By default `true`. */
-  readonly cache?: boolean | null | undefined;
-  /**
-   * Milliseconds, 30,000 by default: how long a picture may take to be there (downloaded, read, decoded), how long a
-   * worker may take to start, or be busy without a word (10,000 at least) before it is taken for stuck, and how long a
-   * download of the package's own files may stand still.
-   */
-  readonly timeout?: number | null | undefined;
-  /**
-   * Whether the browser may decode pictures of formats that the package cannot. Then what it shows is what is read, which
-   * may differ from browser to browser: see {@link Analysis.decodedBy}. By default `true`.
-   */
-  readonly browserDecoder?: boolean | null | undefined;
-}
-
-/** Which of the package's programs runs: the one with relaxed SIMD is about twice as fast, the answers are the same. */
-export type Backend = 'simd128' | 'relaxed-simd';
-
-/**
- * Reads posts. It is frozen and its functions need no `this`: it may be taken apart, or be put behind a proxy.
- *
- * One post is read at a time, in the order in which they are ready: a text does not wait for a picture that is on its
- * way. A failed one does not disturb the next, not even when it takes the program or its worker down: those come up again
- * by themselves.
- */
-export interface Analyzer<L extends string = SentimentLabel> {
-  /** The labels that the bundle knows, two or more, in the order of its logits. */
-  readonly labels: readonly Label<L>[];
-  readonly backend: Backend;
-  /** Whether it works in a web worker. */
-  readonly worker: boolean;
-  /**
-   * Reads a post.
-   *
-   * @throws {MixedFeelingsError} with a `code` that says what is wrong with the input, and `retriable`.
-   */
-  analyze(this: void, post: Post): Promise<Analysis<L>>;
-  /** Frees the memory; calls that still wait reject with the code `disposed`. Harmless when done twice. */
-  dispose(this: void): void;
+/** How many posts are read. */
+export interface BatchOptions extends AnalyzeOptions {
+  /** Told after each post. What it throws is logged once and stops nothing. */
+  readonly onProgress?: ((progress: BatchProgress) => void) | null | undefined;
 }

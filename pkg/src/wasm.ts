@@ -1,20 +1,27 @@
 /** Which of the two wasm programs this engine runs, and whether it runs it correctly. */
 
-import type * as Glue from './engine-glue.js';
+import type { Backend } from './api.js';
+import { bindings, type Bindings } from './bindings.js';
 import { MixedFeelingsError, shown } from './errors.js';
 import { fetchBytes, type FetchOptions } from './fetch.js';
 import { kindOf } from './kinds.js';
-import type { Backend } from './types.js';
+import type { WasmName } from './platform.js';
 
-export type Program = typeof Glue;
+/** A program with a memory of its own. */
+export interface Program extends Bindings {
+  readonly memory: WebAssembly.Memory;
+}
+
+/** A wasm file: compiled, its absolute URL, or its bytes. */
+export type WasmSource = WebAssembly.Module | string | Blob;
+
+/** Those that there are. */
+export type WasmSources = Readonly<Partial<Record<WasmName, WasmSource>>>;
 
 interface Build {
   readonly backend: Backend;
   /** A module that is valid only where this build's instructions are known. */
   readonly probe: Uint8Array<ArrayBuffer>;
-  /** Literal paths, so that bundlers find both files. */
-  readonly glue: () => Promise<Program>;
-  readonly wasm: () => URL;
 }
 
 /** `\0asm`, version 1, one function type `() -> ()`, one function of it. */
@@ -32,18 +39,8 @@ function probe(...instructions: number[]): Uint8Array<ArrayBuffer> {
 
 /** The fastest first. */
 const BUILDS: readonly Build[] = [
-  {
-    backend: 'relaxed-simd',
-    probe: probe(...VECTOR, ...VECTOR, ...VECTOR, ...RELAXED_DOT),
-    glue: () => import('./relaxed-simd/engine.js'),
-    wasm: () => new URL('./relaxed-simd/engine_bg.wasm', import.meta.url),
-  },
-  {
-    backend: 'simd128',
-    probe: probe(...VECTOR),
-    glue: () => import('./simd128/engine.js'),
-    wasm: () => new URL('./simd128/engine_bg.wasm', import.meta.url),
-  },
+  { backend: 'relaxed-simd', probe: probe(...VECTOR, ...VECTOR, ...VECTOR, ...RELAXED_DOT) },
+  { backend: 'simd128', probe: probe(...VECTOR) },
 ];
 
 /** The backends whose instructions this engine knows, the fastest first. */
@@ -55,75 +52,90 @@ function isKnown(build: Build): boolean {
   return typeof WebAssembly === 'object' && WebAssembly.validate(build.probe);
 }
 
-/** How often each program crashed here: what was made in an earlier life is gone, whoever's it was. */
-const lives = new Map<Program, number>();
-/** Those that run here. Their bindings are of the thread: all its analyzers share them. */
-const running = new Set<Program>();
-
-/** Which life the program is in. */
-export function lifeOf(program: Program): number {
-  return lives.get(program) ?? 0;
-}
-
 /**
  * Loads the fastest program that passes its self-test. To know an instruction is not to compute it right: there are
  * engines whose first answers of relaxed SIMD are wrong.
  */
-export async function loadProgram(options: FetchOptions): Promise<{ backend: Backend; program: Program }> {
-  if (kindOf(globalThis) === 'ServiceWorkerGlobalScope') {
-    throw new MixedFeelingsError('unsupported', 'a service worker cannot import the program: create the analyzer in a page');
-  }
-  const builds = BUILDS.filter(isKnown);
+export async function loadProgram(
+  sources: WasmSources,
+  options: FetchOptions,
+): Promise<{ backend: Backend; program: Program; reason: string }> {
+  const passed: string[] = [];
   let failure: unknown;
-  for (const build of builds) {
-    const program = await importGlue(build);
-    if (running.has(program)) return { backend: build.backend, program };
-    const bytes = await fetchBytes(build.wasm(), 'wasm-fetch', options);
-    try {
-      program.initSync({ module: await WebAssembly.compile(bytes) });
-      program.selfTest();
-      running.add(program);
-      return { backend: build.backend, program };
-    } catch (error) {
-      failure = error;
+  for (const build of BUILDS) {
+    const { backend } = build;
+    const source = sources[backend];
+    if (source === undefined || (!isModule(source) && !isKnown(build))) {
+      passed.push(`${backend}: ${source === undefined ? 'not given' : 'its instructions are not known here'}`);
+      continue;
     }
+    try {
+      const program = started(await compiled(backend, source, options));
+      return { backend, program, reason: ['the fastest that passes its self-test', ...passed].join('; ') };
+    } catch (error) {
+      if (error instanceof MixedFeelingsError) throw error;
+      failure = error;
+      passed.push(`${backend}: ${shown(error)}`);
+    }
+  }
+  if (BUILDS.every(({ backend }) => sources[backend] === undefined)) {
+    throw new MixedFeelingsError('bad-input', 'no program is given, and none comes along here: give wasm: { simd128, decoder }');
   }
   throw new MixedFeelingsError(
     'unsupported',
-    builds.length === 0
+    failure === undefined
       ? 'this browser has no WebAssembly SIMD: Chrome 100, Firefox 97, Safari 16.4, Node 20 and later have it'
-      : `no WebAssembly program passes its self-test here: ${shown(failure)}`,
+      : `no WebAssembly program passes its self-test here: ${passed.join('; ')}`,
     { cause: failure },
   );
 }
 
+/** A program that gave the right answer to a question. */
+function started(module: WebAssembly.Module): Program {
+  const made = bindings();
+  const { memory } = made.initSync({ module });
+  made.selfTest();
+  return Object.assign(made, { memory });
+}
+
+/** By their URLs: compiled once in this thread, however many analyzers there are, and however often they come up again. */
+const modules = new Map<string, WebAssembly.Module>();
+
 /**
- * A call of `program`. Its errors come with a `code`; anything without one is a crash of it, after which it begins a new
- * life: engines of the one before are opened again when they are next asked.
+ * The compiled program of this name.
+ *
+ * @throws {MixedFeelingsError} when it does not arrive; what the engine says when it does not compile.
  */
-export function guard<T>(program: Program, call: () => T): T {
+export async function compiled(
+  name: WasmName,
+  source: WasmSource | undefined,
+  options: FetchOptions,
+): Promise<WebAssembly.Module> {
+  if (source === undefined) {
+    throw new MixedFeelingsError('unsupported', `no ${name} is given, and none comes along here: give wasm: { ${name} }`);
+  }
+  if (isModule(source)) return source as WebAssembly.Module;
+  if (typeof source !== 'string') return WebAssembly.compile(await (source as Blob).arrayBuffer());
+  const known = modules.get(source);
+  if (known) return known;
+  const module = await WebAssembly.compile(await fetchBytes(new URL(source), 'wasm-fetch', options));
+  modules.set(source, module);
+  return module;
+}
+
+/** Told by its tag: TypeScript takes anything for a module, and it may be of another realm. */
+export function isModule(source: unknown): boolean {
+  return kindOf(source) === 'WebAssembly.Module';
+}
+
+/** A call of a program. Its errors come with a `code`; anything without one is a crash, after which it must not be called. */
+export function guard<T>(call: () => T): T {
   try {
     return call();
   } catch (error) {
     if (error instanceof Error && 'code' in error && typeof error.code === 'string') {
       throw new MixedFeelingsError(error.code, error.message);
     }
-    lives.set(program, lifeOf(program) + 1);
-    try {
-      program.__wbg_reset_state();
-    } catch {
-      // No memory for another one now: then the next load tries.
-      running.delete(program);
-    }
     throw new MixedFeelingsError('crashed', `the program broke down: ${shown(error)}`, { cause: error });
-  }
-}
-
-async function importGlue(build: Build): Promise<Program> {
-  try {
-    return await build.glue();
-  } catch (cause) {
-    const message = `the ${build.backend} program's bindings cannot be loaded: ${shown(cause)}`;
-    throw new MixedFeelingsError('wasm-fetch', message, { cause, retriable: true });
   }
 }

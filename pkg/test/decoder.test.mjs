@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { Decoder } from '../dist/decoder.js';
+import { compiled } from '../dist/wasm.js';
 
 const I32 = 0x7f;
 const section = (id, ...bytes) => [id, bytes.length, ...bytes];
@@ -72,17 +73,18 @@ globalThis.fetch = async (url) => {
   return answers.shift() ?? new Response(program);
 };
 
-const options = { cache: false, patience: 1000 };
+const url = new URL('../dist/decoder.wasm', import.meta.url).href;
+const open = () => new Decoder(() => compiled('decoder', url, { fetch: globalThis.fetch, cache: false, patience: 1000 }));
 const how = { size: 2, fit: 0, filter: 0 };
-const decoder = new Decoder(options);
+const decoder = open();
 const decode = (byte) => decoder.decode(Uint8Array.of(byte), how);
 
 test('it is fetched with the first picture, again after a failure, and then never', async () => {
   answers = [new Response('', { status: 503 }), new Response('<!doctype html>')];
   await assert.rejects(decoder.load(), { code: 'wasm-fetch', retriable: true });
   await assert.rejects(decoder.load(), { code: 'wasm-fetch', message: /decoder\.wasm: a web page/ });
-  await Promise.all([decoder.load(), new Decoder(options).load()]);
-  await decoder.load();
+  await Promise.all([decoder.load(), decoder.load()]);
+  await open().load();
   assert.equal(requests, 3);
 });
 

@@ -1,14 +1,20 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { after, afterEach, before, test } from 'node:test';
 import { runInNewContext } from 'node:vm';
 import { gzipSync } from 'node:zlib';
 
+import { assets } from '../dist/assets.js';
 import { bundleSource, loadBundle } from '../dist/bundle.js';
 import { MixedFeelingsError } from '../dist/errors.js';
 import { fetchBytes } from '../dist/fetch.js';
+import { BUNDLE_SHA256 } from '../dist/release.js';
+import { web } from '../dist/web.js';
 import { serve } from './lib/node.mjs';
 
+const { fetch } = web;
+const platform = { ...web, assets };
 const body = Buffer.from(Array.from({ length: 300_000 }, (_, i) => (i * i) % 251));
 const LARGE = 12_000_000;
 const sha256 = createHash('sha256').update(body).digest('hex');
@@ -43,7 +49,6 @@ before(async () => {
       response.write(body.subarray(0, 100_000));
       return setTimeout(() => request.socket.destroy(), 10);
     }
-    if (request.url === '/bundle.sha256') return response.end(`${sha256}  bundle\n`);
     response.statusCode = 503;
     return response.end();
   });
@@ -86,11 +91,10 @@ class Heap {
   }
 }
 
-async function load(path, { digits, published, cache = false, signal, patience = 30_000, heap = new Heap() } = {}) {
-  const source = bundleSource(new URL(path, server.url), digits);
-  if (published) source.sha256 = { url: new URL(published, server.url).href };
+async function load(path, { digits, cache = false, signal, patience = 30_000, heap = new Heap() } = {}) {
+  const source = bundleSource(new URL(path, server.url), digits, platform);
   const steps = [];
-  await loadBundle(source, heap, { cache, signal, patience }, (loaded, total, cached) => steps.push({ loaded, total, cached }));
+  await loadBundle(source, heap, { fetch, cache, signal, patience }, (loaded, total, cached) => steps.push({ loaded, total, cached }));
   return { bytes: heap.bytes, begun: heap.begun, steps };
 }
 
@@ -131,17 +135,11 @@ test('what does not arrive, or not whole, is an error that names the URL', async
 
 test('a checksum is held to', async () => {
   await load('bundle', { digits: sha256.toUpperCase() });
-  await load('bundle', { published: 'bundle.sha256' });
   const wrong = sha256.replace(/^./, (digit) => (digit === '0' ? '1' : '0'));
   await assert.rejects(load('bundle', { digits: wrong }), { code: 'bundle-checksum' });
   await assert.rejects(load('bundle', { digits: 'abc' }), { code: 'bundle-checksum', message: /64 hexadecimal/ });
-  const given = bundleSource(body, wrong);
-  await assert.rejects(loadBundle(given, new Heap(), { cache: false, patience: 1000 }, () => {}), { code: 'bundle-checksum' });
-});
-
-test('a missing checksum file is no obstacle', async () => {
-  const { bytes } = await load('bundle', { published: 'gone' });
-  assert.equal(bytes.length, body.length);
+  const given = bundleSource(body, wrong, platform);
+  await assert.rejects(loadBundle(given, new Heap(), { fetch, cache: false, patience: 1000 }, () => {}), { code: 'bundle-checksum' });
 });
 
 test('with a checksum the second visit asks the cache alone', async () => {
@@ -157,10 +155,10 @@ test('with a checksum the second visit asks the cache alone', async () => {
 test('offline, what was there once is still there', async () => {
   reset();
   installCache();
-  await load('bundle', { published: 'bundle.sha256', cache: true });
+  await load('bundle', { digits: sha256, cache: true });
   await load('chunked', { cache: true });
   online = false;
-  for (const options of [{ published: 'bundle.sha256', cache: true }, { digits: sha256, cache: true }]) {
+  for (const options of [{ cache: true }, { digits: sha256, cache: true }]) {
     assert.deepEqual(Buffer.from((await load('bundle', options)).bytes), body);
   }
   const { bytes, steps } = await load('chunked', { cache: true });
@@ -260,34 +258,62 @@ test('a cache that fails is no obstacle', async () => {
 test('aborted, it rejects with the reason', async () => {
   const controller = new AbortController();
   const reason = new Error('the user left');
-  const source = bundleSource(new URL('bundle', server.url), undefined);
-  const loading = loadBundle(source, new Heap(), { cache: false, patience: 1000, signal: controller.signal }, (loaded) => {
+  const source = bundleSource(new URL('bundle', server.url), undefined, platform);
+  const loading = loadBundle(source, new Heap(), { fetch, cache: false, patience: 1000, signal: controller.signal }, (loaded) => {
     if (loaded > 0) controller.abort(reason);
   });
   await assert.rejects(loading, (error) => error === reason);
+});
+
+test('the digest of the bundle that comes along is part of the code: nothing is asked for it', () => {
+  const published = readFileSync(new URL('../mixed-feelings-small.safetensors.sha256', import.meta.url), 'utf8');
+  for (const nothing of [undefined, null]) {
+    const { from, sha256: digits } = bundleSource(nothing, nothing, platform);
+    assert.match(from, /mixed-feelings-small\.safetensors$/);
+    assert.equal(digits, BUNDLE_SHA256);
+    assert.equal(digits, published.slice(0, 64));
+  }
+  assert.equal(bundleSource(undefined, sha256, platform).sha256, sha256, 'unless another one is given');
+  assert.throws(() => bundleSource(undefined, undefined, web), { code: 'bad-input', message: /none comes along/ });
+});
+
+test('what can be read once is read once', async () => {
+  for (const given of [() => new Response(body), () => new Response(body).body, () => new Blob([body])]) {
+    const source = bundleSource(given(), sha256, platform);
+    const heap = new Heap();
+    const options = { fetch, cache: false, patience: 1000 };
+    assert.equal(await loadBundle(source, heap, options, () => {}), sha256);
+    assert.deepEqual(heap.bytes, body);
+    if (source.from instanceof Blob) continue;
+    await assert.rejects(loadBundle(source, heap, options, () => {}), { code: 'bundle-fetch', retriable: false, message: /used up/ });
+  }
+  const gone = bundleSource(new Response('no', { status: 404 }), undefined, platform);
+  await assert.rejects(loadBundle(gone, new Heap(), { fetch, cache: false, patience: 1000 }, () => {}), { code: 'bundle-fetch', message: /404/ });
+  const read = new Response('x');
+  await read.text();
+  assert.throws(() => bundleSource(read, undefined, platform), { code: 'bad-input', message: /read already/ });
 });
 
 test("bytes are copied: the caller's stay his", async () => {
   const given = Uint8Array.of(1, 2, 3);
   const foreign = runInNewContext('Uint8Array.of(1, 2, 3)');
   for (const bundle of [given, given.buffer, Buffer.from(given), foreign, foreign.buffer]) {
-    const { from } = bundleSource(bundle, undefined);
+    const { from } = bundleSource(bundle, undefined, platform);
     (ArrayBuffer.isView(bundle) ? bundle : new Uint8Array(bundle))[0] = 9;
     const heap = new Heap();
-    await loadBundle({ from }, heap, { cache: false, patience: 1000 }, () => {});
+    await loadBundle({ from }, heap, { fetch, cache: false, patience: 1000 }, () => {});
     assert.deepEqual([...heap.bytes], [1, 2, 3]);
     (ArrayBuffer.isView(bundle) ? bundle : new Uint8Array(bundle))[0] = 1;
   }
 });
 
 test('what is no bundle is refused by name, in few words', () => {
-  for (const bundle of [new Blob(['x']), new Response('x'), new DataView(new ArrayBuffer(8)), 7, {}, [1]]) {
-    assert.throws(() => bundleSource(bundle), { code: 'bad-input', message: /^bundle is \w+: give a URL, an ArrayBuffer or a Uint8Array$/ });
+  for (const bundle of [new DataView(new ArrayBuffer(8)), 7, {}, [1]]) {
+    assert.throws(() => bundleSource(bundle, undefined, platform), { code: 'bad-input', message: /^bundle is \w+: give a URL, an ArrayBuffer, a Uint8Array, a Blob, a Response or a ReadableStream$/ });
   }
   const gone = new ArrayBuffer(8);
   structuredClone(gone, { transfer: [gone] });
-  assert.throws(() => bundleSource(gone), { code: 'bad-input', message: /detached/ });
-  assert.equal(bundleSource(undefined, null).sha256.url.endsWith('.sha256'), true, 'null is as good as undefined');
+  assert.throws(() => bundleSource(gone, undefined, platform), { code: 'bad-input', message: /detached/ });
 });
 
 test('a web page in the place of a file is named, and never kept', async () => {
@@ -301,12 +327,11 @@ test('a web page in the place of a file is named, and never kept', async () => {
     });
   }
   assert.deepEqual([...stored.keys()], []);
-  assert.equal((await load('bundle', { published: 'page', cache: true })).bytes.length, body.length, 'as if there were no checksum');
-  await assert.rejects(fetchBytes(new URL('page', server.url), 'wasm-fetch', { cache: true, patience: 1000 }), {
+  await assert.rejects(fetchBytes(new URL('page', server.url), 'wasm-fetch', { fetch, cache: true, patience: 1000 }), {
     code: 'wasm-fetch',
     message: /\/page: a web page came/,
   });
-  await assert.rejects(fetchBytes(new URL('bundle', server.url), 'wasm-fetch', { cache: true, patience: 1000 }), {
+  await assert.rejects(fetchBytes(new URL('bundle', server.url), 'wasm-fetch', { fetch, cache: true, patience: 1000 }), {
     code: 'wasm-fetch',
     message: /no WebAssembly program/,
   });

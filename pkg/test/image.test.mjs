@@ -5,11 +5,14 @@ import { after, before, test } from 'node:test';
 import { runInNewContext } from 'node:vm';
 
 import { takePicture } from '../dist/image.js';
+import { LIMITS } from '../dist/limits.js';
 import { openSource } from '../dist/source.js';
+import { web } from '../dist/web.js';
 import { serve } from './lib/node.mjs';
 
 const bytes = Uint8Array.of(1, 2, 3, 4);
-const reading = (signal = new AbortController().signal) => ({ signal, alive() {} });
+const reading = (signal = new AbortController().signal) => ({ signal, alive() {}, fetch: web.fetch, limits: LIMITS });
+const take = (source) => takePicture(source, { resolve: web.resolve, limits: LIMITS });
 let server;
 let requests = [];
 let closed = 0;
@@ -36,7 +39,7 @@ before(async () => {
 after(() => server.close());
 
 async function readFile(source, signal) {
-  const opened = await openSource(takePicture(source), reading(signal));
+  const opened = await openSource(take(source), reading(signal));
   try {
     assert.deepEqual([...(await opened.head())].slice(0, 4), [...bytes]);
     return await opened.all();
@@ -83,7 +86,7 @@ test('data: URLs need no request, and say what is wrong with them', async () => 
 
 test('the caller keeps his bytes: what a worker takes over is a copy', async () => {
   for (const source of [bytes, bytes.buffer]) {
-    const { bytes: taken } = takePicture(source);
+    const { bytes: taken } = take(source);
     structuredClone(taken, { transfer: [taken.buffer] });
     assert.deepEqual([...bytes], [1, 2, 3, 4]);
   }
@@ -92,7 +95,7 @@ test('the caller keeps his bytes: what a worker takes over is a copy', async () 
 /** As a browser's, which Node has not. */
 const imageData = (data, width, height, more) => ({ data, width, height, [Symbol.toStringTag]: 'ImageData', ...more });
 
-const taken = async (image) => (await takePicture(image).held).read();
+const taken = async (image) => (await take(image).held).read();
 
 test('ImageData are pixels', async () => {
   const data = Uint8ClampedArray.from({ length: 8 }, (_, i) => i);
@@ -120,25 +123,25 @@ test('what was given away is bad input', async () => {
   const data = new Uint8ClampedArray(4);
   structuredClone([gone, data.buffer], { transfer: [gone, data.buffer] });
   for (const source of [gone, view]) {
-    assert.throws(() => takePicture(source), { name: 'MixedFeelingsError', code: 'bad-input', message: /detached/ });
+    assert.throws(() => take(source), { name: 'MixedFeelingsError', code: 'bad-input', message: /detached/ });
   }
   await assert.rejects(taken(imageData(data, 1, 1)), { code: 'bad-input', message: /detached/ });
 });
 
 test('what is no picture is refused by name', () => {
   for (const source of [7, true, {}, [], () => {}, new Map()]) {
-    assert.throws(() => takePicture(source), { name: 'MixedFeelingsError', code: 'bad-input' });
+    assert.throws(() => take(source), { name: 'MixedFeelingsError', code: 'bad-input' });
   }
-  assert.throws(() => takePicture(new Map()), /image is Map: give a Blob/);
-  assert.throws(() => takePicture('not a URL'), { code: 'bad-input', message: '"not a URL" is not a URL' });
-  assert.throws(() => takePicture('x'.repeat(1e6)), ({ code, message }) => code === 'bad-input' && message.length <= 300);
-  assert.throws(() => takePicture({ width: 0, height: 5, [Symbol.toStringTag]: 'ImageBitmap' }), { code: 'image-empty' });
+  assert.throws(() => take(new Map()), /image is Map: give a Blob/);
+  assert.throws(() => take('not a URL'), { code: 'bad-input', message: '"not a URL" is not a URL' });
+  assert.throws(() => take('x'.repeat(1e6)), ({ code, message }) => code === 'bad-input' && message.length <= 300);
+  assert.throws(() => take({ width: 0, height: 5, [Symbol.toStringTag]: 'ImageBitmap' }), { code: 'image-empty' });
 });
 
 test('a file is judged by its size before a byte is read', () => {
   const blob = { size: 2_100_000_000, [Symbol.toStringTag]: 'File', slice: assert.fail, arrayBuffer: assert.fail };
-  assert.throws(() => takePicture(blob), { code: 'image-too-large' });
-  assert.throws(() => takePicture(new Uint8Array(64_000_001)), { code: 'image-too-large' });
+  assert.throws(() => take(blob), { code: 'image-too-large' });
+  assert.throws(() => take(new Uint8Array(64_000_001)), { code: 'image-too-large' });
 });
 
 test('a URL that leads nowhere says so, and whether it may later', async () => {
@@ -150,7 +153,7 @@ test('a URL that leads nowhere says so, and whether it may later', async () => {
 });
 
 test('a URL that sends too much is left', async () => {
-  const opened = await openSource(takePicture(`${server.url}endless`), reading());
+  const opened = await openSource(take(`${server.url}endless`), reading());
   closed = 0;
   assert.equal((await opened.head()).length, 65_536);
   await assert.rejects(opened.all(), { code: 'image-too-large' });

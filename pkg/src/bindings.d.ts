@@ -1,12 +1,28 @@
-/** What wasm-bindgen makes of `src/web/`: written by hand, so that the TypeScript compiles before the wasm does. */
+/**
+ * What wasm-bindgen makes of `src/web/`, the same for both programs: written by hand, so that the TypeScript compiles before
+ * the wasm does. wasm-bindgen's module has one instance; `cargo pack` makes a function of it that gives as many as are wanted.
+ */
 
-export class Picture {
+/** Bindings of their own, for one instance. */
+export function bindings(): Bindings;
+
+export interface Bindings {
+  readonly Picture: typeof Picture;
+  readonly BundleBuffer: typeof BundleBuffer;
+  readonly Engine: typeof Engine;
+  /** Throws when this engine computes wrong numbers. */
+  selfTest(): void;
+  /** Instantiates the program; must be called first, and once. */
+  initSync(options: { module: WebAssembly.Module }): { readonly memory: WebAssembly.Memory };
+}
+
+export declare class Picture {
   /** The pixels that the encoder reads, as the decoder's program makes them. */
   constructor(pixels: Uint8Array, incomplete: boolean);
   free(): void;
 }
 
-export class BundleBuffer {
+export declare class BundleBuffer {
   /** With room for so many bytes; 0 where the length is not known. */
   constructor(capacity: number);
   /** Copies the bytes to the end of those that are there. */
@@ -16,7 +32,7 @@ export class BundleBuffer {
   free(): void;
 }
 
-export class Engine {
+export declare class Engine {
   /** Takes the buffer over, whether it succeeds or not. */
   constructor(bundle: BundleBuffer);
   /** The bundle's labels as JSON, `[{ name, polarity }]`, in the order of the logits. */
@@ -27,11 +43,3 @@ export class Engine {
   analyze(text: string | undefined, picture: Picture | undefined): string;
   free(): void;
 }
-
-/** Throws when this engine computes wrong numbers. */
-export function selfTest(): void;
-
-export function initSync(options: { module: WebAssembly.Module }): unknown;
-
-/** Instantiates the program anew: what it made before throws when it is called, and frees nothing. */
-export function __wbg_reset_state(): void;

@@ -1,0 +1,54 @@
+// `npm run build`: TypeScript to dist/, then what is no TypeScript: the facts of this release, and the way in for `require`.
+
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+
+const pkg = new URL('../', import.meta.url);
+const read = (name) => readFileSync(new URL(name, pkg), 'utf8');
+const write = (name, text) => writeFileSync(new URL(`dist/${name}`, pkg), text);
+
+const { bin } = createRequire(import.meta.url)('typescript/package.json');
+const tsc = fileURLToPath(new URL(`node_modules/typescript/${bin.tsc}`, pkg));
+execFileSync(process.execPath, [tsc], { cwd: fileURLToPath(pkg), stdio: 'inherit' });
+
+const BUNDLE = 'mixed-feelings-small.safetensors';
+const [digits, name] = read(`${BUNDLE}.sha256`).trim().split(/\s+/);
+if (!/^[0-9a-f]{64}$/.test(digits) || name !== BUNDLE) throw new Error(`${BUNDLE}.sha256 is not what sha256sum writes`);
+write(
+  'release.js',
+  `export const VERSION = ${JSON.stringify(JSON.parse(read('package.json')).version)};
+export const BUNDLE_SHA256 = '${digits}';
+`,
+);
+
+// A package that is written as ES modules can be asked for by `require` too: all that it does is asynchronous anyway. The
+// types come from the modules; the class of its errors is only there for `import`, so it is a type here.
+for (const entry of ['index', 'index-node', 'core', 'core-node']) {
+  write(
+    `${entry}.cjs`,
+    `'use strict';
+for (const name of ['createAnalyzer', 'cached', 'clearCache']) {
+  exports[name] = async (...given) => (await import('./${entry}.js'))[name](...given);
+}
+`,
+  );
+}
+const asModules = " with { 'resolution-mode': 'import' };";
+for (const entry of ['index', 'core']) {
+  write(
+    `${entry}.d.cts`,
+    `import type { Library } from './api.js'${asModules}
+export declare const createAnalyzer: Library['createAnalyzer'];
+export declare const cached: Library['cached'];
+export declare const clearCache: Library['clearCache'];
+export type { MixedFeelingsError, ErrorCode } from './errors.js'${asModules}
+export type * from './api.js'${asModules}
+export type * from './types.js'${asModules}
+`,
+  );
+}
+
+// wasm-bindgen's bindings, as far as `cargo pack` has made them.
+if (existsSync(new URL('dist/simd128/engine.js', pkg))) await import('./bindings.mjs');

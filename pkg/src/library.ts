@@ -1,0 +1,40 @@
+/** What the entry points export, made for the platform that they are for. */
+
+import type { Library } from './api.js';
+import { analyzerOf } from './analyzer.js';
+import { clearCache, openCache, persist } from './cache.js';
+import { seen } from './errors.js';
+import { opener } from './open.js';
+import { filesOf, settingsOf } from './options.js';
+import type { Platform } from './platform.js';
+import { Supervisor } from './supervisor.js';
+import { knownBackends } from './wasm.js';
+
+/** Milliseconds that another worker may take to say that it runs: the script is in the browser's cache. */
+const HELLO_AGAIN = 3000;
+
+export function libraryOn(platform: Platform): Library {
+  return {
+    async createAnalyzer(options) {
+      const settings = seen(() => settingsOf(options, platform));
+      const { engine, onProgress, signal } = settings;
+      if (settings.persist) void persist();
+      const open = opener(settings, platform);
+      const opened = await open(engine, { onProgress, signal });
+      const again = { ...engine, hello: Math.min(HELLO_AGAIN, engine.hello) };
+      const supervisor = new Supervisor(opened, (ending) => open(again, { onProgress: () => {}, signal: ending }));
+      return analyzerOf(supervisor, settings, platform);
+    },
+
+    async cached(options) {
+      const { bundle, wasm, cache } = seen(() => filesOf(options ?? {}, platform));
+      const store = await openCache(cache);
+      const program = knownBackends().map((backend) => wasm[backend]).find((source) => source !== undefined);
+      const has = async (source: unknown) =>
+        typeof source !== 'string' || (await store?.match(source).catch(() => undefined)) !== undefined;
+      return (await has(bundle.from)) && (await has(program));
+    },
+
+    clearCache,
+  };
+}

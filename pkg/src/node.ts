@@ -1,0 +1,45 @@
+/** Node.js, Deno and Bun: files are read as files, and strings may be paths. */
+
+import { open } from 'node:fs/promises';
+import { resolve as absolutePath } from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+import { MixedFeelingsError, shown } from './errors.js';
+import { kindOf } from './kinds.js';
+import type { Platform } from './platform.js';
+
+/** Bytes that are read at a time. */
+const CHUNK = 1 << 20;
+
+export const node: Platform = {
+  fetch: (url, init) => (url.startsWith('file:') ? readFile(new URL(url)) : fetch(url, init)),
+  resolve(url) {
+    try {
+      // A scheme has two letters at least: one alone is a drive of Windows'.
+      const isPath = kindOf(url) === 'String' && !/^[a-z][a-z0-9+.-]+:/i.test(url as string);
+      return isPath ? pathToFileURL(absolutePath(url as string)) : new URL(url);
+    } catch (cause) {
+      throw new MixedFeelingsError('bad-input', `${JSON.stringify(shown(url))} is neither a URL nor a path`, { cause });
+    }
+  },
+};
+
+/** A file as an answer to `fetch`. It rejects as the file system does. */
+async function readFile(url: URL): Promise<Response> {
+  const file = await open(url);
+  const { size } = await file.stat();
+  const body = new ReadableStream<Uint8Array<ArrayBuffer>>(
+    {
+      async pull(controller) {
+        const chunk = new Uint8Array(CHUNK);
+        const { bytesRead } = await file.read(chunk);
+        if (bytesRead > 0) return controller.enqueue(chunk.subarray(0, bytesRead));
+        controller.close();
+        await file.close();
+      },
+      cancel: () => file.close(),
+    },
+    { highWaterMark: 0 },
+  );
+  return new Response(body, { headers: { 'content-length': String(size) } });
+}
