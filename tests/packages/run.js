@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
-import { pack, Project } from './lib/project.js';
+import { endAll, pack, Project } from './lib/project.js';
 import { fault, markdown, putTable } from './lib/table.js';
 import { browsers } from './rows/browsers.js';
 import { bundlers } from './rows/bundlers.js';
@@ -82,6 +82,14 @@ async function main() {
   const rows = chosen(options);
   if (options.list) return rows.forEach(({ name, group, title }) => console.log(`${name.padEnd(28)} ${group}: ${title}`));
   const home = mkdtempSync(join(tmpdir(), 'mixed-feelings-packages-'));
+  const remove = () => rmSync(home, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+  for (const signal of ['SIGINT', 'SIGTERM']) {
+    process.once(signal, () => {
+      endAll();
+      if (!options.keep) remove();
+      process.exit(1);
+    });
+  }
   try {
     const { tarball, size } = await pack(home);
     console.error(`packed: ${(size / 1e6).toFixed(1)} MB`);
@@ -112,7 +120,7 @@ async function main() {
     if (count('fails') > 0) process.exitCode = 1;
   } finally {
     if (options.keep) console.error(`the projects are in ${home}`);
-    else rmSync(home, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+    else remove();
   }
 }
 

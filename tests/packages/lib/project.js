@@ -25,6 +25,22 @@ const QUIET = {
   npm_config_update_notifier: 'false',
 };
 
+/** What runs now. */
+const running = new Set();
+
+/** Ends everything that was started here; for a process that ends early itself. */
+export function endAll() {
+  for (const child of running) void end(child);
+}
+
+/** Starts a program in a group of processes of its own, so that it can be ended with those that it starts. */
+function started(program, args, cwd) {
+  const child = spawn(program, args, { cwd, env: { ...process.env, ...QUIET }, detached: true });
+  running.add(child);
+  child.once('close', () => running.delete(child));
+  return child;
+}
+
 /** Packs the package in `pkg/` into `folder` and returns the tarball's path and its size in bytes. */
 export async function pack(folder) {
   const npm = ['npm', 'pack', '--json', '--ignore-scripts', '--pack-destination', folder];
@@ -95,7 +111,7 @@ export class Project {
 
   /** Starts a server of the project's and returns the URL that it prints. */
   start(program, ...args) {
-    const child = spawn(program, args, { cwd: this.folder, env: { ...process.env, ...QUIET }, detached: true });
+    const child = started(program, args, this.folder);
     this.children.push(child);
     return new Promise((resolve, reject) => {
       let output = '';
@@ -134,7 +150,7 @@ function end(child) {
 /** Runs a command to its end; see {@link Project.run}. */
 function command([program, ...args], { cwd }) {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { cwd, env: { ...process.env, ...QUIET }, detached: true });
+    const child = started(program, args, cwd);
     let output = '';
     let all = '';
     child.stdout.on('data', (chunk) => {
