@@ -34,6 +34,25 @@ const imports = `import { createAnalyzer } from '${PACKAGE}';
 import { outcome } from './consumer.js';
 `;
 
+/** A page that asks its service worker. */
+const askOf = (worker, options) => `async function ask() {
+  const registration = await navigator.serviceWorker.register('${worker}', ${JSON.stringify(options)});
+  const starting = registration.active ?? registration.waiting ?? registration.installing;
+  const { port1, port2 } = new MessageChannel();
+  const answer = new Promise((resolve) => (port1.onmessage = ({ data }) => resolve(data)));
+  starting.postMessage('answer', [port2]);
+  return answer;
+}
+window.outcome = ask().catch((error) => ({ error: String(error) }));
+`;
+
+/** The service worker's side of it. */
+const ANSWERS = `self.onmessage = (event) => {
+  const [port] = event.ports;
+  event.waitUntil(outcome(createAnalyzer).then((answer) => port.postMessage(answer)));
+};
+`;
+
 /** Each place: how its page is written and served. */
 const PLACES = {
   page: {
@@ -79,24 +98,12 @@ window.outcome = new Promise((resolve) => {
     },
   },
   service: {
-    title: 'a service worker',
+    title: 'a service worker that is a module',
+    lacks: (browser) => (browser === 'firefox' ? 'Firefox ESR 140 has no service workers that are modules' : undefined),
     files: {
       'index.html': html(script('own.js')),
-      'own.js': `async function ask() {
-  await navigator.serviceWorker.register('./in-service.js', { type: 'module' });
-  const { active } = await navigator.serviceWorker.ready;
-  const { port1, port2 } = new MessageChannel();
-  const answer = new Promise((resolve) => (port1.onmessage = ({ data }) => resolve(data)));
-  active.postMessage('answer', [port2]);
-  return answer;
-}
-window.outcome = ask().catch((error) => ({ error: String(error) }));
-`,
-      'in-service.js': `${imports}self.onmessage = (event) => {
-  const [port] = event.ports;
-  event.waitUntil(outcome(createAnalyzer).then((answer) => port.postMessage(answer)));
-};
-`,
+      'own.js': askOf('./in-service.js', { type: 'module' }),
+      'in-service.js': imports + ANSWERS,
     },
   },
   offline: {
@@ -157,8 +164,36 @@ function row(browser, place) {
     group: GROUP,
     title: `${BROWSERS[browser].title}: ${title}`,
     files,
-    needs: needs(browser),
+    needs: () => needs(browser)() ?? PLACES[place].lacks?.(browser),
     run: (project) => inPage(project, { headers, browser, visits }),
+  };
+}
+
+/** As most sites have one: a bundle, and no module. */
+function bundledServiceWorker(browser) {
+  return {
+    name: `${browser}-service-bundled`,
+    group: GROUP,
+    title: `${BROWSERS[browser].title}: a service worker, bundled by esbuild as a classic script`,
+    packages: { esbuild: '0.28.2' },
+    files: {
+      'index.html': html(script('own.js')),
+      'own.js': askOf('./out/in-service.js', {}),
+      'in-service.js': `import { createAnalyzer } from 'mixed-feelings/core';
+import decoder from 'mixed-feelings/decoder.wasm';
+import bundle from 'mixed-feelings/mixed-feelings-small.safetensors';
+import relaxed from 'mixed-feelings/relaxed-simd.wasm';
+import simd128 from 'mixed-feelings/simd128.wasm';
+import { outcome } from './consumer.js';
+const options = { bundle, wasm: { 'relaxed-simd': relaxed, simd128, decoder } };
+${ANSWERS.replace('createAnalyzer', 'createAnalyzer, options')}`,
+    },
+    needs: needs(browser),
+    async run(project) {
+      const loaders = ['--loader:.wasm=file', '--loader:.safetensors=file'];
+      await project.run(project.bin('esbuild'), 'in-service.js', '--bundle', '--format=iife', ...loaders, '--outdir=out');
+      return inPage(project, { browser });
+    },
   };
 }
 
@@ -227,6 +262,7 @@ const CHROMIUM_ALONE = [
 /** The first row is what all are held to. */
 export const browsers = Object.keys(BROWSERS).flatMap((browser) => [
   ...Object.keys(PLACES).map((place) => row(browser, place)),
+  bundledServiceWorker(browser),
   fromElsewhere(browser),
   ...(browser === 'chromium' ? CHROMIUM_ALONE : []),
 ]);

@@ -50,6 +50,17 @@ function row({ name, title, packages, shows, files = {}, scripts, fast, root = '
   };
 }
 
+/** For a bundler that gives URLs of files that are imported: each file is named, and the package brings nothing by itself. */
+const CORE = `import { createAnalyzer } from 'mixed-feelings/core';
+import decoder from 'mixed-feelings/decoder.wasm';
+import bundle from 'mixed-feelings/mixed-feelings-small.safetensors';
+import relaxed from 'mixed-feelings/relaxed-simd.wasm';
+import simd128 from 'mixed-feelings/simd128.wasm';
+import { outcome } from './consumer.js';
+const worker = () => new Worker('./worker.js', { type: 'module' });
+window.outcome = outcome(createAnalyzer, { bundle, wasm: { 'relaxed-simd': relaxed, simd128, decoder }, worker });
+`;
+
 /** Those that find nothing that is named in `new URL(..., import.meta.url)`: the package stays apart, as it is. */
 function external(name, title, packages, build, shows) {
   return row({
@@ -127,6 +138,19 @@ export const bundlers = [
   external('esbuild', 'esbuild', { esbuild: '0.28.2' }, (project) =>
     project.run(project.bin('esbuild'), 'page.js', '--bundle', '--format=esm', '--external:mixed-feelings', '--outdir=out'),
   ),
+  row({
+    name: 'esbuild-core',
+    title: 'esbuild: `mixed-feelings/core`, its `file` loader, and the worker as a second entry',
+    fast: true,
+    packages: { esbuild: '0.28.2' },
+    files: { 'page.js': CORE, 'worker.js': "import 'mixed-feelings/worker';\n" },
+    visits: [],
+    async build(project) {
+      const loaders = ['--loader:.wasm=file', '--loader:.safetensors=file'];
+      await project.run(project.bin('esbuild'), 'page.js', 'worker.js', '--bundle', '--format=esm', ...loaders, '--outdir=out');
+      project.write('out/index.html', HTML_OF('page.js'));
+    },
+  }),
   external('rollup', 'Rollup', { rollup: '4.68.8' }, (project) =>
     project.run(project.bin('rollup'), 'page.js', '--external', 'mixed-feelings', '--dir', 'out'),
   ),

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 
 import { NODE_24 } from '../lib/node.js';
+import { NEXT } from './frameworks.js';
 
 const example = (name) => readFileSync(new URL(`../examples/workerd/${name}`, import.meta.url), 'utf8');
 
@@ -23,7 +24,54 @@ for (const [name, { text, image }] of Object.entries(posts)) {
 console.log(JSON.stringify({ answers, backend: 'simd128', worker: false }));
 `;
 
+/** A route of Next.js that runs where Vercel's edge does; its weights come from the site's own files. */
+const NEXT_ROUTE = `import { createAnalyzer } from 'mixed-feelings/core';
+import decoder from 'mixed-feelings/decoder.wasm?module';
+import simd128 from 'mixed-feelings/simd128.wasm?module';
+
+export const runtime = 'edge';
+
+let analyzer;
+
+export async function POST(request) {
+  const form = await request.formData();
+  const bundle = new URL('/mixed-feelings-small.safetensors', request.url);
+  analyzer ??= createAnalyzer({ bundle, wasm: { simd128, decoder } });
+  const image = form.get('image');
+  try {
+    return Response.json(await (await analyzer).analyze({ text: form.get('text'), image: image && (await image.arrayBuffer()) }));
+  } catch ({ code, message }) {
+    return Response.json({ code, message }, { status: 500 });
+  }
+}
+`;
+
+function next(name, title, ...how) {
+  return {
+    name,
+    group: 'Runtimes',
+    title,
+    packages: NEXT,
+    shows: ['next'],
+    files: {
+      'next.config.mjs': 'export default { turbopack: { root: import.meta.dirname } };\n',
+      'app/layout.js': 'export default ({ children }) => <html lang="en"><body>{children}</body></html>;\n',
+      'app/page.js': 'export default () => <p>a consumer</p>;\n',
+      'app/api/route.js': NEXT_ROUTE,
+      'asks.js': ASKS,
+    },
+    async run(project) {
+      project.copy('node_modules/mixed-feelings/mixed-feelings-small.safetensors', 'public/mixed-feelings-small.safetensors');
+      await project.run(project.bin('next'), 'build', ...how);
+      const url = await project.start(project.bin('next'), 'start', '--hostname', '127.0.0.1', '--port', '0');
+      return project.outcomeOf(process.execPath, 'asks.js', `${url}api`);
+    },
+  };
+}
+
 export const edge = [
+  next('next-edge', 'Next.js, a route on its edge runtime, Turbopack'),
+  next('next-edge-webpack', 'Next.js, a route on its edge runtime, webpack', '--webpack'),
   {
     name: 'workerd',
     group: 'Runtimes',

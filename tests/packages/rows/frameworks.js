@@ -6,7 +6,8 @@ import { againFromCache, inPage } from '../lib/page.js';
 
 const GROUP = 'Frameworks, built page in Chromium';
 
-const NEXT = { next: '16.4.6', react: '19.3.1', 'react-dom': '19.3.1' };
+/** Next.js and what it needs. */
+export const NEXT = { next: '16.4.6', react: '19.3.1', 'react-dom': '19.3.1' };
 
 const NEXT_FILES = {
   'next.config.mjs': 'export default { turbopack: { root: import.meta.dirname } };\n',
