@@ -102,12 +102,12 @@ async function main() {
       const began = performance.now();
       const why = row.needs?.();
       const outcome = why ? {} : row === REFERENCE ? reference : await play(row, join(home, row.name.replace(/\W/g, '-')), tarball);
-      const { versions, backend, worker, note, errors } = outcome;
+      const { versions, backend, worker, note } = outcome;
       const wrong = why ? undefined : fault(outcome, reference);
       const status = why ? 'not run' : wrong ? 'fails' : 'same';
       const seconds = Math.round((performance.now() - began) / 100) / 10;
       const detail = (why ?? wrong ?? note)?.replaceAll(home, '…');
-      results.set(name, { name, group, title, status, detail, versions, backend, worker, errors, seconds });
+      results.set(name, { name, group, title, status, detail, versions, backend, worker, seconds });
       console.error(`${status} (${seconds} s)${why || wrong ? `\n    ${detail.slice(0, 1500)}` : ''}`);
       if (options.json) writeFileSync(options.json, JSON.stringify([...results.values()], null, 2));
     }

@@ -19,8 +19,10 @@ export async function inPage(project, { root = '.', url, path = '', headers, bro
     let outcome = await visit.outcome();
     for (const next of visits) outcome = await next({ outcome, visit, server });
     const lost = (server?.requests ?? []).filter(({ status }) => status !== 200).map((request) => request.path);
+    const { errors } = visit;
     if (!outcome.error && lost.length > 0) outcome = { error: `answers, but asks for what is not there: ${[...new Set(lost)].join(' ')}` };
-    return { ...outcome, errors: visit.errors, versions: [`${BROWSERS[browser].title} ${opened.version}`] };
+    if (!outcome.error && errors.length > 0) outcome = { error: `answers, but the console says: ${errors.join(' | ')}` };
+    return { ...outcome, versions: [`${BROWSERS[browser].title} ${opened.version}`] };
   } finally {
     await opened?.close();
     await server?.stop();

@@ -21,6 +21,8 @@ export async function serve(folder, { headers = {} } = {}) {
   const requests = [];
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url, 'http://localhost');
+    // Every browser asks for it, and nobody has it.
+    if (pathname === '/favicon.ico') return void response.writeHead(204, headers).end();
     const asked = { path: pathname, status: 404, bytes: 0 };
     requests.push(asked);
     let file = join(folder, normalize(decodeURIComponent(pathname)));

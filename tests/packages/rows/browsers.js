@@ -21,7 +21,6 @@ const html = (...head) => `<!doctype html>
 <html lang="en">
   <meta charset="utf-8">
   <title>a consumer</title>
-  <link rel="icon" href="data:,">
   ${head.join('\n  ')}
 </html>
 `;

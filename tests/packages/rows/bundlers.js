@@ -11,7 +11,6 @@ const HTML_OF = (script) => `<!doctype html>
 <html lang="en">
   <meta charset="utf-8">
   <title>a consumer</title>
-  <link rel="icon" href="data:,">
   <script type="module" src="./${script}"></script>
 </html>
 `;
