@@ -83,7 +83,11 @@ export const edge = [
       const node = NODE_24.program(project);
       await project.run(node, 'split.js');
       const url = await project.start(node, project.bin('wrangler'), 'dev', '--ip', '127.0.0.1', '--port', '0', '--inspector-port', '0');
-      return project.outcomeOf(node, 'asks.js', url);
+      const outcome = await project.outcomeOf(node, 'asks.js', url);
+      const { memory } = await (await fetch(url)).json();
+      const megabytes = Math.round(memory / 1e6);
+      // An isolate has 128 MB for everything; JavaScript needs some of it.
+      return megabytes < 100 ? { ...outcome, note: `${megabytes} MB of wasm memory` } : { error: `takes ${megabytes} MB of wasm memory` };
     },
   },
 ];

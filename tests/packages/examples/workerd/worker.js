@@ -1,4 +1,4 @@
-// A Cloudflare Worker that says what a post feels: POST a form with `text`, `image`, or both.
+// A Cloudflare Worker that says what a post feels: POST a form with `text`, `image`, or both; GET says what runs.
 //
 // workerd compiles no WebAssembly while it runs, so the programs are imported. The weights are static assets, in pieces of less
 // than 25 MiB, which is the most that an asset may have: `node split.js` writes them into weights/.
@@ -30,16 +30,18 @@ function weights(assets) {
   });
 }
 
-export const options = (env) => ({ bundle: weights(env.ASSETS), wasm: { simd128, decoder } });
-
 export default {
-  async fetch(request, env) {
-    if (request.method !== 'POST') return new Response('POST a form with text, image, or both\n', { status: 405 });
+  async fetch(request, env, context) {
     try {
+      // The next request tries again, should it fail.
+      analyzer ??= createAnalyzer({ bundle: weights(env.ASSETS), wasm: { simd128, decoder } }).catch((error) => {
+        analyzer = undefined;
+        throw error;
+      });
+      // Others wait for it too: it must not end with the request that began it.
+      context.waitUntil(analyzer);
+      if (request.method !== 'POST') return Response.json(await (await analyzer).info());
       const form = await request.formData();
-      analyzer ??= createAnalyzer(options(env));
-      // One that could not be made is no reason not to try again.
-      analyzer.catch(() => (analyzer = undefined));
       const image = form.get('image');
       const answer = await (await analyzer).analyze({ text: form.get('text'), image: image && (await image.arrayBuffer()) });
       return Response.json(answer);
