@@ -11,7 +11,7 @@ export const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const CONSUMER = fileURLToPath(new URL('../consumer/', import.meta.url));
 
 /** Milliseconds that a command may take; it is there against a hang. */
-const PATIENCE = 400_000;
+const PATIENCE = 1_200_000;
 
 /** Nothing is reported to anybody, nothing is coloured, nobody is asked. */
 const QUIET = {
@@ -116,7 +116,7 @@ export class Project {
     return new Promise((resolve, reject) => {
       let output = '';
       const fail = (why) => reject(new Error(`${[program, ...args].join(' ')} ${why}: ${output.slice(-2000)}`));
-      const timer = setTimeout(fail, 120_000, 'does not say where it serves');
+      const timer = setTimeout(fail, 300_000, 'does not say where it serves');
       const hear = (chunk) => {
         output += chunk;
         // A colour in the middle of the URL is still there with some, whatever NO_COLOR says.
