@@ -46,7 +46,7 @@ function compiles(name, title, lib, version) {
         project.write(config, JSON.stringify({ compilerOptions: { ...STRICT, ...options, lib }, files: ['use.ts'] }));
         await project.run(project.bin('tsc'), '-p', config).catch((error) => wrong.push(`${options.moduleResolution}: ${error.message}`));
       }
-      return wrong.length > 0 ? { error: wrong.join('; ') } : { note: RESOLUTIONS.map((one) => one.moduleResolution).join(', ') };
+      return wrong.length > 0 ? { error: wrong.join('; ') } : { compiles: true, note: RESOLUTIONS.map((one) => one.moduleResolution).join(', ') };
     },
   };
 }
@@ -60,7 +60,7 @@ function linter(name, packages, args) {
     packages,
     async run(project, tarball) {
       const output = await project.run(project.bin(name), ...args(tarball));
-      return /warning|suggestion|❌|⚠/i.test(output) ? { error: output } : {};
+      return /warning|suggestion|❌|⚠/i.test(output) ? { error: output } : { compiles: true };
     },
   };
 }
