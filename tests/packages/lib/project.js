@@ -1,7 +1,7 @@
 // An empty project that installs the packed package, as a stranger makes one.
 
 import { spawn } from 'node:child_process';
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -64,8 +64,16 @@ export class Project {
     cpSync(CONSUMER, folder, { recursive: true });
     project.write('posts.js', postsModule());
     for (const [name, text] of Object.entries(files)) project.write(name, text);
+    // Those that need nothing but the package get a copy of what npm installed for the first of them.
+    const alone = Object.keys(packages).length === 0;
+    const installed = join(dirname(folder), 'installed');
+    if (alone && existsSync(installed)) {
+      cpSync(installed, project.path('node_modules'), { recursive: true, verbatimSymlinks: true });
+      return project;
+    }
     const install = ['npm', 'install', '--prefer-offline', '--no-audit', '--no-fund', '--no-package-lock'];
     await project.run(...install, ...(scripts ? [] : ['--ignore-scripts']));
+    if (alone) cpSync(project.path('node_modules'), installed, { recursive: true, verbatimSymlinks: true });
     return project;
   }
 
