@@ -1,4 +1,5 @@
-// TypeScript's view of the package: strict projects with every way of finding modules, and two linters of packages.
+// TypeScript's view of the package: strict projects with every way of finding modules. publint and attw are asked by the
+// package's own tests.
 
 const GROUP = 'Types';
 
@@ -51,20 +52,6 @@ function compiles(name, title, lib, version) {
   };
 }
 
-/** A linter of packages: it must say nothing of the tarball. */
-function linter(name, packages, args) {
-  return {
-    name,
-    group: GROUP,
-    title: `${name} has no remark`,
-    packages,
-    async run(project, tarball) {
-      const output = await project.run(project.bin(name), ...args(tarball));
-      return /warning|suggestion|❌|⚠/i.test(output) ? { error: output } : { compiles: true };
-    },
-  };
-}
-
 const [FIVE, SEVEN] = ['5.9.3', '7.0.2'];
 
 export const types = [
@@ -72,6 +59,4 @@ export const types = [
   compiles('types-no-dom', 'a strict project without `lib.dom`', ['es2023'], FIVE),
   compiles('types-7-dom', 'TypeScript 7, with `lib.dom`', ['es2023', 'dom', 'dom.iterable'], SEVEN),
   compiles('types-7-no-dom', 'TypeScript 7, without `lib.dom`', ['es2023'], SEVEN),
-  linter('publint', { publint: '0.3.25' }, (tarball) => [tarball, '--strict']),
-  linter('attw', { '@arethetypeswrong/cli': '0.18.5' }, (tarball) => [tarball, '--no-color', '--no-emoji']),
 ];
