@@ -8,9 +8,9 @@ const WEIGHTS = /\.safetensors$/;
 
 /**
  * The outcome of a page. `root` is the folder of the project that is served with `headers`, or `url` where something else
- * serves; `path` the page; `browser` one of {@link BROWSERS}.
+ * serves; `path` the page; `browser` one of {@link BROWSERS}; `says` what its console may say of errors.
  */
-export async function inPage(project, { root = '.', url, path = '', headers, browser = 'chromium', options, visits = [] }) {
+export async function inPage(project, { root = '.', url, path = '', headers, browser = 'chromium', options, visits = [], says }) {
   const server = url ? undefined : await serve(project.path(root), { headers });
   let opened;
   try {
@@ -19,7 +19,7 @@ export async function inPage(project, { root = '.', url, path = '', headers, bro
     let outcome = await visit.outcome();
     for (const next of visits) outcome = await next({ outcome, visit, server });
     const lost = (server?.requests ?? []).filter(({ status }) => status !== 200).map((request) => request.path);
-    const { errors } = visit;
+    const errors = visit.errors.filter((error) => !says?.test(error));
     if (!outcome.error && lost.length > 0) outcome = { error: `answers, but asks for what is not there: ${[...new Set(lost)].join(' ')}` };
     if (!outcome.error && errors.length > 0) outcome = { error: `answers, but the console says: ${errors.join(' | ')}` };
     return { ...outcome, versions: [`${BROWSERS[browser].title} ${opened.version}`] };
