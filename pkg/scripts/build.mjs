@@ -1,7 +1,7 @@
 // `npm run build`: TypeScript to dist/, then what is no TypeScript: the facts of this release, and the way in for `require`.
 
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
@@ -35,7 +35,17 @@ for (const name of ['createAnalyzer', 'cached', 'clearCache']) {
 `,
   );
 }
+write('worker-node.cjs', "'use strict';\nvoid import('./worker-node.js');\n");
+write('worker.d.cts', 'export {};\n');
+
+// What bundlers and runtimes that know such files make of an `import` of them.
 const asModules = " with { 'resolution-mode': 'import' };";
+file('wasm-file', `import type { WasmModule } from './api.js'`, 'WasmModule');
+file('bundle-file', '', 'string | ArrayBuffer');
+function file(name, imports, type) {
+  write(`${name}.d.ts`, `${imports && `${imports};\n`}declare const file: ${type};\nexport default file;\n`);
+  write(`${name}.d.cts`, `${imports && `${imports}${asModules}\n`}declare const file: ${type};\nexport = file;\n`);
+}
 for (const entry of ['index', 'core']) {
   write(
     `${entry}.d.cts`,
@@ -49,6 +59,3 @@ export type * from './types.js'${asModules}
 `,
   );
 }
-
-// wasm-bindgen's bindings, as far as `cargo pack` has made them.
-if (existsSync(new URL('dist/simd128/engine.js', pkg))) await import('./bindings.mjs');

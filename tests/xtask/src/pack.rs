@@ -83,8 +83,15 @@ pub fn build(args: &Args) -> Result<Vec<PathBuf>> {
     for (build, wasm) in built {
         changed.extend(bindings(&shell, &places, build, wasm)?);
     }
+    one_for_both(&shell, &places)?;
     changed.extend(place_decoder(&places, &decoder)?);
     Ok(changed)
+}
+
+/// Makes of the bindings, which are the same for both programs, those that the package ships.
+fn one_for_both(shell: &Shell, places: &Places) -> Result<()> {
+    let _in_pkg = shell.push_dir(&places.pkg);
+    Ok(npm(shell).args(["run", "--silent", "bindings"]).quiet().run()?)
 }
 
 /// Puts the decoder, which needs no bindings, into the package; returns it if it is new.
@@ -123,8 +130,11 @@ fn typescript(places: &Places) -> Result<()> {
     }
     shell.change_dir(&places.pkg);
     tools::npm_ci(&shell)?;
-    let sources = tools::files_in(&places.pkg.join("src"))?;
-    let mut inputs = vec![minifier(places)?, fs::read(places.pkg.join("tsconfig.json"))?];
+    let mut sources = tools::files_in(&places.pkg.join("src"))?;
+    sources.extend(tools::files_in(&places.pkg.join("scripts"))?);
+    // Its digits become part of the JavaScript.
+    sources.extend(["tsconfig.json", "mixed-feelings-small.safetensors.sha256"].map(|name| places.pkg.join(name)));
+    let mut inputs = vec![minifier(places)?];
     for source in &sources {
         inputs.push(source.as_os_str().as_encoded_bytes().to_vec());
         inputs.push(fs::read(source).with_context(|| source.display().to_string())?);

@@ -1,0 +1,171 @@
+// What `npm pack` makes, unpacked into a project of its own: what it promises, what it weighs, and that it runs.
+
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { gzipSync } from 'node:zlib';
+
+import { publint } from 'publint';
+import { formatMessage } from 'publint/utils';
+import ts from 'typescript';
+
+import { report } from '../scripts/api.mjs';
+import { cannotRun } from './lib/node.mjs';
+
+const run = promisify(execFile);
+const pkg = fileURLToPath(new URL('../', import.meta.url));
+const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
+
+// Bytes. The weights are nearly all of the tarball, and hardly shrink; what is beside them has the rest.
+const MOST_BESIDE_WEIGHTS = 3_000_000;
+/** Of gzip: all that a page loads, the worker's script included. */
+const MOST_JS = 28_000;
+
+describe('the package', { skip: cannotRun }, () => {
+  let project;
+  let tarball;
+  let installed;
+  before(async () => {
+    project = mkdtempSync(join(tmpdir(), 'mixed-feelings-'));
+    const { stdout } = await run(npm, ['pack', '--json', '--ignore-scripts', '--pack-destination', project], { cwd: pkg });
+    tarball = JSON.parse(stdout)[0];
+    const modules = join(project, 'node_modules');
+    mkdirSync(modules);
+    await run('tar', ['-xzf', join(project, tarball.filename), '-C', modules]);
+    installed = join(modules, 'mixed-feelings');
+    cpSync(join(modules, 'package'), installed, { recursive: true });
+    rmSync(join(modules, 'package'), { recursive: true });
+  });
+  after(() => rmSync(project, { recursive: true, force: true }));
+
+  /** What a script prints in the project. That it ends, with nothing disposed of, is a part of the test. */
+  async function printed(code, ...options) {
+    const { stdout, stderr } = await run(process.execPath, [...options, '-e', code], { cwd: project, timeout: 60_000 });
+    assert.equal(stderr, '');
+    return JSON.parse(stdout);
+  }
+
+  test('publint has no remark', async () => {
+    const { buffer } = readFileSync(join(project, tarball.filename));
+    const { messages, pkg: json } = await publint({ pkgDir: pkg, strict: true, pack: { tarball: buffer } });
+    assert.deepEqual(messages.map((message) => formatMessage(message, json)), []);
+  });
+
+  test('attw has no remark', async () => {
+    const attw = join(pkg, 'node_modules/@arethetypeswrong/cli/dist/index.js');
+    const { stdout } = await run(process.execPath, [attw, '--no-color', '--no-emoji', join(project, tarball.filename)]);
+    assert.match(stdout, /No problems found/);
+  });
+
+  const { ModuleKind, ModuleResolutionKind } = ts;
+  const resolutions = {
+    node16: { module: ModuleKind.Node16, moduleResolution: ModuleResolutionKind.Node16 },
+    nodenext: { module: ModuleKind.NodeNext, moduleResolution: ModuleResolutionKind.NodeNext },
+    bundler: { module: ModuleKind.Preserve, moduleResolution: ModuleResolutionKind.Bundler },
+    node10: { module: ModuleKind.ES2022, moduleResolution: ModuleResolutionKind.Node10 },
+  };
+  const libraries = {
+    'a page': { lib: ['lib.es2022.d.ts', 'lib.dom.d.ts', 'lib.dom.asynciterable.d.ts', 'lib.esnext.disposable.d.ts'], file: 'page.ts' },
+    'nothing but JavaScript': { lib: ['lib.es2022.d.ts'], file: 'bare.ts' },
+    'Node.js': { lib: ['lib.es2023.d.ts'], types: ['node'], file: 'bare.ts' },
+  };
+  for (const [name, resolution] of Object.entries(resolutions)) {
+    for (const [where, { file, ...library }] of Object.entries(libraries)) {
+      test(`its types compile with ${name}, with the types of ${where}`, () => compiles(file, { ...resolution, ...library }));
+    }
+  }
+  test('its types compile in CommonJS', () => compiles('common.cts', { ...resolutions.nodenext, lib: ['lib.es2022.d.ts'] }));
+
+  function compiles(file, options) {
+    cpSync(fileURLToPath(new URL('package', import.meta.url)), join(project, 'src'), { recursive: true });
+    const program = ts.createProgram([join(project, 'src', file)], {
+      strict: true,
+      exactOptionalPropertyTypes: true,
+      noUncheckedIndexedAccess: true,
+      skipLibCheck: false,
+      noEmit: true,
+      target: ts.ScriptTarget.ES2022,
+      types: [],
+      typeRoots: [join(pkg, 'node_modules/@types')],
+      ...options,
+    });
+    // What the types of Node.js say of each other is not ours.
+    const found = ts.getPreEmitDiagnostics(program).filter(({ file: at }) => !at?.fileName.includes('@types/node'));
+    assert.equal(ts.formatDiagnostics(found, { getCanonicalFileName: (name) => name, getCurrentDirectory: () => project, getNewLine: () => '\n' }), '');
+  }
+
+  test('what it exports is what api.txt says: `npm run api` writes it anew', () => {
+    assert.equal(report(), readFileSync(join(pkg, 'api.txt'), 'utf8'));
+  });
+
+  test('it depends on nothing, and says so', async () => {
+    const { stdout } = await run(npm, ['sbom', '--omit=dev', '--sbom-format=cyclonedx'], { cwd: pkg });
+    const { metadata, components } = JSON.parse(stdout);
+    assert.equal(metadata.component.name, 'mixed-feelings');
+    assert.deepEqual(components, []);
+  });
+
+  test('nothing in it is imported dynamically, but by `require`', () => {
+    for (const name of scripts()) {
+      if (!name.endsWith('.cjs')) assert.doesNotMatch(source(name), /\bimport\(/, name);
+    }
+  });
+
+  test('the core names no file that a bundler could put anywhere', () => {
+    const reached = new Set(['core.js']);
+    for (const name of reached) {
+      for (const [, other] of source(name).matchAll(/\bfrom\s*["']\.\/([^"']+)["']/g)) reached.add(other);
+    }
+    assert.ok(reached.size > 20 && !reached.has('assets.js'), [...reached].join(' '));
+    for (const name of reached) assert.doesNotMatch(source(name), /import\.meta|node:/, name);
+  });
+
+  test('it weighs little', (t) => {
+    const bundle = tarball.files.find(({ path }) => path.endsWith('.safetensors')).size;
+    t.diagnostic(`${tarball.size} bytes of tarball, ${bundle} of weights, ${tarball.unpackedSize} unpacked`);
+    assert.ok(tarball.size <= bundle + MOST_BESIDE_WEIGHTS, `${tarball.size} bytes of tarball`);
+    const sizes = scripts().filter((name) => !/node|core|\.cjs/.test(name)).map((name) => [name, gzipSync(source(name), { level: 9 }).length]);
+    const whole = sizes.reduce((sum, [, size]) => sum + size, 0);
+    t.diagnostic(`${whole} bytes of gzip are the JavaScript of a page`);
+    assert.ok(whole <= MOST_JS, `${whole} bytes of gzip:\n${sizes.sort(([, a], [, b]) => b - a).join('\n')}`);
+  });
+
+  const scripts = () => readdirSync(join(installed, 'dist')).filter((name) => /\.c?js$/.test(name));
+  const source = (name) => readFileSync(join(installed, 'dist', name), 'utf8');
+
+  const ask = `.then(async (analyzer) => {
+    const { scores } = await analyzer.analyze({ text: 'Perfect solitude' });
+    console.log(JSON.stringify({ scores, worker: analyzer.worker, memory: (await analyzer.info()).memory }));
+  });`;
+
+  test('import and require give the same answer, and nobody must be disposed of', async () => {
+    const [imported, required, here] = await Promise.all([
+      printed(`import { createAnalyzer } from 'mixed-feelings'; createAnalyzer()${ask}`, '--input-type=module'),
+      printed(`const { createAnalyzer } = require('mixed-feelings'); createAnalyzer()${ask}`),
+      printed(`const { createAnalyzer } = require('mixed-feelings'); createAnalyzer({ worker: false })${ask}`),
+    ]);
+    assert.deepEqual([imported.worker, required.worker, here.worker], [true, true, false]);
+    assert.deepEqual([required.scores, here.scores], [imported.scores, imported.scores]);
+  });
+
+  test('the core takes its files and its worker from the caller', async () => {
+    const open = `const { createAnalyzer } = require('mixed-feelings/core');
+      const { Worker } = require('node:worker_threads');
+      const file = (name) => require.resolve('mixed-feelings/' + name);
+      const files = { bundle: file('mixed-feelings-small.safetensors'), wasm: { simd128: file('simd128.wasm'), decoder: file('decoder.wasm') } };`;
+    const [bare, here, there] = await Promise.all([
+      printed(`${open} createAnalyzer().catch(({ code, message }) => console.log(JSON.stringify({ code, message })))`),
+      printed(`${open} createAnalyzer(files)${ask}`),
+      printed(`${open} createAnalyzer({ ...files, worker: () => new Worker(file('worker')) })${ask}`),
+    ]);
+    assert.equal(bare.code, 'bad-input');
+    assert.match(bare.message, /no bundle is given/);
+    assert.deepEqual([here.worker, there.worker], [false, true]);
+    assert.deepEqual(there.scores, here.scores);
+  });
+});
