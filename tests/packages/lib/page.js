@@ -20,7 +20,7 @@ export async function inPage(project, { root = '.', url, path = '', headers, bro
     for (const next of visits) outcome = await next({ outcome, visit, server });
     const lost = (server?.requests ?? []).filter(({ status }) => status !== 200).map((request) => request.path);
     const errors = visit.errors.filter((error) => !says?.test(error));
-    if (!outcome.error && lost.length > 0) outcome = { error: `answers, but asks for what is not there: ${[...new Set(lost)].join(' ')}` };
+    if (lost.length > 0) outcome = { error: `${outcome.error ?? 'answers'}; asks for what is not there: ${[...new Set(lost)].join(' ')}` };
     if (!outcome.error && errors.length > 0) outcome = { error: `answers, but the console says: ${errors.join(' | ')}` };
     return { ...outcome, versions: [`${BROWSERS[browser].title} ${opened.version}`] };
   } finally {
