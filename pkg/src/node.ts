@@ -12,7 +12,7 @@ import type { Platform } from './platform.js';
 const CHUNK = 1 << 20;
 
 export const node: Platform = {
-  fetch: (url, init) => (url.startsWith('file:') ? readFile(new URL(url)) : fetch(url, init)),
+  fetch: (url, init) => (url.startsWith('file:') ? readFile(new URL(url), init.signal) : fetch(url, init)),
   resolve(url) {
     try {
       // A scheme has two letters at least: one alone is a drive of Windows'.
@@ -25,17 +25,25 @@ export const node: Platform = {
 };
 
 /** A file as an answer to `fetch`. It rejects as the file system does. */
-async function readFile(url: URL): Promise<Response> {
+async function readFile(url: URL, signal: AbortSignal): Promise<Response> {
   const file = await open(url);
   const { size } = await file.stat();
+  // Nobody would close it.
+  if (signal.aborted) await file.close();
+  signal.throwIfAborted();
   const body = new ReadableStream<Uint8Array<ArrayBuffer>>(
     {
       async pull(controller) {
         const chunk = new Uint8Array(CHUNK);
-        const { bytesRead } = await file.read(chunk);
-        if (bytesRead > 0) return controller.enqueue(chunk.subarray(0, bytesRead));
-        controller.close();
-        await file.close();
+        let bytesRead = 0;
+        try {
+          ({ bytesRead } = await file.read(chunk));
+          if (bytesRead > 0) controller.enqueue(chunk.subarray(0, bytesRead));
+          else controller.close();
+        } finally {
+          // It is at its end, or cannot be read.
+          if (bytesRead === 0) await file.close();
+        }
       },
       cancel: () => file.close(),
     },

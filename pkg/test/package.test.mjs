@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -34,6 +34,7 @@ describe('the package', { skip: cannotRun }, () => {
     project = mkdtempSync(join(tmpdir(), 'mixed-feelings-'));
     const { stdout } = await run(npm, ['pack', '--json', '--ignore-scripts', '--pack-destination', project], { cwd: pkg });
     tarball = JSON.parse(stdout)[0];
+    writeFileSync(join(project, 'package.json'), '{ "type": "module" }');
     const modules = join(project, 'node_modules');
     mkdirSync(modules);
     await run('tar', ['-xzf', join(project, tarball.filename), '-C', modules]);
@@ -51,8 +52,8 @@ describe('the package', { skip: cannotRun }, () => {
   }
 
   test('publint has no remark', async () => {
-    const { buffer } = readFileSync(join(project, tarball.filename));
-    const { messages, pkg: json } = await publint({ pkgDir: pkg, strict: true, pack: { tarball: buffer } });
+    const packed = Uint8Array.from(readFileSync(join(project, tarball.filename))).buffer;
+    const { messages, pkg: json } = await publint({ strict: true, pack: { tarball: packed } });
     assert.deepEqual(messages.map((message) => formatMessage(message, json)), []);
   });
 

@@ -1,7 +1,7 @@
 // Serves the package, the benchmark's page and what was made for it, isolated as a page must be for a fine clock.
 
 import { createReadStream } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -22,15 +22,6 @@ const HEADERS = {
   'Cache-Control': 'no-cache',
 };
 
-/** Tells how large the wasm memory of the package's worker is, to whoever asks; added to its script on the way. */
-const MEMORY_TELLER = `
-const asked = new BroadcastChannel('bench-memory');
-asked.onmessage = async ({ data: backend }) => {
-  const { initSync } = await import('./' + backend + '/engine.js');
-  asked.postMessage({ bytes: initSync().memory.buffer.byteLength });
-};
-`;
-
 /** Starts it. Returns its `url` without a slash at the end, and `stop()`. */
 export async function startServer({ root, made }) {
   const folders = {
@@ -50,11 +41,6 @@ export async function startServer({ root, made }) {
       return;
     }
     const type = TYPES[extname(file)] ?? 'application/octet-stream';
-    if (path === '/pkg/dist/worker.js') {
-      response.writeHead(200, { ...HEADERS, 'Content-Type': type });
-      response.end((await readFile(file, 'utf8')) + MEMORY_TELLER);
-      return;
-    }
     response.writeHead(200, { ...HEADERS, 'Content-Type': type, 'Content-Length': found.size });
     createReadStream(file).pipe(response);
   }

@@ -1,9 +1,9 @@
-// What the package may weigh: on the wire, and in memory. Needs pkg/dist as `cargo pack` builds it.
+// What the programs may weigh: on the wire, and in memory. `pkg/test/package.test.mjs` has the JavaScript and the tarball. Needs pkg/dist as `cargo pack` builds it.
 
 import assert from 'node:assert/strict';
-import { readFileSync, readdirSync, statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
-import { brotliCompressSync, gzipSync } from 'node:zlib';
+import { brotliCompressSync } from 'node:zlib';
 
 import { EXAMPLES } from '../../../www/examples.js';
 import { analyze, openAnalyzer, openBlank, start } from '../lib/browser.js';
@@ -14,36 +14,10 @@ const BUNDLE = `${ROOT}pkg/mixed-feelings-small.safetensors`;
 /** The programs that are shipped; the float model beside them is for tests. */
 const BUILDS = ['simd128', 'relaxed-simd'];
 
-// Bytes of gzip: all of it, the worker's and the bindings of both programs included, of which a page loads one. It was
-// 15,000 before pictures had a decoder of their own, limits, timeouts and a browser's help, and engines came up again.
-const MOST_JS = 27_000;
 const MOST_WASM = 1_000_000; // bytes of brotli, each
 const MOST_MEMORY = 1.5 * statSync(BUNDLE).size + 64e6; // bytes of wasm memory, which never shrinks
 
-const gzipped = (file) => gzipSync(readFileSync(file), { level: 9 }).length;
-const sum = (sizes) => sizes.reduce((total, { bytes }) => total + bytes, 0);
-/** The largest first, for whoever looks for what grew. */
-const table = (sizes) =>
-  sizes
-    .toSorted((a, b) => b.bytes - a.bytes)
-    .map(({ name, bytes }) => `${String(bytes).padStart(9)} ${name}`)
-    .join('\n');
-
 describe('on the wire', () => {
-  it(`our JavaScript is at most ${MOST_JS} bytes of gzip`, (t) => {
-    const facade = readdirSync(DIST)
-      .filter((name) => name.endsWith('.js'))
-      .map((name) => ({ name, bytes: gzipped(DIST + name) }));
-    const glue = BUILDS.map((build) => `${build}/engine.js`).map((name) => ({ name, bytes: gzipped(DIST + name) }));
-    const whole = sum([...facade, ...glue]);
-    t.diagnostic(`${sum(facade)} bytes of gzip, with the bindings of both programs ${whole}`);
-    assert.ok(
-      whole <= MOST_JS,
-      `${whole} bytes of gzip, ${whole - MOST_JS} too many. The files of pkg/dist/, made from pkg/src/ by tsc and ` +
-        `from src/web/ by wasm-bindgen, minified by \`cargo pack\`:\n${table([...facade, ...glue])}`,
-    );
-  });
-
   for (const file of [...BUILDS.map((build) => `${build}/engine_bg.wasm`), 'decoder.wasm']) {
     it(`${file} is at most ${MOST_WASM} bytes of brotli`, (t) => {
       const bytes = readFileSync(`${DIST}${file}`);
@@ -67,13 +41,8 @@ describe('in memory', () => {
 
   it('the program has at most 1.5 times the bundle and 64 MB', async (t) => {
     const page = await openBlank(stage, await stage.newContext());
-    // In the page's own thread, where its memory can be seen.
     const { backend } = await openAnalyzer(page, { worker: false });
-    const memory = () =>
-      page.evaluate(async (backend) => {
-        const { initSync } = await import(`/pkg/dist/${backend}/engine.js`);
-        return initSync().memory.buffer.byteLength;
-      }, backend);
+    const memory = () => page.evaluate(async () => (await window.analyzer.info()).memory);
     const loaded = await memory();
     const [{ text, photo }] = EXAMPLES;
     const { code } = await analyze(page, { text, image: readFileSync(`${ROOT}www/photos/${photo}`) });

@@ -154,7 +154,8 @@ describe('a trained model of five labels', { skip: !TRAINED && 'needs FIVE_LABEL
     const sha256 = createHash('sha256').update(bytes).digest('hex');
     const shipped = '/pkg/mixed-feelings-small.safetensors';
     stage.network.answer(shipped, { type: 'application/octet-stream', body: bytes });
-    stage.network.answer(`${shipped}.sha256`, { type: 'text/plain', body: `${sha256}  five.safetensors\n` });
+    const release = `export const VERSION = 'of this test', BUNDLE_SHA256 = '${sha256}';`;
+    stage.network.answer('/pkg/dist/release.js', { type: 'text/javascript', body: release });
     const page = await newPage(await stage.newContext());
     const errors = collectErrors(page);
     await page.goto(stage.url);

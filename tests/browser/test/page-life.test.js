@@ -83,12 +83,17 @@ describe('in a page', () => {
     assert.deepEqual(await ask('as before'), good);
   });
 
-  it('a service worker is told that it cannot', async () => {
+  it('a service worker reads posts too', async () => {
     const body = `
       import { createAnalyzer } from '/pkg/dist/index.js';
+      const answered = async () => {
+        const analyzer = await createAnalyzer();
+        const photo = await (await fetch('/photos/coffee.jpg')).blob();
+        const { valence, decodedBy } = await analyzer.analyze({ text: 'as before', image: photo });
+        return { valence, decodedBy, info: await analyzer.info() };
+      };
       addEventListener('message', async ({ source }) => {
-        const outcome = await createAnalyzer().then(() => 'opened', ({ name, code, message }) => ({ name, code, message }));
-        source.postMessage(outcome);
+        source.postMessage(await answered().catch(({ name, code, message }) => ({ name, code, message })));
       });`;
     stage.network.answer('/sw.js', { type: 'text/javascript', body });
     const outcome = await page.evaluate(async () => {
@@ -100,9 +105,11 @@ describe('in a page', () => {
       await registration.unregister();
       return outcome;
     });
-    assert.equal(outcome.name, 'MixedFeelingsError', JSON.stringify(outcome));
-    assert.equal(outcome.code, 'unsupported');
-    assert.match(outcome.message, /service worker/);
+    const { info, ...answer } = outcome;
+    const here = (photo) => window.outcome({ text: 'as before', image: new Blob([window.bytes(photo)]) });
+    assert.deepEqual(answer, await page.evaluate(here, base64(PHOTO)), JSON.stringify(outcome));
+    assert.equal(info.worker, false);
+    assert.match(info.why.worker, /no workers here/);
   });
 
   it('an <img> is read upright, as a canvas draws it, whatever its style says', async () => {

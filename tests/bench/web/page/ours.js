@@ -10,7 +10,7 @@ export async function openOurs(build, name, job, { texts, pictures, jpegs }) {
   const buffer = new program.BundleBuffer(bundle.length);
   buffer.append(bundle);
   const engine = new program[name](buffer);
-  const decoder = new Decoder({ cache: false, patience: Infinity });
+  const decoder = new Decoder(async () => WebAssembly.compile(await (await fetch('/pkg/dist/decoder.wasm')).arrayBuffer()));
   await decoder.load();
   const preprocess = JSON.parse(engine.preprocess());
   const { kind } = job;

@@ -4,21 +4,9 @@ import { createAnalyzer } from '/pkg/dist/index.js';
 
 export { createAnalyzer };
 
-/** Bytes of wasm memory in the analyzer's worker, which the server has taught to tell; memory never shrinks. */
+/** Bytes of wasm memory in the analyzer's worker; memory never shrinks. */
 export async function wasmBytes(analyzer) {
-  const channel = new BroadcastChannel('bench-memory');
-  try {
-    return await new Promise((resolve, reject) => {
-      const patience = setTimeout(() => reject(new Error('the worker does not tell its memory')), 60_000);
-      channel.onmessage = ({ data }) => {
-        clearTimeout(patience);
-        resolve(data.bytes);
-      };
-      channel.postMessage(analyzer.backend);
-    });
-  } finally {
-    channel.close();
-  }
+  return (await analyzer.info()).memory;
 }
 
 /** Bytes of the page's own heap, where the browser tells: of what is in use, its garbage collected. */
