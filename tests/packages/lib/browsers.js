@@ -53,7 +53,9 @@ async function openPuppeteer(options) {
       const page = await browser.newPage();
       const errors = [];
       page.on('pageerror', (error) => errors.push(String(error?.stack ?? error)));
-      page.on('console', (message) => message.type() === 'error' && errors.push(message.text()));
+      // Every browser asks for an icon, and a project has none.
+      const matters = (message) => message.type() === 'error' && !message.location()?.url?.endsWith('/favicon.ico');
+      page.on('console', (message) => matters(message) && errors.push(message.text()));
       await page.goto(url, { waitUntil: 'domcontentloaded' });
       return { page, errors, outcome: () => outcomeOf(page, errors), reload: () => page.reload({ waitUntil: 'domcontentloaded' }) };
     },
