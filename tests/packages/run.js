@@ -50,11 +50,12 @@ const { values: options } = parseArgs({
 function chosen({ only, fast }) {
   if (!only) return ALL.filter((row) => !fast || row.fast);
   const match = (pattern) => (pattern.endsWith('*') ? ({ name }) => name.startsWith(pattern.slice(0, -1)) : ({ name }) => name === pattern);
-  return only.flatMap((pattern) => {
-    const rows = ALL.filter(match(pattern));
-    if (rows.length === 0) throw new Error(`no row is called ${pattern}; --list names them`);
-    return rows;
+  const rows = only.flatMap((pattern) => {
+    const named = ALL.filter(match(pattern));
+    if (named.length === 0) throw new Error(`no row is called ${pattern}; --list names them`);
+    return named;
   });
+  return [...new Set(rows)];
 }
 
 /** Runs a row in a project of its own and returns what came of it: an outcome, or `{ error }`. */
