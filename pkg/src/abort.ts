@@ -3,8 +3,34 @@
 import { MixedFeelingsError } from './errors.js';
 import { kindOf } from './kinds.js';
 
+/** What can end: an `AbortSignal`, or a {@link Lifetime}. */
+export type Ending = Pick<AbortSignal, 'aborted' | 'reason'> & {
+  addEventListener(type: 'abort', listener: () => void, options: { once: true }): void;
+};
+
+/**
+ * Ends when what it is of does. It is no `AbortController`, because an analyzer may outlive the request that it was made in,
+ * and edge runtimes let no other request listen to that one's signals.
+ */
+export class Lifetime implements Ending {
+  aborted = false;
+  reason: unknown;
+  readonly #listeners = new Set<() => void>();
+
+  addEventListener(_: 'abort', listener: () => void): void {
+    this.#listeners.add(listener);
+  }
+
+  end(reason: unknown): void {
+    if (this.aborted) return;
+    this.aborted = true;
+    this.reason = reason;
+    this.#listeners.forEach((listener) => listener());
+  }
+}
+
 /** Who wants to hear of a signal. One listener each, however many calls share it: Node warns of more than ten. */
-const listening = new WeakMap<AbortSignal, Set<() => void>>();
+const listening = new WeakMap<Ending, Set<() => void>>();
 
 /**
  * `signal` if it is one, of whatever realm.
@@ -21,7 +47,7 @@ export function signalOf(signal: unknown): AbortSignal | undefined {
 }
 
 /** Calls `then` when `signal` aborts, at once if it has. Returns how to stop that. */
-export function onAbort(signal: AbortSignal | undefined, then: () => void): () => void {
+export function onAbort(signal: Ending | undefined, then: () => void): () => void {
   if (!signal) return () => {};
   if (signal.aborted) {
     then();
@@ -40,12 +66,12 @@ export function onAbort(signal: AbortSignal | undefined, then: () => void): () =
 }
 
 /** @throws the signal's reason if it has aborted. */
-export function throwIfAborted(signal: AbortSignal | undefined): void {
+export function throwIfAborted(signal: Ending | undefined): void {
   if (signal?.aborted) throw signal.reason;
 }
 
 /** `promise`, or the signal's reason if that comes first. */
-export function orAborted<T>(promise: PromiseLike<T>, signal: AbortSignal | undefined): Promise<T> {
+export function orAborted<T>(promise: PromiseLike<T>, signal: Ending | undefined): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     const stop = onAbort(signal, () => reject(signal?.reason));
     promise.then(

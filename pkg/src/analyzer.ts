@@ -1,6 +1,6 @@
 /** The facade: each post on its way through. */
 
-import { onAbort, orAborted, signalOf, throwIfAborted } from './abort.js';
+import { Lifetime, onAbort, orAborted, signalOf, throwIfAborted, type Ending } from './abort.js';
 import type { Analyzer, Info } from './api.js';
 import { batch } from './batch.js';
 import { MixedFeelingsError, seen, shown } from './errors.js';
@@ -21,14 +21,14 @@ export function analyzerOf<L extends string>(
   { resolve }: Pick<Platform, 'resolve'>,
 ): Analyzer<L> {
   const preparer = new Preparer(supervisor, { fetch, limits });
-  const disposed = new AbortController();
+  const life = new Lifetime();
   const labels = Object.freeze(supervisor.engine.opened.labels.map((label) => Object.freeze(label))) as readonly Label<L>[];
 
   /** A signal that aborts when the analyzer is disposed of, or with any of these; `end` aborts it, and listens no more. */
   function ending(signals: readonly (AbortSignal | undefined)[]): { signal: AbortSignal; end: () => void } {
     const controller = new AbortController();
-    const forward = (signal: AbortSignal | undefined) => onAbort(signal, () => controller.abort(signal?.reason));
-    const stops = seen(() => [disposed.signal, ...signals].map(forward));
+    const forward = (signal: Ending | undefined) => onAbort(signal, () => controller.abort(signal?.reason));
+    const stops = seen(() => [life, ...signals].map(forward));
     const end = () => {
       stops.forEach((stop) => stop());
       controller.abort();
@@ -86,12 +86,14 @@ export function analyzerOf<L extends string>(
   }
 
   function dispose(): void {
-    disposed.abort(new MixedFeelingsError('disposed', 'the analyzer was disposed of'));
+    life.end(new MixedFeelingsError('disposed', 'the analyzer was disposed of'));
     supervisor.dispose();
   }
 
   async function info(): Promise<Info<L>> {
-    const memory = await supervisor.run((engine) => engine.memory(), { picture: false, signal: disposed.signal });
+    const { signal, end } = ending([]);
+    const asking = supervisor.run((engine) => engine.memory(), { picture: false, signal });
+    const memory = await orAborted(asking, signal).finally(end);
     const { opened, worker, why } = supervisor.engine;
     const { backend, reason, bundle } = opened;
     const reasons = { backend: reason, device: 'this release computes on the processor only', worker: why };

@@ -1,6 +1,6 @@
 /** Keeps an engine at hand: one that is gone costs the call that it was at, and another is opened in its place. */
 
-import { throwIfAborted } from './abort.js';
+import { Lifetime, onAbort, throwIfAborted } from './abort.js';
 import type { EngineHandle } from './engine.js';
 import { MixedFeelingsError } from './errors.js';
 import { Places } from './turns.js';
@@ -22,7 +22,7 @@ const ATTEMPTS = 3;
 export class Supervisor {
   #engine: EngineHandle;
   #opening: Promise<EngineHandle> | undefined;
-  readonly #disposed = new AbortController();
+  readonly #life = new Lifetime();
   /** The engine does one thing at a time; who waits, waits here, where nothing is lost with it. */
   readonly #turns = new Places(1);
 
@@ -59,19 +59,19 @@ export class Supervisor {
   }
 
   dispose(): void {
-    this.#disposed.abort(new MixedFeelingsError('disposed', 'the analyzer was disposed of'));
+    this.#life.end(new MixedFeelingsError('disposed', 'the analyzer was disposed of'));
     this.#engine.dispose();
   }
 
   async #living(): Promise<EngineHandle> {
-    throwIfAborted(this.#disposed.signal);
+    throwIfAborted(this.#life);
     return this.#engine.gone ? this.#reopen() : this.#engine;
   }
 
   /** At once when it is gone, so that the next call finds another. If none can be opened, that call tries again. */
   #watched(engine: EngineHandle): EngineHandle {
     void engine.end.then(() => {
-      if (engine.gone && !this.#disposed.signal.aborted) this.#reopen().catch(() => {});
+      if (engine.gone && !this.#life.aborted) this.#reopen().catch(() => {});
     });
     return engine;
   }
@@ -83,18 +83,24 @@ export class Supervisor {
 
   async #openAgain(): Promise<EngineHandle> {
     this.#engine.dispose();
-    const { signal } = this.#disposed;
+    const giving = new AbortController();
+    const forget = onAbort(this.#life, () => giving.abort(this.#life.reason));
+    const { signal } = giving;
     for (let attempt = 1; ; attempt++) {
       try {
         const engine = await this.open(signal);
         if (signal.aborted) engine.dispose();
         throwIfAborted(signal);
+        forget();
         this.#engine = this.#watched(engine);
         return engine;
       } catch (error) {
         throwIfAborted(signal);
         const { code } = error as Partial<MixedFeelingsError>;
-        if (attempt === ATTEMPTS || (code !== 'worker-failed' && code !== 'crashed')) throw error;
+        if (attempt === ATTEMPTS || (code !== 'worker-failed' && code !== 'crashed')) {
+          forget();
+          throw error;
+        }
       }
     }
   }
