@@ -2,14 +2,19 @@
 
 import puppeteer from 'puppeteer-core';
 
-/** Starts `program`, a Chromium unless `name` says `firefox`; `args` are more of Chromium's switches, `prefs` Firefox's settings. */
-export function launch({ name = 'chromium', program, args = [], prefs = {} }) {
+/**
+ * Starts `program`, a Chromium unless `name` says `firefox`; `args` are more of Chromium's switches, `extensions` whether it
+ * can install some, `profile` a folder for its profile, `prefs` Firefox's settings.
+ */
+export function launch({ name = 'chromium', program, args = [], extensions = false, profile, prefs = {} }) {
   const firefox = name === 'firefox';
   return puppeteer.launch({
     browser: firefox ? 'firefox' : 'chrome',
     executablePath: program,
     headless: true,
     ...(firefox && { extraPrefsFirefox: prefs }),
+    ...(extensions && { enableExtensions: true, pipe: true }),
+    ...(profile && { userDataDir: profile }),
     protocolTimeout: 0, // a call may take as long as what is called
     args: firefox
       ? []

@@ -77,6 +77,7 @@ const STEPS: &[Step] = &[
     Step { name: "suite-arm", about: "every operation on 64-bit Arm's, emulated", run: suite_arm },
     Step { name: "onnx", about: "the ONNX files in onnxruntime and onnxruntime-web", run: onnx },
     Step { name: "types", about: "TypeScript types and the package's own tests", run: types },
+    Step { name: "packages", about: "the packed package in Node.js, bundlers, TypeScript", run: packages },
     Step { name: "browser", about: "the demo page and the package in headless Chromium", run: browser },
 ];
 
@@ -286,6 +287,14 @@ fn types(sh: &Shell) -> Result<()> {
     Ok(npm(sh).arg("test").run()?)
 }
 
+/// The rows of the table in `tests/packages/README.md` that are over soon.
+fn packages(sh: &Shell) -> Result<()> {
+    let chromium = tools::require_chromium(sh)?;
+    // The browser's launcher is in there.
+    npm_packages(sh, "tests/browser")?;
+    Ok(cmd!(sh, "node tests/packages/run.js --fast").env("CHROMIUM", chromium).run()?)
+}
+
 fn browser(sh: &Shell) -> Result<()> {
     let chromium = tools::require_chromium(sh)?;
     npm_packages(sh, "tests/browser")?;
@@ -340,7 +349,7 @@ mod tests {
     #[test]
     fn steps_are_chosen() {
         assert_eq!(names_of(&["--only", "types", "--only=format"]).unwrap(), ["types", "format"]);
-        assert_eq!(names_of(&["--from", "types"]).unwrap(), ["types", "browser"]);
+        assert_eq!(names_of(&["--from", "types"]).unwrap(), ["types", "packages", "browser"]);
         for wrong in [&["--only"][..], &["--only", "nonsense"], &["--quick"], &["--from", "x"]] {
             assert_eq!(names_of(wrong), None, "{wrong:?}");
         }

@@ -1,0 +1,93 @@
+// Edge runtimes: workerd, which compiles nothing while it runs and has no decoder of pictures.
+
+import { readFileSync } from 'node:fs';
+
+import { NODE_24 } from '../lib/node.js';
+import { NEXT } from './frameworks.js';
+
+const example = (name) => readFileSync(new URL(`../examples/workerd/${name}`, import.meta.url), 'utf8');
+
+/** The table's posts, one request each, and what the analyzer says of itself. */
+const ASKS = `import { posts } from './posts.js';
+const [url] = process.argv.slice(2);
+const answers = {};
+for (const [name, { text, image }] of Object.entries(posts)) {
+  const form = new FormData();
+  if (text) form.set('text', text);
+  if (image) form.set('image', new Blob([image]));
+  const response = await fetch(url, { method: 'POST', body: form });
+  const body = await response.text();
+  if (!response.ok) throw new Error(\`\${name}: \${response.status} \${body}\`);
+  const { timings, ...answer } = JSON.parse(body);
+  answers[name] = answer;
+}
+console.log(JSON.stringify({ answers, backend: 'simd128', worker: false }));
+`;
+
+/** A route of Next.js that runs where Vercel's edge does; its weights come from the site's own files. */
+const NEXT_ROUTE = `import { createAnalyzer } from 'mixed-feelings/core';
+import decoder from 'mixed-feelings/decoder.wasm?module';
+import simd128 from 'mixed-feelings/simd128.wasm?module';
+
+export const runtime = 'edge';
+
+let analyzer;
+
+export async function POST(request) {
+  const form = await request.formData();
+  const bundle = new URL('/mixed-feelings-small.safetensors', request.url);
+  analyzer ??= createAnalyzer({ bundle, wasm: { simd128, decoder } });
+  const image = form.get('image');
+  try {
+    return Response.json(await (await analyzer).analyze({ text: form.get('text'), image: image && (await image.arrayBuffer()) }));
+  } catch ({ code, message }) {
+    return Response.json({ code, message }, { status: 500 });
+  }
+}
+`;
+
+function next(name, title, ...how) {
+  return {
+    name,
+    group: 'Runtimes',
+    title,
+    packages: NEXT,
+    shows: ['next'],
+    files: {
+      'next.config.mjs': 'export default { turbopack: { root: import.meta.dirname } };\n',
+      'app/layout.js': 'export default ({ children }) => <html lang="en"><body>{children}</body></html>;\n',
+      'app/page.js': 'export default () => <p>a consumer</p>;\n',
+      'app/api/route.js': NEXT_ROUTE,
+      'asks.js': ASKS,
+    },
+    async run(project) {
+      project.copy('node_modules/mixed-feelings/mixed-feelings-small.safetensors', 'public/mixed-feelings-small.safetensors');
+      await project.run(project.bin('next'), 'build', ...how);
+      const url = await project.start(project.bin('next'), 'start', '--hostname', '127.0.0.1', '--port', '0');
+      return project.outcomeOf(process.execPath, 'asks.js', `${url}api`);
+    },
+  };
+}
+
+export const edge = [
+  next('next-edge', 'Next.js, a route on its edge runtime, Turbopack'),
+  next('next-edge-webpack', 'Next.js, a route on its edge runtime, webpack', '--webpack'),
+  {
+    name: 'workerd',
+    group: 'Runtimes',
+    title: 'workerd (Cloudflare Workers), [the example](examples/workerd/) in wrangler',
+    packages: { wrangler: '4.164.0', ...NODE_24.packages },
+    shows: ['wrangler', 'workerd'],
+    files: { ...Object.fromEntries(['worker.js', 'split.js', 'wrangler.json'].map((name) => [name, example(name)])), 'asks.js': ASKS },
+    async run(project) {
+      const node = NODE_24.program(project);
+      await project.run(node, 'split.js');
+      const url = await project.start(node, project.bin('wrangler'), 'dev', '--ip', '127.0.0.1', '--port', '0', '--inspector-port', '0');
+      const outcome = await project.outcomeOf(node, 'asks.js', url);
+      const { memory } = await (await fetch(url)).json();
+      const megabytes = Math.round(memory / 1e6);
+      // An isolate has 128 MB for everything; JavaScript needs some of it.
+      return megabytes < 100 ? { ...outcome, note: `${megabytes} MB of wasm memory` } : { error: `takes ${megabytes} MB of wasm memory` };
+    },
+  },
+];
