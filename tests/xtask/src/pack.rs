@@ -133,7 +133,9 @@ fn typescript(places: &Places) -> Result<()> {
     let mut sources = tools::files_in(&places.pkg.join("src"))?;
     sources.extend(tools::files_in(&places.pkg.join("scripts"))?);
     // Its digits become part of the JavaScript.
-    sources.extend(["tsconfig.json", "mixed-feelings-small.safetensors.sha256"].map(|name| places.pkg.join(name)));
+    sources.extend(
+        ["tsconfig.json", "mixed-feelings-small.safetensors.sha256"].map(|name| places.pkg.join(name)),
+    );
     let mut inputs = vec![minifier(places)?];
     for source in &sources {
         inputs.push(source.as_os_str().as_encoded_bytes().to_vec());
