@@ -19,7 +19,7 @@ declare module 'node:url' {
 
 declare module 'node:worker_threads' {
   export class Worker {
-    constructor(script: URL, options: { name: string });
+    constructor(script: URL, options: { name: string; execArgv: string[] });
     postMessage(message: unknown, transfer?: unknown): void;
     terminate(): Promise<number>;
   }
