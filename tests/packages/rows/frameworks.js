@@ -12,7 +12,7 @@ export const NEXT = { next: '16.4.6', react: '19.3.1', 'react-dom': '19.3.1' };
 const NEXT_FILES = {
   'next.config.mjs': 'export default { turbopack: { root: import.meta.dirname } };\n',
   'app/layout.js': `export default function Layout({ children }) {
-  return <html lang="en"><body>{children}</body></html>;
+  return <html lang="en"><head><link rel="icon" href="data:," /></head><body>{children}</body></html>;
 }
 `,
   // A component of the server's: it imports the package too.
