@@ -5,7 +5,6 @@ export const FILES = [
   './',
   'app.js',
   'areas.js',
-  'batch.js',
   'composer.js',
   'controls.css',
   'copying.js',

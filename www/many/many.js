@@ -1,6 +1,5 @@
 // The page of many posts: what is dropped becomes records, the model fills them in, charts and table show them as they come.
 
-import { readAll } from '../batch.js';
 import { hideTrouble, showTrouble } from '../trouble.js';
 import { keepForOffline, wakeModel } from '../waking.js';
 import { showDays } from './byday.js';
@@ -117,10 +116,13 @@ async function read() {
     // Of very many posts a look takes longer: then there are fewer, so that the page stays smooth.
     timer = setTimeout(look, Math.max(SHOWN_EVERY, SHARE * (performance.now() - now)));
   })();
-  for await (const { index, ...outcome } of readAll(analyzer, posts(under), controller)) {
-    if (controller.signal.aborted) break;
-    fillIn(under[index], outcome);
-    done += 1;
+  try {
+    for await (const { index, ...outcome } of analyzer.analyzeBatch(posts(under), { signal: controller.signal })) {
+      fillIn(under[index], outcome);
+      done += 1;
+    }
+  } catch (error) {
+    if (!controller.signal.aborted) throw error; // What was read until it was stopped stays.
   }
   clearTimeout(timer);
   // Other posts may be here by now, or the same ones be read anew.

@@ -1,6 +1,5 @@
 // A morning's reviews, read one after another and laid on piles; triage.js says which.
 
-import { readAll } from '../../batch.js';
 import { marked } from '../../marked.js';
 import { showTrouble } from '../../trouble.js';
 import { keepForOffline, wakeModel } from '../../waking.js';
@@ -45,7 +44,7 @@ function card(review) {
 /** Reads reviews in their order; each is laid down as soon as it is read. */
 async function take(reviews, analyzer) {
   const began = performance.now();
-  for await (const { index, analysis, error } of readAll(analyzer, reviews)) {
+  for await (const { index, analysis, error } of analyzer.analyzeBatch(reviews)) {
     if (error) {
       showTrouble(error);
       continue;

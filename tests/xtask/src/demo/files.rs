@@ -31,7 +31,7 @@ impl Site {
     pub fn find(&self, target: &str) -> Option<PathBuf> {
         let path = target.split(['?', '#']).next()?.strip_prefix('/')?;
         let path = percent_decode_str(path).decode_utf8().ok()?;
-        let path = if path.is_empty() { "index.html" } else { &path };
+        let path = if path.is_empty() || path.ends_with('/') { path + "index.html" } else { path };
         let parts: Vec<&str> = path.split('/').collect();
         if !parts.iter().all(|part| is_plain_name(part)) {
             return None;
@@ -88,6 +88,7 @@ pub mod tests {
         let folder = tempfile::tempdir().unwrap();
         for (path, text) in [
             ("www/index.html", "<p>page</p>"),
+            ("www/many/index.html", "<p>many</p>"),
             ("www/photos/a b.jpg", "jpeg"),
             ("www/.hidden", "hidden"),
             ("pkg/dist/index.js", "export {}"),
@@ -111,6 +112,7 @@ pub mod tests {
         for (target, text) in [
             ("/", "<p>page</p>"),
             ("/index.html?x=/../y#z", "<p>page</p>"),
+            ("/many/", "<p>many</p>"),
             ("/photos/a%20b.jpg", "jpeg"),
             ("/pkg/dist/index.js", "export {}"),
             ("/pkg/small.safetensors", "weights"),
