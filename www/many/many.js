@@ -122,9 +122,10 @@ async function read() {
       done += 1;
     }
   } catch (error) {
-    if (!controller.signal.aborted) throw error; // What was read until it was stopped stays.
+    if (!controller.signal.aborted) showTrouble(error); // What was read until it was stopped stays.
+  } finally {
+    clearTimeout(timer);
   }
-  clearTimeout(timer);
   // Other posts may be here by now, or the same ones be read anew.
   if (running === controller) ended(done, under.length, performance.now() - began);
 }
