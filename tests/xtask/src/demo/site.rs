@@ -128,6 +128,7 @@ mod tests {
         let there = [
             "index.html",
             "404.html",
+            "many/index.html",
             "photos/a b.jpg",
             "pkg/dist/index.js",
             "pkg/small.safetensors",
