@@ -1,7 +1,7 @@
 /** The browser's own decoder, for formats that the package has none for. What it shows is up to the browser. */
 
 import { orAborted } from './abort.js';
-import { takeElement } from './element.js';
+import { takeElement } from './img.js';
 import { release } from './held.js';
 import { checkSides } from './limits.js';
 import { snapshot, type Bitmap, type Pixels } from './snapshot.js';

@@ -1,6 +1,6 @@
 /** Whatever a page has a picture in, taken hold of at the call; what costs time or memory is for {@link Preparer}. */
 
-import { takeElement } from './element.js';
+import { takeElement } from './img.js';
 import { MixedFeelingsError } from './errors.js';
 import { copied, type Held } from './held.js';
 import { isBytes, kindOf, viewOf } from './kinds.js';
