@@ -12,7 +12,8 @@ const path = (name) => fileURLToPath(new URL(name, pkg));
 
 /** Everything that `import` can name, of every entry point with declarations, as built in dist/. */
 export function report() {
-  const entries = { 'mixed-feelings': 'dist/index.d.ts', 'mixed-feelings/core': 'dist/core.d.ts', 'mixed-feelings/worker': 'dist/worker.d.ts' };
+  const files = { '': 'index', '/core': 'core', '/element': 'element', '/worker': 'worker' };
+  const entries = Object.fromEntries(Object.entries(files).map(([name, file]) => [`mixed-feelings${name}`, `dist/${file}.d.ts`]));
   const program = ts.createProgram(Object.values(entries).map(path), { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ES2022, moduleResolution: ts.ModuleResolutionKind.Bundler });
   const checker = program.getTypeChecker();
   const printer = ts.createPrinter({ removeComments: true });

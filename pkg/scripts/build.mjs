@@ -37,6 +37,7 @@ for (const name of ['createAnalyzer', 'cached', 'clearCache']) {
 }
 write('worker-node.cjs', "'use strict';\nvoid import('./worker-node.js');\n");
 write('worker.d.cts', 'export {};\n');
+write('element.cjs', "'use strict';\nvoid import('./element.js');\n");
 
 // What bundlers and runtimes that know such files make of an `import` of them.
 const asModules = " with { 'resolution-mode': 'import' };";
@@ -46,6 +47,7 @@ function file(name, imports, type) {
   write(`${name}.d.ts`, `${imports && `${imports};\n`}declare const file: ${type};\nexport default file;\n`);
   write(`${name}.d.cts`, `${imports && `${imports}${asModules}\n`}declare const file: ${type};\nexport = file;\n`);
 }
+write('element.d.cts', `export type { MixedFeelingsElement, Words } from './element.js'${asModules}\n`);
 for (const entry of ['index', 'core']) {
   write(
     `${entry}.d.cts`,

@@ -26,6 +26,8 @@ const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
 const MOST_BESIDE_WEIGHTS = 3_000_000;
 /** Of gzip: all that a page loads, the worker's script included, each file as `cargo pack` minifies it. */
 const MOST_JS = 31_000;
+/** Of gzip, likewise: what the element adds to that. */
+const MOST_ELEMENT_JS = 3_000;
 
 describe('the package', { skip: cannotRun }, () => {
   let project;
@@ -131,10 +133,15 @@ describe('the package', { skip: cannotRun }, () => {
     const bundle = tarball.files.find(({ path }) => path.endsWith('.safetensors')).size;
     t.diagnostic(`${tarball.size} bytes of tarball, ${bundle} of weights, ${tarball.unpackedSize} unpacked`);
     assert.ok(tarball.size <= bundle + MOST_BESIDE_WEIGHTS, `${tarball.size} bytes of tarball`);
-    const sizes = scripts().filter((name) => !/node|core|\.cjs/.test(name)).map((name) => [name, gzipSync(small(name), { level: 9 }).length]);
+    const [element, page] = [/^element.*\.js$/, /^(?!element).*\.js$/].map((those) => scripts().filter((name) => those.test(name) && !/node|core/.test(name)));
+    const weighed = (names) => names.map((name) => [name, gzipSync(small(name), { level: 9 }).length]);
+    const sizes = weighed(page);
     const whole = sizes.reduce((sum, [, size]) => sum + size, 0);
     t.diagnostic(`${whole} bytes of gzip are the JavaScript of a page`);
     assert.ok(whole <= MOST_JS, `${whole} bytes of gzip:\n${sizes.sort(([, a], [, b]) => b - a).join('\n')}`);
+    const added = weighed(element).reduce((sum, [, size]) => sum + size, 0);
+    t.diagnostic(`${added} bytes of gzip are the element's`);
+    assert.ok(added > 0 && added <= MOST_ELEMENT_JS, `${added} bytes of gzip`);
   });
 
   const scripts = () => readdirSync(join(installed, 'dist')).filter((name) => /\.c?js$/.test(name));
@@ -155,6 +162,12 @@ describe('the package', { skip: cannotRun }, () => {
     ]);
     assert.deepEqual([imported.worker, required.worker, here.worker], [true, true, false]);
     assert.deepEqual([required.scores, here.scores], [imported.scores, imported.scores]);
+  });
+
+  test('the element may be imported where there are none: nothing happens', async () => {
+    const say = "console.log(JSON.stringify(typeof customElements));";
+    assert.equal(await printed(`import 'mixed-feelings/element'; import { MixedFeelingsElement } from 'mixed-feelings/element'; ${say} MixedFeelingsElement.name`, '--input-type=module'), 'undefined');
+    assert.equal(await printed(`require('mixed-feelings/element'); ${say}`), 'undefined');
   });
 
   test('the core takes its files and its worker from the caller', async () => {

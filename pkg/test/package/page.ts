@@ -1,6 +1,7 @@
 // What a project with a browser's types writes. It is compiled, never run.
 import { cached, createAnalyzer, MixedFeelingsError, type Analysis, type BatchResult } from 'mixed-feelings';
 import { createAnalyzer as createFromCore } from 'mixed-feelings/core';
+import { MixedFeelingsElement, type Words } from 'mixed-feelings/element';
 import decoder from 'mixed-feelings/decoder.wasm';
 
 declare const element: HTMLImageElement;
@@ -26,6 +27,12 @@ export async function use(): Promise<Analysis> {
   await analyzer.analyzeImage(7);
   const five = await createAnalyzer<'anger' | 'joy'>({ bundle: 'five.safetensors' });
   const joy: number = (await five.analyzeText('x')).scores.joy;
+  const marker = document.createElement('mixed-feelings');
+  marker.analyzer = five;
+  marker.words = { unsure: 'unsicher', joy: 'Freude' } satisfies Words;
+  // @ts-expect-error: nobody but the element sets it
+  marker.analysis = null;
+  await (document.querySelector('mixed-feelings') ?? new MixedFeelingsElement()).read();
   if (await cached()) throw new MixedFeelingsError('bad-input', String(joy));
   return analyzer.analyze({ text: 'Perfect solitude', image: element });
 }
