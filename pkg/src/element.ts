@@ -36,9 +36,9 @@ const Base: typeof HTMLElement = globalThis.HTMLElement ?? class {};
  */
 export class MixedFeelingsElement extends Base {
   /** What reads, in place of the analyzer that all elements of the page share. Set it before something is read. */
-  declare analyzer?: { analyze(post: Post, options: AnalyzeOptions): Promise<Analysis<string>> } | null;
+  declare analyzer: { analyze(post: Post, options: AnalyzeOptions): Promise<Analysis<string>> } | null;
   /** What it says in place of the English words, by their key; an attribute `word-KEY` does the same for one. */
-  declare words?: Words | null;
+  declare words: Words | null;
 
   #analysis: Analysis<string> | null = null;
   #view: View | undefined;
@@ -129,8 +129,8 @@ export class MixedFeelingsElement extends Base {
 
   /** Those that `for` names, then those inside. */
   #fields(selector: string): Field[] {
-    const root = this.getRootNode() as Document | ShadowRoot;
-    const named = (this.getAttribute('for') ?? '').split(/\s+/).map((id) => id && root.getElementById(id));
+    const root = this.getRootNode() as Partial<DocumentOrShadowRoot & NonElementParentNode>;
+    const named = (this.getAttribute('for') ?? '').split(/\s+/).map((id) => id && root.getElementById?.(id));
     return [...named, ...this.querySelectorAll<Field>(selector)].filter((field): field is Field => !!field);
   }
 
@@ -151,6 +151,9 @@ declare global {
     'mixed-feelings': MixedFeelingsElement;
   }
 }
+
+// Not fields, which would take away what a page sets before this is defined; there at all, so that frameworks set them as properties.
+Object.assign(MixedFeelingsElement.prototype, { analyzer: null, words: null });
 
 const registry = globalThis.customElements;
 if (registry && !registry.get(NAME)) registry.define(NAME, MixedFeelingsElement);

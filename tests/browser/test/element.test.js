@@ -139,6 +139,20 @@ describe('<mixed-feelings>', () => {
     assert.deepEqual(stage.network.requests.slice(before).filter(({ url }) => /safetensors|wasm/.test(url)), [], 'no model is loaded');
   });
 
+  it('what a page sets before the element is defined stays, and frameworks see properties', async () => {
+    await open(WRAPPED);
+    const found = await page.evaluate(async () => {
+      const early = document.createElement('early-feelings');
+      early.words = { unsure: 'early' };
+      document.body.append(early);
+      const { MixedFeelingsElement } = await import('/pkg/dist/element.js');
+      customElements.define('early-feelings', class extends MixedFeelingsElement {});
+      return [early.words.unsure, early.analyzer, 'analyzer' in early, 'words' in early];
+    });
+    assert.deepEqual(found, ['early', null, true, true]);
+    assert.deepEqual(errors, []);
+  });
+
   it('the fields stay those of the form', async () => {
     await open(WRAPPED);
     await type(HAPPY);
