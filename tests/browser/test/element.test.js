@@ -174,6 +174,26 @@ describe('<mixed-feelings>', () => {
     assert.deepEqual(errors, []);
   });
 
+  it('all share one analyzer, which ends when the last element has been gone for a while', async () => {
+    await open(`${WRAPPED}<mixed-feelings for="text"></mixed-feelings>`);
+    await type(HAPPY);
+    await page.waitForFunction(() => [...document.querySelectorAll('mixed-feelings')].every(({ analysis }) => analysis?.label === 'positive'));
+    assert.equal(page.workers().length, 1);
+    await page.evaluate(() => {
+      const later = window.setTimeout;
+      window.setTimeout = (call, ms) => later(call, ms === 30_000 ? 300 : ms); // the while
+      document.querySelector('mixed-feelings[for]').remove();
+      const first = document.querySelector('mixed-feelings');
+      first.parentNode.append(first); // moved
+    });
+    await setTimeout(PAUSE);
+    assert.equal(page.workers().length, 1, 'one is still there');
+    const ended = new Promise((resolve) => page.once('workerdestroyed', resolve));
+    await page.evaluate(() => document.querySelector('mixed-feelings').remove());
+    await Promise.race([ended, setTimeout(20_000, undefined, { ref: false }).then(() => assert.fail('it never ends'))]);
+    assert.deepEqual(errors, []);
+  });
+
   it('says that it cannot be loaded, and tries again', async () => {
     stage.network.answer('/pkg/mixed-feelings-small.safetensors', { status: 503 });
     const before = context;
