@@ -30,7 +30,7 @@ type Say = (key: string, values?: Record<string, unknown>) => string;
 const STYLE = `:host{display:block}
 :host([hidden]){display:none}
 :host([beside]){display:flex;flex-wrap:wrap;gap:0 1em;align-items:end}
-[part=reading]{display:flex;flex-wrap:wrap;align-items:baseline;gap:0 .7em;min-height:1.6em;padding-block:.35em;font-size:.9375em;line-height:1.6;font-variant-numeric:tabular-nums;--c:var(--mixed-feelings-neutral,#7d7890)}
+[part=reading]{display:flex;flex-wrap:wrap;align-items:baseline;gap:0 .7em;min-height:1.6em;padding-block:.35em;font-size:.9375em;line-height:1.6;--c:var(--mixed-feelings-neutral,#7d7890)}
 [data-tone=negative]{--c:var(--mixed-feelings-negative,#6a5fe0)}
 [data-tone=positive]{--c:var(--mixed-feelings-positive,#c07a00)}
 [part=label]{font-weight:600;color:color-mix(in oklab,var(--c) 60%,currentColor)}
