@@ -173,7 +173,7 @@ describe('the page of many posts', () => {
 
   it('stays light with a thousand posts, and stops when it is told to', async () => {
     const { page, errors } = await visit();
-    const lines = Array.from({ length: 1000 }, (_, i) => `${i + 1},"Post ${i + 1}: ${i % 2 ? 'so happy' : 'so sad'}"`);
+    const lines = Array.from({ length: 1000 }, (_, i) => `${i + 1},"Post ${i + 1}: ${i % 2 ? 'I am so happy today' : 'I am so sad today'}"`);
     await give(page, 'thousand.csv', `id,text\n${lines.join('\n')}\n`);
     await click(page, '#read');
     await page.waitForFunction(() => Number(document.getElementById('run-meter').getAttribute('aria-valuenow')) >= 1);

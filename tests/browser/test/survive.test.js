@@ -92,7 +92,9 @@ describe('the analyzer survives', () => {
 
   it('a worker whose program breaks', async () => {
     const worker = await living();
-    await worker.evaluate(() => new Uint8Array(globalThis.programMemory.buffer).fill(0xff));
+    await worker.evaluate(() => {
+      new Uint8Array(globalThis.programMemory.buffer).fill(0xff);
+    });
     const outcome = await analyze(page, { text: 'the one that meets it' });
     assert.equal(outcome.code, 'crashed');
     await asBefore();
