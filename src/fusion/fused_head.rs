@@ -3,7 +3,7 @@
 use candle_core::{D, Result, Tensor};
 use candle_nn::{Init, Linear, Module, VarBuilder, ops::log_softmax};
 
-use super::float::{ImageFeatures, TextFeatures, linear};
+use super::float_features::{ImageFeatures, TextFeatures};
 use crate::{
     layers::{LayerNorm, Mode, MultiHeadAttention, dropout, key_bias},
     model::{FusionConfig, FusionKind, FusionParameters, LinearParameter, PerModality, VectorParameter},
@@ -246,4 +246,9 @@ impl Projection {
         let mask = items.mask.broadcast_mul(&has)?;
         Ok((Tensor::cat(&[stand_in.contiguous()?, projected], 1)?, Tensor::cat(&[absent, mask], 1)?))
     }
+}
+
+/// The linear layer of `parameter` below `vb`, with candle's initialization.
+pub(super) fn linear(vb: &VarBuilder<'_>, parameter: &LinearParameter) -> Result<Linear> {
+    candle_nn::linear(parameter.inputs, parameter.outputs, vb.pp(&parameter.name))
 }

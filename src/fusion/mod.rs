@@ -5,6 +5,8 @@ pub mod explain;
 #[cfg(feature = "float")]
 pub mod float;
 #[cfg(feature = "float")]
+mod float_features;
+#[cfg(feature = "float")]
 pub(crate) mod fused_head;
 pub mod quantized;
 mod readout;

@@ -3,7 +3,7 @@
 use mixed_feelings::{Scores, analyzer::Answer, model::Temperatures};
 use serde::Serialize;
 
-use super::{cases::Case, report::Row};
+use super::cases::{Case, Row};
 use crate::stats::calibration::{Calibration, sharpened};
 
 /// One head.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use mixed_feelings::Labels;
+use mixed_feelings::{Labels, analyzer::Answer};
 
 use crate::data::{PairRow, Relation, TextRow, read_pairs, read_texts};
 
@@ -29,6 +29,9 @@ pub struct Case {
     /// The group of near-duplicates that it belongs to, if the table tells.
     pub group: Option<String>,
 }
+
+/// A case and what the model answered to it.
+pub type Row<'a> = (&'a Case, &'a Answer);
 
 /// Reads a table of pairs, all rows or those of one split. Labels are named as in `labels`.
 ///

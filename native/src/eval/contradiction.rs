@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{measured::Share, report::Row};
+use super::{cases::Row, measured::Share};
 use crate::{
     data::Relation,
     metrics::auc,

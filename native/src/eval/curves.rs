@@ -6,9 +6,9 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::{
-    cases::Case,
+    cases::{Case, Row},
     measured::Measured,
-    report::{Readings, Row},
+    report::Readings,
     robustness::{Corruption, corrupt_picture, corrupt_text},
 };
 use crate::{digest::fnv1a, engine::Engine, post, progress, stats::bootstrap::Bootstrap};

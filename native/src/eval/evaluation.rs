@@ -5,13 +5,13 @@ use serde::Serialize;
 
 use super::{
     calibrated::{self, HeadCalibration},
-    cases::Case,
+    cases::{Case, Row},
     challenge::ChallengeReport,
     compare::Comparison,
     curves::Curve,
     intensity::ByIntensity,
     mistakes::{self, Mistake},
-    report::{Report, Row},
+    report::Report,
     subject::Subject,
 };
 use crate::stats::bootstrap::{Bootstrap, Groups};

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::report::{Readings, Row};
+use super::{cases::Row, report::Readings};
 use crate::{data::Relation, stats::bootstrap::Bootstrap};
 
 /// A predicted |valence| from which on a post counts as mild, and as strong: thirds of its range. Fixed, so that

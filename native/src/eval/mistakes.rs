@@ -3,7 +3,7 @@
 use mixed_feelings::{Scores, analyzer::Answer};
 use serde::Serialize;
 
-use super::{cases::Case, report::Row};
+use super::cases::{Case, Row};
 use crate::data::Relation;
 
 /// One row that was read wrong.

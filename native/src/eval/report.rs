@@ -4,7 +4,7 @@ use mixed_feelings::{Scores, analyzer::Answer, model::Thresholds};
 use serde::Serialize;
 
 use super::{
-    cases::Case,
+    cases::{Case, Row},
     contradiction::Contradiction,
     measured::{Measured, Outcome},
     selective::Selective,
@@ -82,9 +82,6 @@ impl Report {
         Report { rows: rows.len(), readings, by_relation, contradiction, selective, shapley }
     }
 }
-
-/// A case and what the model answered to it.
-pub type Row<'a> = (&'a Case, &'a Answer);
 
 impl Readings {
     /// Of some rows; with intervals if `bootstrap` is given.

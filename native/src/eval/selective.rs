@@ -3,7 +3,10 @@
 use mixed_feelings::{Scores, analyzer::Answer};
 use serde::Serialize;
 
-use super::{cases::Case, measured::Share, report::Row};
+use super::{
+    cases::{Case, Row},
+    measured::Share,
+};
 use crate::stats::{
     bootstrap::{Bootstrap, Groups},
     selective::{Covered, Ranked},

@@ -3,7 +3,7 @@
 use mixed_feelings::Scores;
 use serde::Serialize;
 
-use super::report::Row;
+use super::cases::Row;
 use crate::{
     metrics::{Confusion, ShapleyShares},
     stats::bootstrap::{Bootstrap, Groups, Interval},

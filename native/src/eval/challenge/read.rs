@@ -15,14 +15,14 @@ use std::{collections::HashSet, path::Path};
 use anyhow::{Result, bail};
 use mixed_feelings::Labels;
 
-use super::{Challenge, Question, Swaps, swaps::Template};
+use super::{
+    Challenge, Question, Swaps,
+    swaps::{SLOT, Template},
+};
 use crate::{
     data::{PairColumns, Table, TableRow, class},
     eval::cases::Case,
 };
-
-/// Stands in a template for the word that is swapped.
-pub const SLOT: &str = "{}";
 
 impl Challenge {
     /// Reads the folder `dir`. Labels are named as in `labels`.

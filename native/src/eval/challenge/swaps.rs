@@ -5,11 +5,13 @@ use anyhow::Result;
 use mixed_feelings::Scores;
 use serde::Serialize;
 
-use super::read::SLOT;
 use crate::{
     engine::Engine,
     eval::{answers, cases::Case},
 };
+
+/// Stands in a template for the word that is swapped.
+pub const SLOT: &str = "{}";
 
 /// Sentences with a slot, and groups of words to fill it with.
 #[derive(Clone, Debug, Default)]
