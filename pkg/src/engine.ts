@@ -9,7 +9,7 @@ import { Decoder, type Decoded, type Preprocess } from './decoder.js';
 import { MixedFeelingsError } from './errors.js';
 import type { Fetch } from './platform.js';
 import { readBitmap, type Bitmap, type Pixels } from './snapshot.js';
-import type { Analysis, Label, Timings } from './types.js';
+import type { EngineAnalysis, Label, StageTimings } from './analysis.js';
 import { compiled, guard, loadProgram, type Program, type WasmSources } from './wasm.js';
 
 /** What an engine is opened with, as often as one must be. */
@@ -60,7 +60,7 @@ export type ImageInput = Encoded | Pixels | Bitmap;
 export type TimedDecoded = Decoded & { readonly decode: number };
 
 /** An analysis without what only the page knows. */
-export type EngineAnalysis = Omit<Analysis<string>, 'timings' | 'decodedBy'> & { readonly timings: Omit<Timings, 'total'> };
+export type TimedAnalysis = EngineAnalysis<string> & { readonly timings: StageTimings };
 
 /** What the page talks to: an engine here, or one in a worker. Only {@link loadDecoder} may be under way beside a call. */
 export interface EngineHandle {
@@ -78,7 +78,7 @@ export interface EngineHandle {
   inspect(head: Uint8Array<ArrayBuffer>): Promise<void>;
   /** To the pixels that the encoder reads. A worker that is busy with it for longer than `patience` is taken for stuck. */
   decode(image: ImageInput, patience?: number): Promise<TimedDecoded>;
-  analyze(text: string | undefined, picture: Decoded | undefined): Promise<EngineAnalysis>;
+  analyze(text: string | undefined, picture: Decoded | undefined): Promise<TimedAnalysis>;
   /** Bytes of the program's memory. */
   memory(): Promise<number>;
   dispose(): void;
@@ -164,12 +164,12 @@ class LocalEngine implements EngineHandle {
     return { ...decoded, decode: performance.now() - began };
   }
 
-  async analyze(text: string | undefined, picture: Decoded | undefined): Promise<EngineAnalysis> {
+  async analyze(text: string | undefined, picture: Decoded | undefined): Promise<TimedAnalysis> {
     const { program, engine } = this.#alive();
     try {
       return guard(() => {
         const taken = picture && new program.Picture(picture.pixels, picture.incomplete);
-        return JSON.parse(engine.analyze(text, taken)) as EngineAnalysis;
+        return JSON.parse(engine.analyze(text, taken)) as TimedAnalysis;
       });
     } catch (error) {
       this.#gone = (error as MixedFeelingsError).code === 'crashed';

@@ -1,40 +1,25 @@
 /** The one error type of this package. */
 
+import type { EngineErrorCode } from './analysis.js';
+
 /** What went wrong, in a form that a program can compare. Codes may be added, none changes its meaning. */
 export type ErrorCode =
-  // The input of `analyze`.
-  | 'empty-post'
-  | 'text-too-long'
+  | EngineErrorCode
+  // The input of a call.
   | 'bad-input'
   | 'image-fetch'
   | 'image-timeout'
-  | 'image-empty'
-  | 'not-an-image'
-  | 'image-unsupported'
-  | 'image-too-large'
-  | 'image-corrupt'
-  | 'image-shape'
-  | 'image-memory'
-  // The bundle.
+  // Of a post in a batch: its own signal gave it up.
+  | 'aborted'
+  // The bundle's download.
   | 'bundle-fetch'
   | 'bundle-checksum'
-  | 'not-a-bundle'
-  | 'bundle-truncated'
-  | 'bundle-memory'
-  | 'bundle-header'
-  | 'bundle-version'
-  | 'bundle-metadata'
-  | 'bundle-tensor'
-  | 'bad-config'
-  | 'bad-tokenizer'
-  // The engine.
+  // The programs, and the thread that they run in.
   | 'unsupported'
   | 'wasm-fetch'
   | 'worker-failed'
   | 'crashed'
   | 'disposed'
-  // Of a post in a batch: its own signal gave it up.
-  | 'aborted'
   // Codes of later releases stay assignable, and known ones are still suggested by editors.
   | (string & {});
 

@@ -3,7 +3,7 @@
 import { after, onAbort, throwIfAborted } from './abort.js';
 import type { Progress, WorkerLike } from './api.js';
 import type { Decoded } from './decoder.js';
-import type { EngineAnalysis, EngineHandle, EngineOptions, ImageInput, Opened, SentOptions, TimedDecoded } from './engine.js';
+import type { TimedAnalysis, EngineHandle, EngineOptions, ImageInput, Opened, SentOptions, TimedDecoded } from './engine.js';
 import { MixedFeelingsError, shown } from './errors.js';
 import { gathered, type GatherContext } from './gather.js';
 import { fromMessage, transferables, type Call, type Response } from './messages.js';
@@ -127,7 +127,7 @@ class RemoteEngine implements EngineHandle {
     return this.#call({ method: 'decode', image }, patience);
   }
 
-  analyze(text: string | undefined, picture: Decoded | undefined): Promise<EngineAnalysis> {
+  analyze(text: string | undefined, picture: Decoded | undefined): Promise<TimedAnalysis> {
     return this.#call({ method: 'analyze', text, picture });
   }
 

@@ -4,7 +4,10 @@
  * The labels are the bundle's. Types that name them take the names as `L`, by default those of the package's own bundle.
  */
 
+import type { EngineAnalysis, StageTimings } from './analysis.js';
 import type { MixedFeelingsError } from './errors.js';
+
+export type * from './analysis.js';
 
 /**
  * The class that is global by this name, where there is one: so these types compile with and without those of a browser.
@@ -15,107 +18,17 @@ export type Known<Name extends string> = typeof globalThis extends Record<Name, 
 /** The names of the labels in the bundle that comes with the package. */
 export type SentimentLabel = 'negative' | 'neutral' | 'positive';
 
-/** One of the answers that a bundle knows. */
-export interface Label<L extends string = SentimentLabel> {
-  readonly name: L;
-  /** From -1 (unpleasant) to 1 (pleasant). */
-  readonly polarity: number;
-}
-
 /** The probability of each label, by its name; they sum to one. */
 export type Scores<L extends string = SentimentLabel> = Readonly<Record<L, number>>;
 
-/** The answer of one head: from the text, from the picture, or from both. */
-export interface Reading<L extends string = SentimentLabel> {
-  /** The most probable label. */
-  readonly label: L;
-  readonly scores: Scores<L>;
-  /** From -1 (unpleasant) to 1 (pleasant): the sum of each label's polarity times its probability. */
-  readonly valence: number;
-}
-
-/** A word of the text and its share of the label's logit. */
-export interface WordWeight {
-  /** The word as it stands in the text: `text.slice(start, end)`. */
-  readonly text: string;
-  readonly start: number;
-  readonly end: number;
-  /** Its share, in logit units: above 0 it spoke for the label, below 0 against it. See {@link Explanation}. */
-  readonly weight: number;
-}
-
-/** A grid over the picture and each cell's share of the label's logit. */
-export interface RegionWeights {
-  readonly columns: number;
-  readonly rows: number;
-  /**
-   * `rows * columns` shares, row by row from the top left, in logit units: above 0 the cell spoke for the label, below 0
-   * against it. See {@link Explanation}.
-   */
-  readonly weights: readonly number[];
-}
-
-/**
- * How the words and the regions of the picture add up to the answer:
- *
- *     base + sum of word weights + sum of region weights = logit        (to 0.001)
- *
- * All weights are on one scale, that of the logit. To show them as colours, divide by the largest magnitude among words
- * and regions together.
- */
-export interface Explanation {
-  /**
-   * The logit of `label`, from the head that answered: the text head for a text alone, the image head for a picture
-   * alone, the fused head, through its attention, for both. Scores come from logits divided by a temperature; this is the
-   * logit before that.
-   */
-  readonly logit: number;
-  /**
-   * What remains of the logit without words and regions: biases, the two tokens that frame every text, and the learned
-   * stand-in for a text or picture that is missing.
-   */
-  readonly base: number;
-  /** The words in their order; `null` without a text. */
-  readonly words: readonly WordWeight[] | null;
-  /** The regions of the picture; `null` without one. */
-  readonly regions: RegionWeights | null;
-}
-
 /** Milliseconds. A stage that was not needed took 0. */
-export interface Timings {
-  /** Cleaning the text and splitting it into word pieces. */
-  readonly tokenize: number;
-  /** The text encoder. */
-  readonly text: number;
-  /** From a file's bytes, or a bitmap, to pixels. */
-  readonly decode: number;
-  /** Scaling the picture to the encoder's size, and the image encoder. */
-  readonly image: number;
-  /** Fusion, heads and explanation. */
-  readonly fusion: number;
+export interface Timings extends StageTimings {
   /** From the call to the answer: waiting for its turn, fetching an image URL and messages included. */
   readonly total: number;
 }
 
 /** What a post feels, and why. */
-export interface Analysis<L extends string = SentimentLabel> extends Reading<L> {
-  /** The probability of `label`. Scores are calibrated: of answers with a confidence of 0.8 about 80 % are right. */
-  readonly confidence: number;
-  /** Whether the confidence reaches the bundle's threshold. Where it does not, rather do without the label. */
-  readonly sure: boolean;
-  /** The text alone; `null` without one. */
-  readonly text: Reading<L> | null;
-  /** The picture alone; `null` without one. */
-  readonly image: Reading<L> | null;
-  /** The calibrated probability that text and picture point opposite ways; `null` unless both are there. */
-  readonly contradiction: number | null;
-  /** Whether that reaches the bundle's threshold, which 5 % of the pairs that are not opposed reach; `null` unless both are there. */
-  readonly contradicts: boolean | null;
-  readonly explanation: Explanation;
-  /** Whether the text was longer than the model reads, so that its end was not read. */
-  readonly truncated: boolean;
-  /** Whether parts of the picture were missing, so that only what was there was read. */
-  readonly incomplete: boolean;
+export interface Analysis<L extends string = SentimentLabel> extends EngineAnalysis<L> {
   /**
    * Whose decoder read the picture: `'package'` gives the same pixels in every browser, `'browser'` what this one shows.
    * `null` without a picture.

@@ -73,14 +73,14 @@ impl Serialize for Scores {
     }
 }
 
-/// The answer of one head.
+/// The answer of one head: from the text, from the picture, or from both.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Reading {
     /// The most probable label.
     pub label: String,
-    /// Probabilities of the labels.
+    /// The probability of each label.
     pub scores: Scores,
-    /// From -1 (unpleasant) to 1 (pleasant).
+    /// From -1 (unpleasant) to 1 (pleasant): the sum of each label's polarity times its probability.
     pub valence: f32,
 }
 
@@ -90,42 +90,50 @@ impl From<Scores> for Reading {
     }
 }
 
-/// A word of the post and its share in the label's logit.
+/// A word of the text and its share of the label's logit.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct WordWeight {
-    /// The word as it is written in the post.
+    /// The word as it stands in the text: in JavaScript, `text.slice(start, end)`.
     pub text: String,
-    /// Where it starts in the post, in UTF-16 code units (what JavaScript counts).
+    /// Where it starts in the text, in UTF-16 code units (what JavaScript counts).
     pub start: usize,
     /// Where it ends, exclusive, in UTF-16 code units.
     pub end: usize,
-    /// Its share: above 0 it speaks for the label, below 0 against it.
+    /// Its share, in logit units: above 0 it spoke for the label, below 0 against it. See [`Explanation`].
     pub weight: f32,
 }
 
-/// The share of each cell of the picture in the label's logit.
+/// A grid over the picture and each cell's share of the label's logit.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RegionWeights {
     /// Cells a row.
     pub columns: usize,
     /// Rows.
     pub rows: usize,
-    /// `rows * columns` shares, row by row from the top left.
+    /// `rows * columns` shares, row by row from the top left, in logit units: above 0 the cell spoke for the label, below 0
+    /// against it. See [`Explanation`].
     pub weights: Vec<f32>,
 }
 
-/// Where the logit of the label came from: `base + sum of all weights = logit`, words and regions on one scale.
-/// [`crate::fusion::explain`] says how shares are computed.
+/// How the words and the regions of the picture add up to the answer:
+///
+/// `base` + sum of word weights + sum of region weights = `logit` (to 0.001)
+///
+/// All weights are on one scale, that of the logit. To show them as colours, divide by the largest magnitude among words
+/// and regions together.
+//
+// `fusion::explain` says how shares are computed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Explanation {
-    /// The label's logit, before the temperature, of the head that answered: the fused head of a post with both
-    /// modalities, else the head of the one that is present.
+    /// The logit of `label`, before its temperature, from the head that answered: the text head for a text alone, the image
+    /// head for a picture alone, the fused head, through its attention, for both.
     pub logit: f32,
-    /// The base value, which comes from no word and no region but from biases and the tokens `[CLS]` and `[SEP]`.
+    /// What remains of the logit without words and regions: biases, the tokens `[CLS]` and `[SEP]` that frame every text, and
+    /// the learned stand-in for a text or picture that is missing.
     pub base: f32,
-    /// The words of the text, in their order; absent without a text.
+    /// The words in their order; none without a text.
     pub words: Option<Vec<WordWeight>>,
-    /// The cells of the picture; absent without one.
+    /// The regions of the picture; none without one.
     pub regions: Option<RegionWeights>,
 }
 
@@ -146,32 +154,33 @@ pub struct Answer {
     pub incomplete: bool,
 }
 
-/// The answer to a post, with its explanation.
+/// What a post feels, and why.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Analysis {
     /// The most probable label of the post.
     pub label: String,
-    /// Probabilities of the post.
+    /// The probability of each label.
     pub scores: Scores,
-    /// From -1 to 1, of the post.
+    /// From -1 (unpleasant) to 1 (pleasant): the sum of each label's polarity times its probability.
     pub valence: f32,
-    /// The probability of the label. The scores are calibrated, so that of answers with a confidence of .8 about 80 % are right.
+    /// The probability of `label`. Scores are calibrated: of answers with a confidence of 0.8 about 80 % are right.
     pub confidence: f32,
-    /// Whether the confidence is at least the bundle's threshold. Where it is not, rather do without the label.
+    /// Whether the confidence reaches the bundle's threshold. Where it does not, rather do without the label.
     pub sure: bool,
-    /// The text alone, if there is one.
+    /// The text alone; none without a text.
     pub text: Option<Reading>,
-    /// The picture alone, if there is one.
+    /// The picture alone; none without a picture.
     pub image: Option<Reading>,
-    /// The calibrated probability that text and picture point opposite ways, if both are present.
+    /// The calibrated probability that text and picture point opposite ways; none unless both are there.
     pub contradiction: Option<f32>,
-    /// Whether that is at least the bundle's threshold.
+    /// Whether that reaches the bundle's threshold, which 5 % of the pairs that are not opposed reach; none unless both are
+    /// there.
     pub contradicts: Option<bool>,
-    /// Where the logit of the label came from.
+    /// How words and regions add up to the answer.
     pub explanation: Explanation,
     /// Whether the text was longer than the model reads, so that its end was not read.
     pub truncated: bool,
-    /// Whether a part of the picture's file was missing or damaged, so that it was read as viewers show it.
+    /// Whether parts of the picture were missing, so that only what was there was read.
     pub incomplete: bool,
 }
 

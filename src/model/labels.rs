@@ -16,13 +16,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{ConfigError, require};
 
-/// A class.
+/// One of the answers that a bundle knows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Label {
     /// Its name.
     pub name: String,
-    /// How pleasant it is: -1 is unpleasant, 0 is neither, 1 is pleasant.
+    /// From -1 (unpleasant) to 1 (pleasant).
     pub polarity: f32,
 }
 

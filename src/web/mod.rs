@@ -139,22 +139,27 @@ fn analyze<M: Immediate>(
 struct Timed<'a> {
     #[serde(flatten)]
     analysis: &'a Analysis,
-    timings: &'a Timings,
+    timings: &'a StageTimings,
 }
 
-/// Milliseconds of each stage.
+/// Milliseconds of each stage. A stage that was not needed took 0.
 #[derive(Default, Serialize)]
-struct Timings {
+struct StageTimings {
+    /// Cleaning the text and splitting it into word pieces.
     tokenize: f64,
+    /// The text encoder.
     text: f64,
+    /// From a file's bytes, or a bitmap, to pixels.
     decode: f64,
+    /// Scaling the picture to the encoder's size, and the image encoder.
     image: f64,
+    /// Fusion, heads and explanation.
     fusion: f64,
 }
 
 #[derive(Default)]
 struct Clock {
-    timings: Timings,
+    timings: StageTimings,
     running: Option<(Stage, f64)>,
 }
 
