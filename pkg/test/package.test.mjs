@@ -114,6 +114,14 @@ describe('the package', { skip: cannotRun }, () => {
     assert.deepEqual(components, []);
   });
 
+  test('it lists the crates in its programs', () => {
+    const { bomFormat, metadata, components } = JSON.parse(source('sbom.cdx.json'));
+    const { name, version } = JSON.parse(readFileSync(join(pkg, 'package.json'), 'utf8'));
+    assert.deepEqual([bomFormat, metadata.component.name, metadata.component.version], ['CycloneDX', name, version]);
+    const crates = components.map((component) => component.name);
+    for (const crate of ['mixed-feelings', 'tokenizers', 'png']) assert.ok(crates.includes(crate), crate);
+  });
+
   test('nothing in it is imported dynamically, but by `require`', () => {
     for (const name of scripts()) {
       if (!name.endsWith('.cjs')) assert.doesNotMatch(source(name), /\bimport\(/, name);

@@ -2,6 +2,7 @@
 
 pub mod demo;
 pub mod pack;
+mod sbom;
 pub mod tools;
 pub mod verify;
 pub mod wasm;

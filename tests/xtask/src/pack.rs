@@ -11,6 +11,7 @@ use anyhow::{Context, Result, anyhow};
 use xshell::{Shell, cmd};
 
 use crate::{
+    sbom,
     tools::{self, npm, once},
     wasm::{self, Build},
 };
@@ -85,6 +86,7 @@ pub fn build(args: &Args) -> Result<Vec<PathBuf>> {
     }
     one_for_both(&shell, &places)?;
     changed.extend(place_decoder(&places, &decoder)?);
+    list_crates(&shell, &places)?;
     Ok(changed)
 }
 
@@ -104,6 +106,17 @@ fn place_decoder(places: &Places, wasm: &[u8]) -> Result<Option<PathBuf>> {
         Ok(())
     })?;
     Ok(changed)
+}
+
+/// Writes the package's bill of materials.
+fn list_crates(shell: &Shell, places: &Places) -> Result<()> {
+    let (file, marker) = (places.dist.join("sbom.cdx.json"), places.markers.join("sbom"));
+    let package = fs::read_to_string(places.pkg.join("package.json")).context("package.json")?;
+    let lockfile = fs::read(tools::root()?.join("Cargo.lock")).context("Cargo.lock")?;
+    once(&marker, &tools::fingerprint(&[package.as_bytes(), &lockfile]), &[&file], || {
+        let bill = sbom::bill_of_materials(shell, &wasm::SHIPPED, &package)?;
+        fs::write(&file, bill).with_context(|| file.display().to_string())
+    })
 }
 
 /// Makes the bindings of a program, unless they are there; returns its wasm if it is new.

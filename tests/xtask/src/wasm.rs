@@ -20,7 +20,8 @@ pub const TARGET: &str = "wasm32-unknown-unknown";
 pub struct Build {
     /// The folder of its files in `pkg/dist/`.
     pub name: &'static str,
-    features: &'static str,
+    /// Features of the library.
+    pub features: &'static str,
     flags: &'static [&'static str],
 }
 
