@@ -1,9 +1,13 @@
 //! The whole journey: text and/or picture in, [`Analysis`] out.
 
 mod analysis;
+#[cfg(feature = "float")]
+mod batch;
 mod post;
 
 pub use analysis::{Analysis, Answer, Explanation, Reading, RegionWeights, Scores, WordWeight};
+#[cfg(feature = "float")]
+pub use batch::Prepared;
 pub use post::{ImageInput, Post};
 
 use std::{future::Future, pin::pin, task};
@@ -12,7 +16,7 @@ use crate::{
     backend::Cpu,
     bundle::Bundle,
     error::{Error, Result},
-    fusion::{Features, Readout, explain::Shares},
+    fusion::{Features, HeadLogits, Readout, explain::Shares},
     image::{Limits, Picture},
     inference::{Immediate, Inference, QuantizedModel},
     model::{ModelConfig, Preprocess, tokenizer_json},
@@ -98,6 +102,11 @@ impl<M: Inference> Analyzer<M> {
     /// What turns the model's logits into an answer: labels, temperatures, and the calibration of the contradiction.
     pub fn readout(&self) -> &Readout {
         self.model.readout()
+    }
+
+    /// The model itself.
+    pub fn model(&self) -> &M {
+        &self.model
     }
 
     /// How pictures are prepared for the image encoder.
@@ -231,6 +240,7 @@ fn features<'a>(text: Option<&'a EncodedText>, image: Option<&'a EncodedImage>) 
 }
 
 /// What of a post was not read.
+#[derive(Clone, Copy, Debug)]
 struct Marks {
     truncated: bool,
     incomplete: bool,
@@ -246,14 +256,18 @@ impl Marks {
 /// From the encoded modalities to the answer: with both, the fused head answers, else the head of the one.
 fn answer<M: Inference>(model: &mut M, features: Features<'_>, marks: Marks) -> Result<Answer> {
     let logits = model.logits(features)?;
-    let Readout { labels, temperatures, .. } = model.readout();
+    read(model.readout(), &logits, marks)
+}
+
+fn read(readout: &Readout, logits: &HeadLogits, marks: Marks) -> Result<Answer> {
+    let Readout { labels, temperatures, .. } = readout;
     let read = |logits: &Option<Vec<f32>>, temperature| {
         logits.as_ref().map(|logits| Scores::at_temperature(labels, logits, temperature))
     };
     let (text, image) = (read(&logits.text, temperatures.text), read(&logits.image, temperatures.image));
     let fused = read(&logits.fused, temperatures.fused);
     let post = fused.or_else(|| text.clone()).or_else(|| image.clone()).ok_or(Error::EmptyPost)?;
-    let contradiction = model.readout().contradiction(&logits);
+    let contradiction = readout.contradiction(logits);
     let Marks { truncated, incomplete } = marks;
     Ok(Answer { post, text, image, contradiction, truncated, incomplete })
 }
