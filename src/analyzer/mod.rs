@@ -2,9 +2,13 @@
 
 mod analysis;
 mod many;
+#[cfg(feature = "float")]
+mod padded;
 mod post;
 
 pub use analysis::{Analysis, Answer, Explanation, Reading, RegionWeights, Scores, WordWeight};
+#[cfg(feature = "float")]
+pub use padded::Prepared;
 pub use post::{ImageInput, Post};
 
 use std::{future::Future, pin::pin, task};
@@ -13,7 +17,7 @@ use crate::{
     backend::Cpu,
     bundle::Bundle,
     error::{Error, Result},
-    fusion::{Features, Readout, explain::Shares},
+    fusion::{Features, HeadLogits, Readout, explain::Shares},
     image::{Limits, Picture},
     inference::{Immediate, Inference, QuantizedModel},
     model::{ModelConfig, Preprocess, tokenizer_json},
@@ -99,6 +103,11 @@ impl<M: Inference> Analyzer<M> {
     /// What turns the model's logits into an answer: labels, temperatures, and the calibration of the contradiction.
     pub fn readout(&self) -> &Readout {
         self.model.readout()
+    }
+
+    /// The model itself.
+    pub fn model(&self) -> &M {
+        &self.model
     }
 
     /// How pictures are prepared for the image encoder.
@@ -232,6 +241,20 @@ fn features<'a>(text: Option<&'a EncodedText>, image: Option<&'a EncodedImage>) 
     Features { text: text.map(|text| &text.hidden[..]), image: image.map(|image| &image.cells[..]) }
 }
 
+/// What of a post was not read.
+#[derive(Clone, Copy, Debug)]
+struct Marks {
+    truncated: bool,
+    incomplete: bool,
+}
+
+impl Marks {
+    fn of(text: Option<&EncodedText>, image: Option<&EncodedImage>) -> Marks {
+        let truncated = text.is_some_and(|text| text.encoding.truncated);
+        Marks { truncated, incomplete: image.is_some_and(|image| image.incomplete) }
+    }
+}
+
 /// The answer with its explanation.
 fn analysis_of<M: Inference>(
     model: &mut M,
@@ -251,16 +274,20 @@ fn answer_of<M: Inference>(
     image: Option<&EncodedImage>,
 ) -> Result<Answer> {
     let logits = model.logits(features(text, image))?;
-    let truncated = text.is_some_and(|text| text.encoding.truncated);
-    let incomplete = image.is_some_and(|image| image.incomplete);
-    let Readout { labels, temperatures, .. } = model.readout();
+    read(model.readout(), &logits, Marks::of(text, image))
+}
+
+/// What the heads say, as probabilities.
+fn read(readout: &Readout, logits: &HeadLogits, marks: Marks) -> Result<Answer> {
+    let Readout { labels, temperatures, .. } = readout;
     let read = |logits: &Option<Vec<f32>>, temperature| {
         logits.as_ref().map(|logits| Scores::at_temperature(labels, logits, temperature))
     };
     let (text, image) = (read(&logits.text, temperatures.text), read(&logits.image, temperatures.image));
     let fused = read(&logits.fused, temperatures.fused);
     let post = fused.or_else(|| text.clone()).or_else(|| image.clone()).ok_or(Error::EmptyPost)?;
-    let contradiction = model.readout().contradiction(&logits);
+    let contradiction = readout.contradiction(logits);
+    let Marks { truncated, incomplete } = marks;
     Ok(Answer { post, text, image, contradiction, truncated, incomplete })
 }
 

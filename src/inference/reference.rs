@@ -55,6 +55,11 @@ impl Reference {
         &self.model
     }
 
+    /// Where it computes.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
     fn outputs(&self, features: Features<'_>) -> Result<Option<Outputs>> {
         let text = features.text.map(|hidden| self.text_features(hidden)).transpose()?;
         let image = features.image.map(|cells| self.image_features(cells)).transpose()?;

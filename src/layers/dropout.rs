@@ -1,23 +1,33 @@
 //! Dropout whose noise can be saved and resumed, unlike the device's own generator.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use candle_core::{Result, Tensor};
 
 use super::{
     fused::{Fused, Gradient, Op, can_fuse},
+    graft::graft1,
+    mask_bank::MaskBank,
     real::Real,
 };
 
 /// A seedable stream of uniform numbers (SplitMix64, Steele et al. 2014). Its whole state is one `u64`, so a
 /// checkpoint can hold it and a resumed training goes on with the very same noise.
 #[derive(Debug)]
-pub struct NoiseSource(Mutex<u64>);
+pub struct NoiseSource {
+    state: Mutex<u64>,
+    bank: Option<Arc<MaskBank>>,
+}
 
 impl NoiseSource {
     /// A stream that starts at `state`.
     pub fn new(state: u64) -> Self {
-        NoiseSource(Mutex::new(state))
+        NoiseSource { state: Mutex::new(state), bank: None }
+    }
+
+    /// Takes dropout's masks from a bank: the stream then says where in it, and not each of their numbers.
+    pub fn with_masks(self, bank: Option<Arc<MaskBank>>) -> Self {
+        NoiseSource { bank, ..self }
     }
 
     /// What [`NoiseSource::new`] needs to go on from here.
@@ -57,7 +67,7 @@ impl NoiseSource {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, u64> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
@@ -92,15 +102,30 @@ impl Mode<'_> {
 /// Those of candle.
 pub fn dropout(x: &Tensor, p: f64, mode: Mode<'_>) -> Result<Tensor> {
     match mode {
-        Mode::Train(noise) if p > 0.0 => {
-            let mask = noise.keep_mask(x.elem_count(), p);
-            if can_fuse(x) {
-                return x.contiguous()?.apply_op1(Op(Masked(mask)));
-            }
-            x * Tensor::from_vec(mask, x.shape(), x.device())?.to_dtype(x.dtype())?
+        Mode::Train(noise) if p > 0.0 && can_fuse(x) && noise.bank.is_none() => {
+            x.contiguous()?.apply_op1(Op(Masked(noise.keep_mask(x.elem_count(), p))))
         }
-        _ => Ok(x.clone()),
+        _ => match mask(x, p, mode)? {
+            Some(mask) => {
+                let value = (x.detach() * &mask)?;
+                graft1("dropout", x, value, move |gradient| Ok([Some((gradient * &mask)?)]))
+            }
+            None => Ok(x.clone()),
+        },
     }
+}
+
+/// What training multiplies a tensor like `x` by, if it does: from the bank of the noise, where it has one, or drawn here.
+pub(super) fn mask(x: &Tensor, p: f64, mode: Mode<'_>) -> Result<Option<Tensor>> {
+    let Mode::Train(noise) = mode else { return Ok(None) };
+    if p == 0.0 {
+        return Ok(None);
+    }
+    if let Some(bank) = &noise.bank {
+        return bank.mask(x, p, noise).map(Some);
+    }
+    let mask = Tensor::from_vec(noise.keep_mask(x.elem_count(), p), x.shape(), x.device())?;
+    mask.to_dtype(x.dtype()).map(Some)
 }
 
 /// The product with a mask that is a constant: the composed form would compute a gradient for it too.

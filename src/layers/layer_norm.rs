@@ -1,10 +1,11 @@
 //! LayerNorm with a gradient.
 
-use candle_core::{D, Result, Tensor, bail};
-use candle_nn::VarBuilder;
+use candle_core::{D, DType, Result, Tensor, bail};
+use candle_nn::{VarBuilder, ops::layer_norm};
 
 use super::{
     fused::{Fused, Gradient, Op, can_fuse},
+    graft::graft3,
     real::{Real, sum},
 };
 
@@ -47,12 +48,34 @@ impl LayerNorm {
         }
     }
 
+    /// In the numbers of the weights, whatever those of `x` are: half precision cannot hold a sum of squares.
     fn composed(&self, x: &Tensor) -> Result<Tensor> {
-        let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
-        let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;
-        let normed = centred.broadcast_div(&(variance + self.eps)?.sqrt()?)?;
-        normed.broadcast_mul(&self.weight)?.broadcast_add(&self.bias)
+        let (wide, weight) = (x.detach().to_dtype(self.weight.dtype())?, self.weight.detach());
+        let value = match wide.dtype() {
+            DType::F32 => layer_norm(&wide.contiguous()?, &weight, &self.bias.detach(), self.eps as f32)?,
+            _ => normalised(&wide, self.eps)?.0.broadcast_mul(&weight)?.broadcast_add(&self.bias.detach())?,
+        };
+        let (eps, narrow) = (self.eps, x.dtype());
+        graft3("layer-norm", [x, &self.weight, &self.bias], value.to_dtype(narrow)?, move |gradient| {
+            let gradient = gradient.to_dtype(wide.dtype())?;
+            let (normed, scale) = normalised(&wide, eps)?;
+            let scaled = gradient.broadcast_mul(&weight)?;
+            let along_mean = scaled.mean_keepdim(D::Minus1)?;
+            let along_normed = (&scaled * &normed)?.mean_keepdim(D::Minus1)?;
+            let across = scaled.broadcast_sub(&along_mean)?.sub(&normed.broadcast_mul(&along_normed)?)?;
+            let over_rows = |x: &Tensor| x.reshape(((), weight.elem_count()))?.sum(0);
+            let to_x = across.broadcast_mul(&scale)?.to_dtype(narrow)?;
+            Ok([Some(to_x), Some(over_rows(&(&gradient * &normed)?)?), Some(over_rows(&gradient)?)])
+        })
     }
+}
+
+/// `(x - mean) / sqrt(variance + eps)` over the last dimension, and what `x - mean` was multiplied by.
+fn normalised(x: &Tensor, eps: f64) -> Result<(Tensor, Tensor)> {
+    let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
+    let count = x.dim(D::Minus1)? as f64;
+    let scale = centred.sqr()?.sum_keepdim(D::Minus1)?.affine(1.0 / count, eps)?.sqrt()?.recip()?;
+    Ok((centred.broadcast_mul(&scale)?, scale))
 }
 
 struct Normalise {
@@ -133,6 +156,15 @@ mod tests {
         let norm = |x: &[&Tensor]| LayerNorm { weight: x[1].clone(), bias: x[2].clone(), eps: 1e-5 };
         let [x, weight, bias] = &inputs;
         assert_agree(&[x, weight, bias], 1e-5, |x| norm(x).forward(x[0]), |x| norm(x).composed(x[0]))
+    }
+
+    #[test]
+    fn gradients_of_the_composed_form() -> Result<()> {
+        let vars = VarMap::new();
+        let norm = LayerNorm::load(VarBuilder::from_varmap(&vars, DType::F64, &Device::Cpu), 11, 1e-5)?;
+        randomise(&vars)?;
+        let x = input((2, 3, 11), 1)?;
+        assert_gradients(&vars, &[("x", &x)], |_| true, || norm.composed(&x))
     }
 
     #[test]

@@ -5,7 +5,7 @@ use candle_core::{
 };
 use candle_nn::VarBuilder;
 
-use super::{fused::can_fuse, real::Real};
+use super::{fused::can_fuse, graft::graft3, real::Real};
 
 /// `x weight^T + bias` over the last dimension.
 #[derive(Clone, Debug)]
@@ -46,13 +46,29 @@ impl Linear {
         if last != from {
             bail!("a linear layer of {from} features for a tensor of shape {:?}", x.shape())
         }
-        let x = x.reshape(((), from))?;
-        let y = if can_fuse(&x) {
-            x.contiguous()?.apply_op3(&self.weight, &self.bias, Product)?
-        } else {
-            x.matmul(&self.weight.t()?)?.broadcast_add(&self.bias)?
-        };
-        y.reshape([rows, &[to]].concat())
+        let shape = [rows, &[to]].concat();
+        if !can_fuse(x) {
+            return self.composed(x, &shape);
+        }
+        x.reshape(((), from))?.contiguous()?.apply_op3(&self.weight, &self.bias, Product)?.reshape(shape)
+    }
+
+    /// In the numbers of `x`, whatever those of the weights are: products are what half precision is for. Their gradients are
+    /// summed in the numbers of the weights.
+    fn composed(&self, x: &Tensor, shape: &[usize]) -> Result<Tensor> {
+        let (_, from) = self.weight.dims2()?;
+        let rows = x.detach().reshape(((), from))?;
+        let (weight, bias) =
+            (self.weight.detach().to_dtype(x.dtype())?, self.bias.detach().to_dtype(x.dtype())?);
+        let value = rows.matmul(&weight.t()?)?.broadcast_add(&bias)?.reshape(shape)?;
+        let (wide, read) = (self.weight.dtype(), x.shape().clone());
+        let (to_weight, to_x) = (self.weight.track_op(), x.track_op());
+        graft3("linear", [x, &self.weight, &self.bias], value, move |gradient| {
+            let gradient = gradient.reshape(((), weight.dim(0)?))?;
+            let to_weight = if to_weight { Some(gradient.t()?.matmul(&rows)?.to_dtype(wide)?) } else { None };
+            let to_x = if to_x { Some(gradient.matmul(&weight)?.reshape(&read)?) } else { None };
+            Ok([to_x, to_weight, Some(gradient.to_dtype(wide)?.sum(0)?)])
+        })
     }
 }
 
@@ -133,6 +149,15 @@ mod tests {
             |x| Linear::new(x[1].clone(), x[2].clone()).forward(x[0]),
             |x| candle_nn::Linear::new(x[1].clone(), Some(x[2].clone())).forward(x[0]),
         )
+    }
+
+    #[test]
+    fn gradients_of_the_composed_form() -> Result<()> {
+        let vars = VarMap::new();
+        let linear = Linear::load(VarBuilder::from_varmap(&vars, DType::F64, &Device::Cpu), 5, 4)?;
+        randomise(&vars)?;
+        let x = input((2, 3, 5), 1)?;
+        assert_gradients(&vars, &[("x", &x)], |_| true, || linear.composed(&x, &[2, 3, 4]))
     }
 
     #[test]

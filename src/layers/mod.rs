@@ -11,8 +11,10 @@ mod fused;
 mod gelu;
 #[cfg(test)]
 pub(crate) mod gradient_check;
+mod graft;
 mod layer_norm;
 mod linear;
+mod mask_bank;
 mod multi_head_attention;
 mod real;
 mod relu6;
@@ -26,5 +28,6 @@ pub use dropout::{Mode, NoiseSource, dropout};
 pub use gelu::gelu;
 pub use layer_norm::LayerNorm;
 pub use linear::Linear;
+pub use mask_bank::MaskBank;
 pub use multi_head_attention::MultiHeadAttention;
 pub use relu6::relu6;

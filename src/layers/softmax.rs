@@ -1,21 +1,18 @@
-//! The softmax over attention scores.
+//! The softmax over attention scores, on the CPU.
 
-use candle_core::{D, Result, Tensor, bail};
+use candle_core::{Result, Tensor, bail};
 
 use super::{
-    fused::{Fused, Gradient, Op, can_fuse},
+    fused::{Fused, Gradient, Op},
     real::{Real, sum},
 };
 
-/// `softmax(scores * scale + bias)` over the last dimension. `scores` is `[batch, heads, queries, keys]`; `bias`,
+/// `softmax(scores * scale + bias)` of float32 or float64 on the CPU, over the last dimension. `scores` is `[batch, heads, queries, keys]`; `bias`,
 /// `[batch, 1, 1, keys]`, is a constant: no gradient reaches it.
 ///
 /// # Errors
 /// When shapes do not fit.
 pub(super) fn masked_softmax(scores: &Tensor, scale: f64, bias: Option<&Tensor>) -> Result<Tensor> {
-    if !can_fuse(scores) {
-        return composed(scores, scale, bias);
-    }
     let (batch, _, _, keys) = scores.dims4()?;
     let bias = match bias {
         Some(bias) => bias.to_dtype(scores.dtype())?.detach(),
@@ -25,15 +22,6 @@ pub(super) fn masked_softmax(scores: &Tensor, scale: f64, bias: Option<&Tensor>)
         bail!("a bias of shape {:?} for attention scores of shape {:?}", bias.shape(), scores.shape())
     }
     scores.contiguous()?.apply_op2(&bias.contiguous()?, Op(MaskedSoftmax { batch, keys, scale }))
-}
-
-fn composed(scores: &Tensor, scale: f64, bias: Option<&Tensor>) -> Result<Tensor> {
-    let scores = (scores * scale)?;
-    let scores = match bias {
-        Some(bias) => scores.broadcast_add(bias)?,
-        None => scores,
-    };
-    candle_nn::ops::softmax(&scores, D::Minus1)
 }
 
 struct MaskedSoftmax {
@@ -89,7 +77,7 @@ impl Fused<2> for MaskedSoftmax {
 
 #[cfg(test)]
 mod tests {
-    use candle_core::Device;
+    use candle_core::{D, Device};
     use candle_nn::VarMap;
 
     use super::*;
@@ -97,6 +85,15 @@ mod tests {
         gradient_check::{assert_agree, assert_gradients, input},
         key_bias,
     };
+
+    fn composed(scores: &Tensor, scale: f64, bias: Option<&Tensor>) -> Result<Tensor> {
+        let scores = (scores * scale)?;
+        let scores = match bias {
+            Some(bias) => scores.broadcast_add(bias)?,
+            None => scores,
+        };
+        candle_nn::ops::softmax(&scores, D::Minus1)
+    }
 
     fn bias() -> Result<Tensor> {
         key_bias(&Tensor::new(&[[1f64, 1., 1., 1., 1.], [1., 1., 1., 0., 0.]], &Device::Cpu)?)

@@ -25,6 +25,8 @@ pub struct Bert {
     norm: LayerNorm,
     layers: Vec<Layer>,
     dropout: f64,
+    /// What the layers compute in.
+    numbers: DType,
 }
 
 impl Bert {
@@ -47,7 +49,14 @@ impl Bert {
             norm: layer_norm(&vb, &parameters.norm)?,
             layers: parameters.layers.iter().map(layer).collect::<Result<_>>()?,
             dropout: config.hidden_dropout_prob,
+            numbers: vb.dtype(),
         })
+    }
+
+    /// Lets the layers compute in other numbers than those of the weights, such as bfloat16: products and what is kept for the
+    /// gradients are then half as large. Norms, softmax and sums stay in float32, and so do weights, gradients and the answer.
+    pub fn computing_in(self, numbers: DType) -> Self {
+        Bert { numbers, ..self }
     }
 
     /// `ids` is `[batch, tokens]` (u32), `mask` is `[batch, tokens]` with 1 for a real token and 0 for padding; all
@@ -98,12 +107,12 @@ impl Bert {
         let positions = self.positions.embeddings().narrow(0, 0, tokens)?;
         let token_type = self.token_types.embeddings().narrow(0, 0, 1)?;
         let summed = words.broadcast_add(&positions)?.broadcast_add(&token_type)?;
-        let mut hidden = dropout(&self.norm.forward(&summed)?, self.dropout, mode)?;
+        let mut hidden = dropout(&self.norm.forward(&summed)?.to_dtype(self.numbers)?, self.dropout, mode)?;
         let bias = key_bias(mask)?;
         for layer in &self.layers {
             hidden = layer.forward(&hidden, &bias, mode, observer)?;
         }
-        Ok(hidden)
+        hidden.to_dtype(words.dtype())
     }
 }
 
@@ -283,6 +292,38 @@ mod tests {
         names.sort_unstable();
         assert_eq!(names, ["embeddings.LayerNorm.bias", "embeddings.LayerNorm.weight"]);
         assert!(normal.values().all(|t| t.dtype() == DType::F32));
+        Ok(())
+    }
+
+    /// Half of the digits cost a little of each answer and of each gradient, and no more.
+    #[test]
+    fn half_precision_is_near() -> Result<()> {
+        let vars = candle_nn::VarMap::new();
+        let config = BertConfig { hidden_act: HiddenActivation::Gelu, layer_norm_eps: 1e-5, ..tiny() };
+        let bert = Bert::load(VarBuilder::from_varmap(&vars, DType::F32, &Device::Cpu), &config)?;
+        randomise(&vars)?;
+        let ids = Tensor::new(&[[1u32, 5, 2, 5], [1, 7, 2, 0]], &Device::Cpu)?;
+        let mask = Tensor::new(&[[1f32; 4], [1., 1., 1., 0.]], &Device::Cpu)?;
+        let learned = |numbers: DType| -> Result<Vec<Vec<f32>>> {
+            let bert = bert.clone().computing_in(numbers);
+            let answer = mean_pool(&bert.forward(&ids, &mask, Mode::Train(&NoiseSource::new(5)))?, &mask)?;
+            let gradients = answer.sqr()?.sum_all()?.backward()?;
+            let mut vars: Vec<_> = vars.data().lock().unwrap().clone().into_iter().collect();
+            vars.sort_by(|a, b| a.0.cmp(&b.0));
+            let gradients = vars.iter().map(|(name, var)| match gradients.get(var) {
+                Some(gradient) if gradient.dtype() == DType::F32 => gradient.flatten_all()?.to_vec1(),
+                _ => panic!("{name} has no gradient in float32"),
+            });
+            std::iter::once(answer.flatten_all()?.to_vec1()).chain(gradients).collect()
+        };
+        let (whole, half) = (learned(DType::F32)?, learned(DType::BF16)?);
+        let norm = |x: &[f32]| x.iter().map(|x| x * x).sum::<f32>().sqrt();
+        let all = norm(&whole[1..].concat());
+        for (i, (a, b)) in whole.iter().zip(&half).enumerate() {
+            let apart: Vec<f32> = a.iter().zip(b).map(|(a, b)| a - b).collect();
+            assert!(norm(&apart) <= 0.05 * norm(a).max(0.02 * all), "{i}: {a:?} against {b:?}");
+        }
+        assert_ne!(whole[0], half[0], "bfloat16 was used");
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use mixed_feelings::{
 };
 use serde::Deserialize;
 
-use super::overrides;
+use super::{overrides, precision::Precision};
 
 /// A whole training. Paths are relative to the folder of the config file.
 #[derive(Clone, Debug, Deserialize)]
@@ -67,6 +67,13 @@ pub struct Learning {
     pub batch_size: usize,
     /// The highest learning rate.
     pub learning_rate: f64,
+    /// The learning rate of each layer of the text encoder is this times that of the layer above it, and that of the embeddings
+    /// this times the first layer's (Howard & Ruder 2018); 1: one rate for all.
+    #[serde(default = "whole")]
+    pub layer_decay: f64,
+    /// The numbers that products are computed in; bfloat16 in the text stage alone.
+    #[serde(default)]
+    pub precision: Precision,
     /// Share of the steps over which the rate rises from 0; it falls linearly to 0 after.
     #[serde(default = "warm_up")]
     pub warm_up: f64,
@@ -245,6 +252,10 @@ pub struct FusionSection {
     /// what the fused classifier reads, and is left behind. Not with late fusion.
     #[serde(default)]
     pub pair_loss: f64,
+    /// The weight of a loss on the contradiction of joined pairs: every text of a batch with every photo of it. It reaches the
+    /// heads of text and image alone, those of them that are not frozen.
+    #[serde(default)]
+    pub joined_pairs: f64,
     /// Learn on image features of mean 0 and deviation 1 a channel; the model that comes out reads plain ones all the
     /// same. Not with `fine_tune_image`.
     #[serde(default)]
@@ -338,6 +349,11 @@ impl TrainConfig {
         for (stage, learning) in learnings {
             if let Some(learning) = learning {
                 learning.check().with_context(|| format!("[{stage}.learning]"))?;
+                let half = stage != "text" && learning.precision == Precision::Bf16;
+                ensure!(
+                    !half,
+                    "[{stage}.learning] precision = \"bf16\": it is for the text stage; \"tf32\" is for all"
+                );
             }
         }
         if let Some(text) = &self.text {
@@ -371,6 +387,7 @@ impl TrainConfig {
             ("text_loss", self.fusion.text_loss),
             ("image_loss", self.fusion.image_loss),
             ("pair_loss", self.fusion.pair_loss),
+            ("joined_pairs", self.fusion.joined_pairs),
         ] {
             ensure!(value.is_finite() && value >= 0.0, "{name} = {value} must not be negative");
         }
@@ -444,6 +461,8 @@ impl Learning {
         ensure!(self.checkpoint_every > 0, "checkpoint_every must be at least 1");
         let rate = self.learning_rate;
         ensure!(rate.is_finite() && rate > 0.0, "learning_rate = {rate} must be positive");
+        let decay = self.layer_decay;
+        ensure!(decay > 0.0 && decay <= 1.0, "layer_decay = {decay} must be above 0 and at most 1");
         for (name, share) in
             [("warm_up", self.warm_up), ("label_smoothing", self.label_smoothing), ("ema", self.ema)]
         {
@@ -519,6 +538,14 @@ mod tests {
         let config = read(&SMALLEST.replace("text = 't'\nimage = 'i'", "from = 'c'"))?;
         assert!(config.model.from.is_some_and(|from| from.is_absolute()));
         Ok(())
+    }
+
+    #[test]
+    fn half_precision_is_for_the_text_stage() {
+        let error = read(&format!("{SMALLEST}precision = 'bf16'\n")).expect_err("not in the fusion");
+        assert!(format!("{error:#}").contains("text stage"), "{error:#}");
+        assert!(read(&format!("{SMALLEST}precision = 'tf32'\n")).is_ok());
+        assert!(read(&format!("{SMALLEST}precision = 'f16'\n")).is_err());
     }
 
     #[test]

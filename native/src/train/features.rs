@@ -15,7 +15,7 @@ use mixed_feelings::{
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use super::{image::load_cnn, parameters::Parameters, photos::PhotoMaker, pictures, text::padded, varied};
+use super::{image::load_cnn, parameters::Parameters, photos::PhotoMaker, pictures, text::Padded, varied};
 use crate::{atomic, checkpoint, data::PairRow, progress};
 
 /// Rows that are encoded together when features are computed once.
@@ -56,8 +56,9 @@ impl EncodedText {
         match self {
             EncodedText::Live { encoder, ids } => {
                 let ids: Vec<&[u32]> = rows.iter().map(|&row| ids[row].as_slice()).collect();
-                let (ids, mask) = padded(&ids, device)?;
-                Ok(TextFeatures { hidden: encoder.forward(&ids, &mask, mode)?, mask })
+                let padded = Padded::of(&ids);
+                let mask = padded.mask(device)?;
+                Ok(TextFeatures { hidden: encoder.forward(&padded.ids(device)?, &mask, mode)?, mask })
             }
             EncodedText::Kept { hidden, rows: spans } => {
                 let longest = rows.iter().map(|&row| spans[row].1).max().unwrap_or(1);
@@ -157,7 +158,7 @@ impl FeatureMaker<'_> {
             spans.push((start, len));
             start += len;
         }
-        Ok(EncodedText::Kept { hidden: Tensor::cat(&kept, 0)?, rows: spans })
+        Ok(EncodedText::Kept { hidden: self.placed(Tensor::cat(&kept, 0)?)?, rows: spans })
     }
 
     /// The images, of photos that are varied anew each time they are asked for if `augment` says so.
@@ -205,7 +206,12 @@ impl FeatureMaker<'_> {
                 compute,
             )?);
         }
-        Ok(EncodedImage::Kept { grids: Tensor::cat(&grids, 0)?, views })
+        Ok(EncodedImage::Kept { grids: self.placed(Tensor::cat(&grids, 0)?)?, views })
+    }
+
+    /// Kept features where the steps read them: pooled ones are small enough for the device.
+    fn placed(&self, features: Tensor) -> Result<Tensor> {
+        Ok(if self.all_items() { features } else { features.to_device(self.device)? })
     }
 
     /// Whether the fusion looks at every token and cell, or at their mean alone.

@@ -17,6 +17,7 @@ use mixed_feelings::{
 use super::{
     config::FusionSection,
     features::{Encoded, drop_modalities},
+    joined::contradiction_loss,
     learn::{Task, shuffled},
     losses::{class_weights, distillation},
     objective::{Answers, Graded},
@@ -169,6 +170,17 @@ impl FusionTask {
         Ok(Some(total))
     }
 
+    /// The loss on the contradiction of every text with every photo of the rows; `None` where it is off or teaches nothing.
+    fn joined(&self, rows: &[usize], text: &Tensor, image: &Tensor) -> Result<Option<Tensor>> {
+        if self.section.joined_pairs == 0.0 {
+            return Ok(None);
+        }
+        let of = |label: fn(&PairRow) -> usize| rows.iter().map(|&row| label(&self.rows[row])).collect();
+        let (texts, photos): (Vec<_>, Vec<_>) = (of(|row| row.text_label), of(|row| row.image_label));
+        let loss = contradiction_loss((text, &texts), (image, &photos), &self.readout.labels)?;
+        Ok(loss.map(|loss| loss * self.section.joined_pairs).transpose()?)
+    }
+
     /// The sum of the probabilities that each modality's own head gives to the label of the post.
     fn confidence(&self, rows: &[usize], text: &Tensor, image: &Tensor) -> Result<[f64; 2]> {
         let sum = |logits: &Tensor| -> Result<f64> {
@@ -217,7 +229,12 @@ impl Task for FusionTask {
             (outputs.text.context("no text logits")?, outputs.image.context("no image logits")?);
         let confidence = (self.section.learning.ogm_ge > 0.0).then(|| self.confidence(rows, &text, &image));
         let shares = [1.0, self.section.text_loss, self.section.image_loss];
-        let extra = self.distilled(rows, [&outputs.fused, &text, &image], shares)?;
+        let distilled = self.distilled(rows, [&outputs.fused, &text, &image], shares)?;
+        let joined = self.joined(rows, &text, &image)?.map(|loss| loss * labels_share).transpose()?;
+        let extra = match (distilled, joined) {
+            (Some(distilled), Some(joined)) => Some((distilled + joined)?),
+            (distilled, joined) => distilled.or(joined),
+        };
         let mut heads = vec![
             graded(&outputs.fused, 1.0, &self.weights.fused, |row| row.label),
             graded(&text, self.section.text_loss, &self.weights.text, |row| Some(row.text_label)),

@@ -1,10 +1,10 @@
 //! The loop that every stage shares: batches, gradients, updates, evaluation, early stopping, checkpoints, resume.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use anyhow::{Context, Result, ensure};
-use candle_core::{Tensor, backprop::GradStore};
-use mixed_feelings::layers::{Mode, NoiseSource};
+use candle_core::{Device, Tensor, backprop::GradStore};
+use mixed_feelings::layers::{MaskBank, Mode, NoiseSource};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::{
@@ -20,6 +20,9 @@ use super::{
     state::{Position, StateFile},
 };
 use crate::progress;
+
+/// Steps on a GPU between two looks at their losses.
+const STEPS_BETWEEN_LOOKS: usize = 20;
 
 /// What one stage learns, and how it is judged.
 pub trait Task: Sync {
@@ -60,7 +63,14 @@ impl Learner<'_> {
             let known = self.parameters.any(pattern);
             ensure!(known, "[{}.learning] freeze: no parameter is called `{pattern}`", task.name());
         }
-        let mut adamw = AdamW::new(self.parameters.trainable(), learning.weight_decay, learning.clip)?;
+        let trained = self.parameters.trainable();
+        let device = trained.first().map_or(Device::Cpu, |(_, var)| var.device().clone());
+        learning.precision.begin(&device)?;
+        let adamw = AdamW::new(trained, learning.weight_decay, learning.clip)?;
+        let mut adamw = adamw.with_layer_decay(learning.layer_decay);
+        // A look at a loss waits for a GPU, which stands still while the next step is prepared.
+        let read_every = if device.is_cpu() { 1 } else { STEPS_BETWEEN_LOOKS };
+        let masks = (!device.is_cpu()).then(|| Arc::new(MaskBank::new(&device)));
         let ema = (learning.ema > 0.0).then(|| Ema::new(self.parameters, learning.ema)).transpose()?;
         let pools = shard_pools(self.shards)?;
         let noise = NoiseSource::new(self.seed);
@@ -77,7 +87,8 @@ impl Learner<'_> {
             tracing::info!("{}: resumed at epoch {} batch {}", task.name(), position.epoch, position.batch);
         }
         while position.epoch < learning.epochs && !position.stopped {
-            let meter = Meter::start();
+            let mut meter = Meter::start(&device);
+            let mut losses = Losses::default();
             noise.set_state(self.epoch_seed(position.epoch));
             let batches = task.batches(&noise, learning.batch_size);
             noise.set_state(position.noise);
@@ -90,20 +101,25 @@ impl Learner<'_> {
             let bar = progress::bar(batches.len(), heading.clone());
             bar.set_position(position.batch as u64);
             while position.batch < batches.len() {
-                let loss =
-                    self.step(task, &batches[position.batch], &pools, &noise, &mut adamw, &schedule)?;
+                let batch = Batch { rows: &batches[position.batch], noise: &noise, masks: masks.as_ref() };
+                losses.add(self.step(task, &batch, &pools, &mut adamw, &schedule)?);
                 if let Some(ema) = &ema {
                     ema.update(self.parameters, adamw.step)?;
                 }
                 position.batch += 1;
                 position.noise = noise.state();
-                position.loss_sum += loss;
-                bar.set_message(format!("{heading} loss {:.4}", position.loss_sum / position.batch as f64));
                 bar.inc(1);
-                if position.batch.is_multiple_of(learning.checkpoint_every)
-                    && position.batch < batches.len()
-                    && let Some(file) = &self.file
-                {
+                let saves = position.batch.is_multiple_of(learning.checkpoint_every)
+                    && position.batch < batches.len();
+                let ends = position.batch == batches.len();
+                if saves || ends || position.batch.is_multiple_of(read_every) {
+                    position.loss_sum += losses.read()?;
+                    adamw.check()?;
+                    meter.look();
+                    let mean = position.loss_sum / position.batch as f64;
+                    bar.set_message(format!("{heading} loss {mean:.4}"));
+                }
+                if saves && let Some(file) = &self.file {
                     position.record_bytes = record.bytes();
                     file.save(self.parameters, &adamw, ema.as_ref(), &position)?;
                     tracing::debug!("{heading}: batch {} of {}", position.batch, batches.len());
@@ -153,29 +169,28 @@ impl Learner<'_> {
         Ok((evaluation?, means))
     }
 
-    /// One update; returns the mean loss of the batch.
+    /// One update; returns the mean loss of the batch, in parts that are still on the device.
     fn step(
         &self,
         task: &dyn Task,
-        rows: &[usize],
+        &Batch { rows, noise, masks }: &Batch<'_>,
         pools: &[ThreadPool],
-        noise: &NoiseSource,
         adamw: &mut AdamW,
         schedule: &Schedule,
-    ) -> Result<f64> {
+    ) -> Result<Vec<Tensor>> {
         // Interleaved, so that batches sorted by length are shared out evenly. Each shard has a noise of its own:
         // what it draws must not depend on which thread is faster.
         let shards = self.shards.clamp(1, rows.len().max(1));
         let work: Vec<(Vec<usize>, NoiseSource)> = (0..shards)
             .map(|s| (rows.iter().copied().skip(s).step_by(shards).collect(), noise.next_u64()))
-            .map(|(rows, seed)| (rows, NoiseSource::new(seed)))
+            .map(|(rows, seed)| (rows, NoiseSource::new(seed).with_masks(masks.cloned())))
             .collect();
         let shard = |(part, noise): &(Vec<usize>, NoiseSource)| -> Result<Shard> {
             let Objective { loss, confidence, lookups } =
                 objective(task, part, Mode::Train(noise), self.learning)?;
             let loss = (loss / rows.len() as f64)?;
             let gradients = loss.backward()?;
-            Ok(Shard { loss: f64::from(loss.to_scalar::<f32>()?), confidence, gradients, lookups })
+            Ok(Shard { loss: loss.detach(), confidence, gradients, lookups })
         };
         let results: Vec<Result<Shard>> = if let [only] = work.as_slice() {
             vec![shard(only)]
@@ -193,7 +208,7 @@ impl Learner<'_> {
             })
         };
         let results = results.into_iter().collect::<Result<Vec<_>>>()?;
-        let loss = results.iter().map(|shard| shard.loss).sum();
+        let losses = results.iter().map(|shard| shard.loss.clone()).collect();
         let confidence = results.iter().filter_map(|shard| shard.confidence);
         let confidence = confidence.reduce(|a, b| [a[0] + b[0], a[1] + b[1]]);
         let parts: Vec<_> = results.into_iter().map(|shard| (shard.gradients, shard.lookups)).collect();
@@ -211,7 +226,7 @@ impl Learner<'_> {
         }
         let rate = schedule.rate(adamw.step);
         adamw.update(&gradients, &of_rows, rate)?;
-        Ok(loss)
+        Ok(losses)
     }
 
     fn epoch_seed(&self, epoch: usize) -> u64 {
@@ -219,9 +234,39 @@ impl Learner<'_> {
     }
 }
 
+/// What one step learns from.
+struct Batch<'a> {
+    rows: &'a [usize],
+    noise: &'a NoiseSource,
+    /// Where dropout's masks are, on a GPU.
+    masks: Option<&'a Arc<MaskBank>>,
+}
+
+/// Losses of steps that nobody has looked at yet.
+#[derive(Default)]
+struct Losses(Vec<Vec<Tensor>>);
+
+impl Losses {
+    fn add(&mut self, parts: Vec<Tensor>) {
+        self.0.push(parts);
+    }
+
+    /// Their sum, each step's parts summed first. Forgets them.
+    fn read(&mut self) -> Result<f64> {
+        let steps = std::mem::take(&mut self.0);
+        let all = steps.concat();
+        if all.is_empty() {
+            return Ok(0.0);
+        }
+        let values = Tensor::stack(&all, 0)?.to_vec1::<f32>()?;
+        let mut values = values.into_iter().map(f64::from);
+        Ok(steps.iter().map(|parts| values.by_ref().take(parts.len()).sum::<f64>()).sum())
+    }
+}
+
 /// What one part of a batch gives.
 struct Shard {
-    loss: f64,
+    loss: Tensor,
     confidence: Option<[f64; 2]>,
     gradients: GradStore,
     lookups: Vec<Lookup>,

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
-use candle_core::{Tensor, Var, backprop::GradStore};
+use candle_core::{Device, Tensor, Var, backprop::GradStore};
 
 /// Rows of a table as variables of their own.
 pub struct Lookup {
@@ -65,17 +65,39 @@ fn summed(found: &[(&Lookup, &Tensor)]) -> Result<RowGradient> {
             lookup.ids.len()
         );
         let places: Vec<u32> = lookup.ids.iter().map(|id| place[id]).collect();
-        gradient = gradient.index_add(&Tensor::new(places, device)?, part, 0)?;
+        let places = Tensor::new(places, device)?;
+        gradient = match device {
+            Device::Cpu => gradient.index_add(&places, part, 0)?,
+            _ => (gradient + by_product(&places, part, place.len())?)?,
+        };
     }
     let ids = Tensor::from_iter(place.into_keys(), device)?;
     Ok(RowGradient { ids, gradient })
 }
 
+/// The sums of the rows of `part` that go to each of `rows` places. candle's `index_add` on a GPU goes through all ids one after the
+/// other in each thread; a product with a matrix of ones and zeros does not.
+fn by_product(places: &Tensor, part: &Tensor, rows: usize) -> Result<Tensor> {
+    let all = Tensor::arange(0, rows as u32, places.device())?.unsqueeze(1)?;
+    let goes = all.broadcast_eq(&places.unsqueeze(0)?)?.to_dtype(part.dtype())?;
+    Ok(goes.matmul(part)?)
+}
+
 #[cfg(test)]
 mod tests {
-    use candle_core::{Device, IndexOp};
+    use candle_core::IndexOp;
 
     use super::*;
+
+    #[test]
+    fn a_product_adds_as_index_add_does() -> Result<()> {
+        let part = Tensor::rand(-1f32, 1., (5, 3), &Device::Cpu)?;
+        let places = Tensor::new(&[2u32, 0, 2, 3, 0], &Device::Cpu)?;
+        let expected = Tensor::zeros((4, 3), part.dtype(), &Device::Cpu)?.index_add(&places, &part, 0)?;
+        let apart = (by_product(&places, &part, 4)? - expected)?.abs()?.max_all()?.to_scalar::<f32>()?;
+        assert!(apart < 1e-6, "{apart}");
+        Ok(())
+    }
 
     /// Against candle's gradient of the whole table, with ids that repeat within a part and over parts.
     #[test]

@@ -159,7 +159,7 @@ impl Photos {
         }
         let one = |(&row, view): (&usize, usize)| self.forms[view].narrow(0, row, 1);
         let values = rows.iter().zip(views).map(one).collect::<candle_core::Result<Vec<_>>>()?;
-        let values = Tensor::cat(&values, 0)?.to_dtype(DType::F32)?.to_device(&self.device)?;
+        let values = Tensor::cat(&values, 0)?.to_device(&self.device)?.to_dtype(DType::F32)?;
         Ok(encoder.go_on(&values, self.nodes, mode)?)
     }
 }

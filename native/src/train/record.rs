@@ -68,6 +68,9 @@ impl Record {
         if let Some(bytes) = cost.peak_bytes {
             line["peak_bytes"] = bytes.into();
         }
+        if let Some(bytes) = cost.device_bytes {
+            line["device_bytes"] = bytes.into();
+        }
         match self.run {
             None => tracing::info!("{said}"),
             Some((seed, fold)) => {

@@ -82,7 +82,8 @@ impl TextStage {
         };
         Ok(TextStage {
             heads: tasks.iter().enumerate().map(head).collect::<Result<_>>()?,
-            encoder: Bert::load(builder.pp("text"), &config.text)?,
+            encoder: Bert::load(builder.pp("text"), &config.text)?
+                .computing_in(section.learning.precision.numbers()),
             labels: config.labels.clone(),
             words_learn: !parameters.frozen().covers(WORDS),
             device: device.clone(),
@@ -103,14 +104,15 @@ impl TextStage {
     /// they learn.
     fn pooled(&self, rows: &[&Row], mode: Mode<'_>) -> Result<(Tensor, Option<Lookup>)> {
         let ids: Vec<&[u32]> = rows.iter().map(|row| row.ids.as_slice()).collect();
-        let (ids, mask) = padded(&ids, &self.device)?;
+        let padded = Padded::of(&ids);
+        let mask = padded.mask(&self.device)?;
         if !(mode.is_train() && self.words_learn) {
-            return Ok((mean_pool(&self.encoder.forward(&ids, &mask, mode)?, &mask)?, None));
+            let hidden = self.encoder.forward(&padded.ids(&self.device)?, &mask, mode)?;
+            return Ok((mean_pool(&hidden, &mask)?, None));
         }
-        let (rows, tokens) = ids.dims2()?;
-        let lookup =
-            Lookup::new(WORDS, self.encoder.word_embeddings(), ids.flatten_all()?.to_vec1::<u32>()?)?;
-        let words = lookup.rows().reshape((rows, tokens, ()))?;
+        let Padded { rows, longest, ids, .. } = padded;
+        let lookup = Lookup::new(WORDS, self.encoder.word_embeddings(), ids)?;
+        let words = lookup.rows().reshape((rows, longest, ()))?;
         let pooled = mean_pool(&self.encoder.forward_embedded(&words, &mask, mode)?, &mask)?;
         Ok((pooled, Some(lookup)))
     }
@@ -155,13 +157,17 @@ impl Task for TextStage {
         let mut order: Vec<&Row> = self.val.iter().collect();
         order.sort_by_key(|row| row.ids.len());
         let bar = progress::bar(order.len(), "text val");
-        let parts = order.par_chunks(32).map(|rows| -> Result<Vec<(usize, usize)>> {
+        let said = |rows: &[&Row]| -> Result<Vec<(usize, usize)>> {
             let logits =
                 self.heads[0].linear.forward(&self.pooled(rows, Mode::Infer)?.0)?.to_vec2::<f32>()?;
             bar.inc(rows.len() as u64);
             Ok(rows.iter().zip(logits).map(|(row, logits)| (row.class, most_likely(&logits))).collect())
-        });
-        let pairs = parts.collect::<Result<Vec<_>>>()?.concat();
+        };
+        let parts: Result<Vec<_>> = match self.device.is_cpu() {
+            true => order.par_chunks(32).map(said).collect(),
+            false => order.chunks(256).map(said).collect(),
+        };
+        let pairs = parts?.concat();
         bar.finish_and_clear();
         let metrics = Confusion::of(&self.labels, pairs).metrics().context("val has no rows")?;
         let figures = BTreeMap::from([
@@ -178,15 +184,35 @@ pub fn most_likely(logits: &[f32]) -> usize {
     (1..logits.len()).fold(0, |best, i| if logits[i] > logits[best] { i } else { best })
 }
 
-/// Token ids as one tensor `[rows, longest]` padded with 0, and its mask of 1 and 0.
-pub fn padded(rows: &[&[u32]], device: &Device) -> Result<(Tensor, Tensor)> {
-    let longest = rows.iter().map(|ids| ids.len()).max().unwrap_or(0);
-    let mut ids = vec![0u32; rows.len() * longest];
-    let mut mask = vec![0f32; rows.len() * longest];
-    for (r, row) in rows.iter().enumerate() {
-        ids[r * longest..][..row.len()].copy_from_slice(row);
-        mask[r * longest..][..row.len()].fill(1.0);
+/// Token ids of several texts, padded with 0 to the longest.
+pub struct Padded {
+    rows: usize,
+    longest: usize,
+    ids: Vec<u32>,
+    /// 1 for a token, 0 for padding.
+    mask: Vec<f32>,
+}
+
+impl Padded {
+    /// Of these texts.
+    pub fn of(texts: &[&[u32]]) -> Self {
+        let longest = texts.iter().map(|ids| ids.len()).max().unwrap_or(0);
+        let mut ids = vec![0u32; texts.len() * longest];
+        let mut mask = vec![0f32; texts.len() * longest];
+        for (r, text) in texts.iter().enumerate() {
+            ids[r * longest..][..text.len()].copy_from_slice(text);
+            mask[r * longest..][..text.len()].fill(1.0);
+        }
+        Padded { rows: texts.len(), longest, ids, mask }
     }
-    let shape = (rows.len(), longest);
-    Ok((Tensor::from_vec(ids, shape, device)?, Tensor::from_vec(mask, shape, device)?))
+
+    /// The ids, `[texts, longest]`.
+    pub fn ids(&self, device: &Device) -> Result<Tensor> {
+        Ok(Tensor::from_slice(&self.ids, (self.rows, self.longest), device)?)
+    }
+
+    /// The mask, in the same shape.
+    pub fn mask(&self, device: &Device) -> Result<Tensor> {
+        Ok(Tensor::from_slice(&self.mask, (self.rows, self.longest), device)?)
+    }
 }

@@ -43,15 +43,34 @@ impl Update {
 
     /// The same as a chain of tensor operations, for any device.
     fn apply_composed(&self, var: &Var, mean: &Var, variance: &Var, gradient: &Tensor) -> Result<()> {
-        let gradient = (gradient * self.scale)?;
-        let new_mean = ((mean.as_tensor() * self.beta1)? + (&gradient * (1.0 - self.beta1))?)?;
-        let new_variance = ((variance.as_tensor() * self.beta2)? + (gradient.sqr()? * (1.0 - self.beta2))?)?;
-        let direction = ((&new_mean / self.fix1)? / ((&new_variance / self.fix2)?.sqrt()? + EPS)?)?;
-        let next = ((var.as_tensor() * self.decay)? - (direction * self.rate)?)?;
-        mean.set(&new_mean.detach())?;
-        variance.set(&new_variance.detach())?;
-        var.set(&next.detach())
+        let now = Moving { var: var.as_tensor(), mean: mean.as_tensor(), variance: variance.as_tensor() };
+        let [next, new_mean, new_variance] = self.moved(now, gradient)?;
+        mean.set(&new_mean)?;
+        variance.set(&new_variance)?;
+        var.set(&next)
     }
+
+    /// What the variable, the mean and the variance will be, for any device.
+    pub fn moved(&self, now: Moving<'_>, gradient: &Tensor) -> Result<[Tensor; 3]> {
+        let gradient = if self.scale == 1.0 { gradient.clone() } else { (gradient * self.scale)? };
+        let [var, mean, variance] = [now.var, now.mean, now.variance].map(Tensor::detach);
+        let new_mean = ((mean * self.beta1)? + (&gradient * (1.0 - self.beta1))?)?;
+        let new_variance = ((variance * self.beta2)? + (gradient.sqr()? * (1.0 - self.beta2))?)?;
+        let spread = ((&new_variance * (1.0 / self.fix2))?.sqrt()? + EPS)?;
+        let step = ((&new_mean * (self.rate / self.fix1))? / spread)?;
+        Ok([((var * self.decay)? - step)?, new_mean, new_variance])
+    }
+}
+
+/// What an update moves.
+#[derive(Clone, Copy)]
+pub struct Moving<'a> {
+    /// The variable.
+    pub var: &'a Tensor,
+    /// The mean of its gradients.
+    pub mean: &'a Tensor,
+    /// The mean of their squares.
+    pub variance: &'a Tensor,
 }
 
 /// `mean <- keep mean + add value`, in place on the CPU.

@@ -38,6 +38,7 @@ use super::{
     features::EncodedText,
     learn::Learner,
     parameters::{Frozen, Parameters},
+    precision::Precision,
     record::Record,
     temperature::{Heads, Said},
     thresholds,
@@ -291,6 +292,8 @@ fn learning(epochs: usize, learning_rate: f64) -> Learning {
     Learning {
         epochs,
         learning_rate,
+        layer_decay: 1.0,
+        precision: Precision::default(),
         batch_size: 16,
         warm_up: 0.1,
         weight_decay: 0.01,
