@@ -90,6 +90,11 @@ export interface Limits {
   readonly textBytes?: number | null | undefined;
   /** Bytes of a picture's file: 64,000,000. */
   readonly imageBytes?: number | null | undefined;
+  /**
+   * Pixels of a picture's file, judged by its header before anything is decoded, or of an `ImageData`: 64,000,000. What the
+   * browser draws, elements and canvases and bitmaps, is scaled down and not refused.
+   */
+  readonly imagePixels?: number | null | undefined;
 }
 
 /** Everything about {@link Library.createAnalyzer} that can be chosen; the defaults suit a page. */

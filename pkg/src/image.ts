@@ -72,7 +72,7 @@ export function takePicture(source: ImageSource, { resolve, limits, signal }: Ta
     case 'ImageData': {
       const image = source as ImageData;
       const bytes = bytesOf(image.width, image.height);
-      return taken(async () => copied(bytes, () => takePixels(image)), true);
+      return taken(async () => copied(bytes, () => takePixels(image, limits)), true);
     }
     case 'HTMLImageElement': {
       const image = source as HTMLImageElement;

@@ -108,7 +108,7 @@ export class Preparer {
           try {
             await this.engine.run((engine) => engine.inspect(head), { picture: true, signal });
           } catch (error) {
-            const image = options.browserDecoder && (await byBrowser(error, source.blob, signal));
+            const image = options.browserDecoder && (await byBrowser(error, source.blob, this.reading.limits, signal));
             if (!image) throw error;
             return await this.#decode(image, 'browser', options.timeout, signal);
           }
@@ -138,10 +138,11 @@ export class Preparer {
 async function byBrowser(
   error: unknown,
   blob: () => Promise<Blob>,
+  limits: Reading['limits'],
   signal: AbortSignal,
 ): Promise<Bitmap | Pixels | undefined> {
   if (!(error instanceof UndecodedError) || error.code !== 'image-unsupported' || error.format === null) return undefined;
-  return decodeByBrowser(await blob(), error.format, signal);
+  return decodeByBrowser(await blob(), { format: error.format, limits, signal });
 }
 
 /** What `work` comes to if the time is enough; its signal aborts when it is not, or when the caller's does. */
