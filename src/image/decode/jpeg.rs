@@ -30,7 +30,8 @@ pub(super) fn read(bytes: &[u8], limits: &Limits, reduction: Reduction<'_>) -> R
     let divisor = reduction(header.sides);
     // Only where something is wrong do these copy the file.
     let renumbered = header.doubled.then(|| {
-        numbers::told_apart(bytes).ok_or_else(|| corrupt("a scan names a component that it does not have".into()))
+        numbers::told_apart(bytes)
+            .ok_or_else(|| corrupt("a scan names a component that it does not have".into()))
     });
     let renumbered = renumbered.transpose()?;
     let bytes = renumbered.as_deref().unwrap_or(bytes);

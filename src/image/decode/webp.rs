@@ -294,7 +294,8 @@ mod tests {
         let mut renamed = file.clone();
         renamed[picture..picture + 4].copy_from_slice(b"JUNK");
         assert_eq!(decoded(&renamed).unwrap(), next);
-        let header = [&file[..first], b"ANMF\x10\0\0\0", &file[first + 8..first + 24], &file[second..]].concat();
+        let header =
+            [&file[..first], b"ANMF\x10\0\0\0", &file[first + 8..first + 24], &file[second..]].concat();
         assert_eq!(decoded(&header).unwrap(), next);
         assert!(decoded(&file[..second - 400]).is_err());
     }

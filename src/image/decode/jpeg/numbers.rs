@@ -71,7 +71,9 @@ mod tests {
     #[test]
     fn what_cannot_be_told_apart_is_no_whole_picture() {
         match decoded(&renumbered("progressive.jpg", [1, 1, 1])) {
-            Ok(picture) => assert!(picture.incomplete || picture != decoded(&fixture("progressive.jpg")).unwrap()),
+            Ok(picture) => {
+                assert!(picture.incomplete || picture != decoded(&fixture("progressive.jpg")).unwrap())
+            }
             Err(error) => assert_eq!(error.code(), "image-corrupt"),
         }
         let mut unknown = renumbered("420.jpg", [1, 1, 1]);
