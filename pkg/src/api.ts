@@ -66,12 +66,35 @@ export interface CacheLike {
   put(url: string, response: Known<'Response'>): Promise<void>;
 }
 
+/** How something is fetched, as `fetch` takes it. All but the signal is for the file behind an `<img>`, as the element asked for it. */
+export interface FetchInit {
+  readonly signal: Known<'AbortSignal'>;
+  readonly cache?: 'force-cache';
+  readonly mode?: 'same-origin' | 'cors';
+  readonly credentials?: 'same-origin' | 'include';
+  readonly referrerPolicy?:
+    | ''
+    | 'no-referrer'
+    | 'no-referrer-when-downgrade'
+    | 'origin'
+    | 'origin-when-cross-origin'
+    | 'same-origin'
+    | 'strict-origin'
+    | 'strict-origin-when-cross-origin'
+    | 'unsafe-url';
+}
+
 /** The most that is read of a post; above the package's own limits nothing is, whatever is given here. */
 export interface Limits {
   /** Bytes of a text in UTF-8: 100,000. */
   readonly textBytes?: number | null | undefined;
   /** Bytes of a picture's file: 64,000,000. */
   readonly imageBytes?: number | null | undefined;
+  /**
+   * Pixels of a picture's file, judged by its header before anything is decoded, or of an `ImageData`: 64,000,000. What the
+   * browser draws, elements and canvases and bitmaps, is scaled down and not refused.
+   */
+  readonly imagePixels?: number | null | undefined;
 }
 
 /** Everything about {@link Library.createAnalyzer} that can be chosen; the defaults suit a page. */
@@ -106,10 +129,7 @@ export interface AnalyzerOptions {
   /** Whether to ask the browser not to clear what this site keeps when it runs out of room. By default `false`. */
   readonly persist?: boolean | null | undefined;
   /** What to fetch with in place of the global `fetch`: bundle, programs and pictures. */
-  readonly fetch?:
-    | ((url: string, init: { signal: Known<'AbortSignal'> }) => Promise<Known<'Response'>>)
-    | null
-    | undefined;
+  readonly fetch?: ((url: string, init: FetchInit) => Promise<Known<'Response'>>) | null | undefined;
   readonly limits?: Limits | null | undefined;
   /**
    * Milliseconds, 30,000 by default: how long a picture may take to be there (downloaded, read, decoded), how long a

@@ -47,7 +47,10 @@ export async function* batch<L extends string>(
   } finally {
     forget();
     ending.abort();
-    if (more) await from.return?.();
+    const left = more ? from.return?.() : undefined;
+    // The caller's generator may be in the middle of something that nobody waits for any more.
+    if (signal?.aborted) Promise.resolve(left).catch(() => {});
+    else await left;
   }
 }
 

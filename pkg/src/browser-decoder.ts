@@ -3,7 +3,7 @@
 import { orAborted } from './abort.js';
 import { takeElement } from './img.js';
 import { release } from './held.js';
-import { checkSides } from './limits.js';
+import { checkSides, type TakenLimits } from './limits.js';
 import { snapshot, type Bitmap, type Pixels } from './snapshot.js';
 
 /** Some browsers look at the type and not at the bytes; the bytes say what the type should be. */
@@ -19,11 +19,18 @@ const TYPES: Readonly<Record<string, string>> = {
   TIFF: 'image/tiff',
 };
 
+/** How it is read. */
+export interface BrowserDecoding {
+  readonly format: string;
+  readonly limits: TakenLimits;
+  readonly signal: AbortSignal;
+}
+
 /** What the browser makes of a file of this format; nothing if it does not read it either. */
-export async function decodeByBrowser(file: Blob, format: string, signal: AbortSignal): Promise<Bitmap | Pixels | undefined> {
+export async function decodeByBrowser(file: Blob, { format, limits, signal }: BrowserDecoding): Promise<Bitmap | Pixels | undefined> {
   if (typeof createImageBitmap !== 'function') return undefined;
   const blob = new Blob([file], { type: TYPES[format] ?? file.type });
-  const decoding = format === 'SVG' ? drawn(blob, signal) : decoded(blob);
+  const decoding = format === 'SVG' ? drawn(blob, signal) : decoded(blob, limits);
   // What comes too late is for nobody.
   decoding.then((image) => signal.aborted && image && release(image), () => {});
   try {
@@ -35,10 +42,10 @@ export async function decodeByBrowser(file: Blob, format: string, signal: AbortS
 }
 
 /** In a thread of the browser's. */
-async function decoded(blob: Blob): Promise<Bitmap | Pixels> {
+async function decoded(blob: Blob, limits: TakenLimits): Promise<Bitmap | Pixels> {
   const bitmap = await createImageBitmap(blob);
   try {
-    checkSides(bitmap.width, bitmap.height);
+    checkSides(bitmap.width, bitmap.height, limits);
     return await snapshot(bitmap, bitmap.width, bitmap.height);
   } finally {
     bitmap.close();

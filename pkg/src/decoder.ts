@@ -25,8 +25,8 @@ interface Exports {
   readonly memory: WebAssembly.Memory;
   /** Where the next call's input goes; 0 when there is no memory for it. */
   allocate(bytes: number): number;
-  inspect(pointer: number, length: number): number;
-  decode(pointer: number, length: number, size: number, fit: number, filter: number): number;
+  inspect(pointer: number, length: number, mostPixels: number): number;
+  decode(pointer: number, length: number, mostPixels: number, size: number, fit: number, filter: number): number;
   rgba(pointer: number, length: number, width: number, height: number, size: number, fit: number, filter: number): number;
   output(): number;
   output_length(): number;
@@ -44,8 +44,14 @@ export class Decoder {
   #module: WebAssembly.Module | undefined;
   #instance: Exports | undefined;
 
-  /** `compiled` gives the program, with the first picture; nothing of it ends with a call: it is for all that come. */
-  constructor(private readonly compiled: () => Promise<WebAssembly.Module>) {}
+  /**
+   * `compiled` gives the program, with the first picture; nothing of it ends with a call: it is for all that come. Files of
+   * more than `mostPixels` are refused.
+   */
+  constructor(
+    private readonly compiled: () => Promise<WebAssembly.Module>,
+    private readonly mostPixels: number,
+  ) {}
 
   /** Must be done before the calls below, which then need nobody. */
   load(): Promise<void> {
@@ -69,12 +75,12 @@ export class Decoder {
 
   /** @throws {MixedFeelingsError} when the first bytes of a file say that the rest is not worth reading. */
   inspect(head: Uint8Array): void {
-    this.#call(head, (program, pointer) => program.inspect(pointer, head.length));
+    this.#call(head, (program, pointer) => program.inspect(pointer, head.length, this.mostPixels));
   }
 
   /** From a file's bytes. */
   decode(file: Uint8Array, { size, fit, filter }: Preprocess): Decoded {
-    return this.#call(file, (program, pointer) => program.decode(pointer, file.length, size, fit, filter));
+    return this.#call(file, (program, pointer) => program.decode(pointer, file.length, this.mostPixels, size, fit, filter));
   }
 
   /** From pixels with straight alpha. */

@@ -2,6 +2,7 @@
 
 import { after, onAbort, orAborted, throwIfAborted } from './abort.js';
 import { MixedFeelingsError, shown, type ErrorCode } from './errors.js';
+import type { FetchInit } from './api.js';
 import type { Fetch } from './platform.js';
 
 /** What ends a download early. */
@@ -14,6 +15,7 @@ export interface WaitingOptions {
 /** How to ask. */
 export interface DownloadOptions extends WaitingOptions {
   readonly fetch: Fetch;
+  readonly init?: Omit<FetchInit, 'signal'> | undefined;
 }
 
 /** A body that cannot be had whole, or that is not what was asked for. */
@@ -49,7 +51,7 @@ export class Download {
     const waiting = new Waiting(url.href, code, options);
     let response: Response;
     try {
-      response = await waiting.during(async () => options.fetch(url.href, { signal: waiting.signal }));
+      response = await waiting.during(async () => options.fetch(url.href, { ...options.init, signal: waiting.signal }));
     } catch (cause) {
       waiting.end();
       const retriable = url.protocol !== 'blob:';

@@ -21,6 +21,8 @@ export interface EngineOptions {
   readonly patience: number;
   /** Milliseconds that a worker may take to say that it runs. */
   readonly hello: number;
+  /** Most pixels of a picture's file. */
+  readonly imagePixels: number;
 }
 
 /** The same without what a worker cannot be sent. */
@@ -86,7 +88,7 @@ export interface EngineHandle {
 
 /** Opens an engine in this thread. */
 export async function openEngine(options: EngineOptions, context: OpenContext): Promise<EngineHandle> {
-  const { bundle, wasm, cache, patience } = options;
+  const { bundle, wasm, cache, patience, imagePixels } = options;
   const { fetch, onProgress, signal, why } = context;
   throwIfAborted(signal);
   const fetching = new AbortController();
@@ -106,7 +108,7 @@ export async function openEngine(options: EngineOptions, context: OpenContext): 
     const engine = guard(() => new program.Engine(buffer.take()));
     const labels = guard(() => JSON.parse(engine.labels()) as Label<string>[]);
     const opened = { labels, backend, reason, bundle: { sha256, bytes: last.loaded } };
-    const decoder = new Decoder(() => compiled('decoder', wasm.decoder, getting));
+    const decoder = new Decoder(() => compiled('decoder', wasm.decoder, getting), imagePixels);
     const local = new LocalEngine(opened, why, program, engine, decoder);
     onProgress({ ...last, stage: 'ready' });
     return local;

@@ -41,7 +41,7 @@ export class MixedFeelingsError extends Error {
   readonly retriable: boolean;
 
   constructor(code: ErrorCode, message: string, options?: MixedFeelingsErrorOptions) {
-    super(cut(message, LONGEST_MESSAGE), options);
+    super(cut(withoutUser(message), LONGEST_MESSAGE), options);
     this.name = 'MixedFeelingsError';
     this.code = code;
     this.retriable = options?.retriable ?? PASSING.includes(code);
@@ -51,7 +51,7 @@ export class MixedFeelingsError extends Error {
 /** What a message shows of `value`: its beginning, so that the message still has room to say what is wrong. */
 export function shown(value: unknown): string {
   try {
-    return cut(String(value), 120);
+    return cut(withoutUser(String(value)), 120);
   } catch {
     return 'what cannot be shown';
   }
@@ -65,6 +65,11 @@ export function seen<T>(look: () => T): T {
     if (cause instanceof MixedFeelingsError) throw cause;
     throw new MixedFeelingsError('bad-input', `what was given cannot be looked at: ${shown(cause)}`, { cause });
   }
+}
+
+/** `text` without the names and passwords of the URLs in it: messages end in logs. */
+function withoutUser(text: string): string {
+  return text.replace(/\/\/[^\s/?#]*@/g, '//');
 }
 
 function cut(text: string, most: number): string {

@@ -18,11 +18,10 @@ export interface GatherContext {
 
 /** `options` for a worker. */
 export async function gathered(options: EngineOptions, context: GatherContext): Promise<SentOptions> {
-  const { bundle, wasm, cache, patience, hello } = options;
-  const getting = { fetch: context.fetch, cache, patience, signal: context.signal };
+  const { bundle, wasm, cache, ...rest } = options;
+  const getting = { fetch: context.fetch, cache, patience: rest.patience, signal: context.signal };
   const onBytes = (loaded: number, total: number | null, cached: boolean) =>
     context.onProgress({ stage: 'download', loaded, total, cached });
-  const rest = { patience, hello };
   if (!context.ownFetch) {
     const { from } = bundle;
     const sent = from instanceof OneTime ? await from.blob((body) => blobOf(body, getting, onBytes)) : from;

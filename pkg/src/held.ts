@@ -1,5 +1,6 @@
 /** What was taken hold of at a call and waits for its turn: a handle where there can be one, or else a copy of the pixels. */
 
+import type { Behind } from './behind.js';
 import { MixedFeelingsError } from './errors.js';
 import type { Bitmap, Pixels } from './snapshot.js';
 
@@ -7,6 +8,8 @@ import type { Bitmap, Pixels } from './snapshot.js';
 export interface Held {
   /** Its pixels as they were at the call, on its turn. They go with {@link drop}. */
   read(): Promise<Pixels | Bitmap>;
+  /** The file that it was made of, if there may be one. */
+  readonly behind?: Behind | undefined;
   /** Nobody wants it any more. */
   drop(): void;
 }

@@ -1,5 +1,6 @@
 /** Whatever a page has a picture in, taken hold of at the call; what costs time or memory is for {@link Preparer}. */
 
+import type { FetchInit } from './api.js';
 import { takeElement } from './img.js';
 import { MixedFeelingsError } from './errors.js';
 import { copied, type Held } from './held.js';
@@ -16,9 +17,18 @@ export type Picture =
   | { readonly kind: 'file'; readonly blob: Blob }
   /** A file's bytes, copied. */
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array<ArrayBuffer> }
-  | { readonly kind: 'url'; readonly url: URL }
+  | FileAt
   /** Pixels, or what the browser has them in. */
   | Shown;
+
+/** A file where its URL says. */
+export interface FileAt {
+  readonly kind: 'url';
+  readonly url: URL;
+  readonly init?: Omit<FetchInit, 'signal'>;
+  /** Milliseconds without a byte after which it is given up; by default only the time for all of it counts. */
+  readonly patience?: number;
+}
 
 /** What something shows: taken hold of already, unless it is still loading. */
 export interface Shown {
@@ -62,7 +72,7 @@ export function takePicture(source: ImageSource, { resolve, limits, signal }: Ta
     case 'ImageData': {
       const image = source as ImageData;
       const bytes = bytesOf(image.width, image.height);
-      return taken(async () => copied(bytes, () => takePixels(image)), true);
+      return taken(async () => copied(bytes, () => takePixels(image, limits)), true);
     }
     case 'HTMLImageElement': {
       const image = source as HTMLImageElement;

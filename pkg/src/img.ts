@@ -2,8 +2,9 @@
 
 import { orAborted } from './abort.js';
 import { MixedFeelingsError, shown } from './errors.js';
+import { fileBehind } from './behind.js';
 import { copied, fits, later, type Held } from './held.js';
-import { bytesOf, snapshot } from './snapshot.js';
+import { bytesOf, glance, snapshot } from './snapshot.js';
 
 /** The size of what has none of its own, an SVG with a `viewBox` alone, in a browser that gives it none: that of CSS. */
 const [DEFAULT_WIDTH, DEFAULT_HEIGHT] = [300, 150];
@@ -11,7 +12,11 @@ const [DEFAULT_WIDTH, DEFAULT_HEIGHT] = [300, 150];
 /** Takes hold of the picture in `image`, at once if it is there. */
 export async function takeElement(image: HTMLImageElement, signal: AbortSignal | undefined): Promise<Held> {
   // Not `decode()`: it may reject what can be drawn, and what is shown may be another picture by then.
-  if (!isThere(image)) await loaded(image, signal);
+  while (!isThere(image)) {
+    await loaded(image, signal);
+    // Who heard of it before may have changed it again.
+    if (image.complete) break;
+  }
   if (isThere(image)) return hold(image, image.naturalWidth, image.naturalHeight);
   return hold(image, image.width || DEFAULT_WIDTH, image.height || DEFAULT_HEIGHT);
 }
@@ -38,8 +43,14 @@ function hold(image: HTMLImageElement, width: number, height: number): Held {
           if (isUnchanged()) return take(image);
           throw new MixedFeelingsError('image-memory', 'the <img> was changed while too many waited: wait for each call');
         });
+  const look = async () => {
+    const shown = isUnchanged() ? image : (twin ?? (await held.read()));
+    if (!('kind' in shown)) return glance(shown, width, height);
+    return shown.kind === 'bitmap' ? glance(shown.bitmap, width, height) : undefined;
+  };
   return {
     read: held.read,
+    behind: isThere(image) ? fileBehind(image, look) : undefined,
     drop() {
       held.drop();
       listening.abort();

@@ -1,5 +1,6 @@
 /** What the entry points export, made for the platform that they are for. */
 
+import { orAborted } from './abort.js';
 import type { Library } from './api.js';
 import { analyzerOf } from './analyzer.js';
 import { clearCache, openCache, persist } from './cache.js';
@@ -20,7 +21,10 @@ export function libraryOn(platform: Platform): Library {
       const { engine, onProgress, signal } = settings;
       if (settings.persist) void persist();
       const open = opener(settings, platform);
-      const opened = await open(engine, { onProgress, signal });
+      const opening = open(engine, { onProgress, signal });
+      // Not everything on the way can be ended. What comes too late is for nobody.
+      opening.then((late) => signal?.aborted && late.dispose(), () => {});
+      const opened = await orAborted(opening, signal);
       const again = { ...engine, hello: Math.min(HELLO_AGAIN, engine.hello) };
       const supervisor = new Supervisor(opened, (ending) => open(again, { onProgress: () => {}, signal: ending }));
       return analyzerOf(supervisor, settings, platform);

@@ -2,16 +2,14 @@
 
 import { MixedFeelingsError, shown } from './errors.js';
 
-/** Most pixels of a picture. */
-const MOST_PIXELS = 64_000_000;
-
-/** Most bytes of a text, in UTF-8, and of a picture's file. */
+/** Most bytes of a text, in UTF-8, and of a picture's file; most pixels of a picture. */
 export interface TakenLimits {
   readonly textBytes: number;
   readonly imageBytes: number;
+  readonly imagePixels: number;
 }
 
-export const LIMITS: TakenLimits = { textBytes: 100_000, imageBytes: 64_000_000 };
+export const LIMITS: TakenLimits = { textBytes: 100_000, imageBytes: 64_000_000, imagePixels: 64_000_000 };
 
 /** @throws {MixedFeelingsError} `image-too-large`; `what` names the picture. */
 export function checkImageBytes(bytes: number, what: string, { imageBytes }: TakenLimits): void {
@@ -20,12 +18,12 @@ export function checkImageBytes(bytes: number, what: string, { imageBytes }: Tak
 }
 
 /** @throws {MixedFeelingsError} `image-empty` or `image-too-large`. */
-export function checkSides(width: number, height: number): void {
+export function checkSides(width: number, height: number, { imagePixels }: TakenLimits = LIMITS): void {
   if (!(width > 0 && height > 0)) throw new MixedFeelingsError('image-empty', `the image has ${width}x${height} pixels`);
-  if (width * height <= MOST_PIXELS) return;
+  if (width * height <= imagePixels) return;
   throw new MixedFeelingsError(
     'image-too-large',
-    `image of ${width}x${height} pixels is too large: at most ${MOST_PIXELS} in all are read`,
+    `image of ${width}x${height} pixels is too large: at most ${imagePixels} in all are read`,
   );
 }
 

@@ -36,7 +36,8 @@ export function settingsOf(options: AnalyzerOptions | null | undefined, platform
   checkDevice(device);
   checkWorker(worker);
   const fetch = functionOf(given.fetch, 'fetch');
-  const engine = { ...filesOf(given, platform, sha256), patience, hello: patience };
+  const taken = limitsOf(limits);
+  const engine = { ...filesOf(given, platform, sha256), patience, hello: patience, imagePixels: taken.imagePixels };
   return {
     engine,
     worker,
@@ -44,7 +45,7 @@ export function settingsOf(options: AnalyzerOptions | null | undefined, platform
     ownFetch: fetch !== undefined || typeof engine.cache === 'object',
     persist: !!persist,
     browserDecoder: browserDecoder ?? true,
-    limits: limitsOf(limits),
+    limits: taken,
     timeout: patience,
     signal: signalOf(signal),
     onProgress: harmless(onProgress),
@@ -112,14 +113,18 @@ export function isWorker(worker: unknown): worker is WorkerLike {
 }
 
 function limitsOf(limits: AnalyzerOptions['limits']): TakenLimits {
-  const { textBytes, imageBytes } = objectOf(limits ?? {}, 'limits');
-  return { textBytes: limitOf('textBytes', textBytes), imageBytes: limitOf('imageBytes', imageBytes) };
+  const { textBytes, imageBytes, imagePixels } = objectOf(limits ?? {}, 'limits');
+  return {
+    textBytes: limitOf('textBytes', textBytes),
+    imageBytes: limitOf('imageBytes', imageBytes),
+    imagePixels: Math.floor(limitOf('imagePixels', imagePixels)),
+  };
 }
 
 function limitOf(name: keyof TakenLimits, most: unknown): number {
   if (most == null) return LIMITS[name];
   if (typeof most === 'number' && most >= 0) return Math.min(most, LIMITS[name]);
-  throw new MixedFeelingsError('bad-input', `limits.${name} is ${shown(typeof most === 'number' ? most : kindOf(most))}: give bytes`);
+  throw new MixedFeelingsError('bad-input', `limits.${name} is ${shown(typeof most === 'number' ? most : kindOf(most))}: give a number`);
 }
 
 /** A post, as it is used. */

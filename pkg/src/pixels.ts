@@ -2,19 +2,19 @@
 
 import { MixedFeelingsError, shown } from './errors.js';
 import { kindOf } from './kinds.js';
-import { checkSides } from './limits.js';
+import { checkSides, type TakenLimits } from './limits.js';
 import type { Bitmap, Pixels } from './snapshot.js';
 
 /** The most pixels that are passed on: four times as many bytes are copied to the worker and into the program. */
 const MOST_PASSED = 16_000_000;
 
 /** The pixels of `image` at the call. Those of another colour space become sRGB, which browsers do and we need not. */
-export async function takePixels(image: ImageData): Promise<Pixels | Bitmap> {
+export async function takePixels(image: ImageData, limits: TakenLimits): Promise<Pixels | Bitmap> {
   const { data, width, height } = image;
   if (kindOf(data) !== 'Uint8ClampedArray') {
     throw new MixedFeelingsError('bad-input', 'an ImageData must have the pixelFormat "rgba-unorm8"');
   }
-  checkSides(width, height);
+  checkSides(width, height, limits);
   if (data.length !== 4 * width * height) {
     throw new MixedFeelingsError('bad-input', `the ImageData has ${data.length} bytes for ${width}x${height} pixels: is it detached?`);
   }

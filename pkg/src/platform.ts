@@ -1,9 +1,9 @@
 /** What differs between a page, Node.js and an edge runtime; everything else is the same everywhere. */
 
-import type { WorkerLike } from './api.js';
+import type { FetchInit, WorkerLike } from './api.js';
 
 /** What fetches; as in `AnalyzerOptions`. */
-export type Fetch = (url: string, init: { signal: AbortSignal }) => Promise<Response>;
+export type Fetch = (url: string, init: FetchInit) => Promise<Response>;
 
 /** The wasm files by their names in the options. */
 export type WasmName = 'relaxed-simd' | 'simd128' | 'decoder';

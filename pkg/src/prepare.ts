@@ -1,6 +1,7 @@
 /** From a picture that was taken hold of to the pixels that the encoder reads, beside the posts that are being read. */
 
-import { after, onAbort, orAborted } from './abort.js';
+import { after, onAbort, orAborted, throwIfAborted } from './abort.js';
+import { isAlike, type Behind } from './behind.js';
 import { decodeByBrowser } from './browser-decoder.js';
 import { UndecodedError, type Decoded } from './decoder.js';
 import type { ImageInput } from './engine.js';
@@ -14,7 +15,10 @@ import type { Analysis } from './types.js';
 
 /** Pictures whose bytes are on their way or here at a time: of hundreds, these are the ones that need memory. */
 const PLACES = 4;
-/** Milliseconds without a byte after which a picture gives its place to the next one, and goes on without. */
+/**
+ * Milliseconds without a byte after which a picture gives its place to the next one, and goes on without; one that can be
+ * had otherwise is not waited for any longer.
+ */
 const STANDSTILL = 2000;
 
 /** A picture ready for the encoder. */
@@ -59,6 +63,8 @@ export class Preparer {
     const what = `the image${picture.hint ? ` (${picture.hint})` : ''}`;
     try {
       const held = await within(options, what, (signal) => orAborted(picture.held, signal));
+      const file = held.behind && (await this.#prepareBehind(held.behind, options));
+      if (file) return file;
       const lease = await Lease.of(this.#places, Infinity, options.signal);
       try {
         return await within(options, 'the image', async (signal) => {
@@ -71,6 +77,22 @@ export class Preparer {
     } finally {
       picture.held.then((held) => held.drop(), () => {});
     }
+  }
+
+  /** The file behind an element; nothing where there is none to be had, or it is not what the element shows. */
+  async #prepareBehind({ url, init, look, failed }: Behind, options: PrepareOptions): Promise<Prepared | undefined> {
+    try {
+      // Half of the time, so that there is some to draw it.
+      const hurried = { ...options, timeout: options.timeout / 2, browserDecoder: false };
+      const prepared = await this.#prepareFile({ kind: 'url', url, init, patience: STANDSTILL }, hurried);
+      if (!look) return prepared;
+      const shown = await orAborted(look(), options.signal);
+      if (shown && isAlike(prepared, await this.#decode(shown, 'browser', options.timeout, options.signal))) return prepared;
+    } catch {
+      throwIfAborted(options.signal);
+    }
+    failed();
+    return undefined;
   }
 
   async #prepareFile(picture: Exclude<Picture, Shown>, options: PrepareOptions): Promise<Prepared> {
@@ -86,7 +108,7 @@ export class Preparer {
           try {
             await this.engine.run((engine) => engine.inspect(head), { picture: true, signal });
           } catch (error) {
-            const image = options.browserDecoder && (await byBrowser(error, source.blob, signal));
+            const image = options.browserDecoder && (await byBrowser(error, source.blob, this.reading.limits, signal));
             if (!image) throw error;
             return await this.#decode(image, 'browser', options.timeout, signal);
           }
@@ -116,10 +138,11 @@ export class Preparer {
 async function byBrowser(
   error: unknown,
   blob: () => Promise<Blob>,
+  limits: Reading['limits'],
   signal: AbortSignal,
 ): Promise<Bitmap | Pixels | undefined> {
   if (!(error instanceof UndecodedError) || error.code !== 'image-unsupported' || error.format === null) return undefined;
-  return decodeByBrowser(await blob(), error.format, signal);
+  return decodeByBrowser(await blob(), { format: error.format, limits, signal });
 }
 
 /** What `work` comes to if the time is enough; its signal aborts when it is not, or when the caller's does. */

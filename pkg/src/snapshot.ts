@@ -35,6 +35,9 @@ const MOST_READ = 16_000_000;
 /** The longest side of a canvas that every browser has. */
 const LONGEST_CANVAS = 16_384;
 
+/** The shorter side of a glance. */
+const GLANCE = 128;
+
 /**
  * Takes hold of what `source`, of `width` x `height` pixels, shows now: all that looks at it happens before this returns.
  */
@@ -43,7 +46,7 @@ export async function snapshot(source: Drawable, width: number, height: number):
   let bitmap: ImageBitmap | undefined;
   try {
     // Where a worker cannot draw (Firefox before 105) it gets pixels.
-    if (typeof OffscreenCanvas !== 'function') return read(source, width, height);
+    if (typeof OffscreenCanvas !== 'function') return pixels(source, withinRead(width, height));
     bitmap = await take(source, width, height);
     // One pixel tells whether the page may read it at all: only here can it be said why not.
     const probe = contextOf(new OffscreenCanvas(1, 1));
@@ -61,10 +64,16 @@ export function bytesOf(width: number, height: number): number {
   return 4 * Math.min(width * height, MOST_READ) || 0;
 }
 
+/** Few pixels of what `source`, of `width` x `height`, shows now: enough to tell it from another picture. */
+export function glance(source: Drawable, width: number, height: number): Pixels {
+  const scale = Math.min(1, GLANCE / Math.min(width, height), LONGEST_SNAPSHOT / Math.max(width, height));
+  return pixels(source, [Math.max(1, Math.round(width * scale)), Math.max(1, Math.round(height * scale))]);
+}
+
 /** The pixels of a snapshot, which is used up. */
 export function readBitmap({ bitmap }: Bitmap): Pixels {
   try {
-    return read(bitmap, bitmap.width, bitmap.height);
+    return pixels(bitmap, withinRead(bitmap.width, bitmap.height));
   } catch (cause) {
     throw notDrawn(cause);
   } finally {
@@ -86,8 +95,8 @@ async function take(source: Drawable, width: number, height: number): Promise<Im
   return canvas.transferToImageBitmap();
 }
 
-function read(source: Drawable, sourceWidth: number, sourceHeight: number): Pixels {
-  const [width, height] = withinRead(sourceWidth, sourceHeight);
+/** The pixels of `source` when it is scaled to this size. */
+function pixels(source: Drawable, [width, height]: [number, number]): Pixels {
   const canvas =
     typeof OffscreenCanvas === 'function'
       ? new OffscreenCanvas(width, height)

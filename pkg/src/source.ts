@@ -3,7 +3,7 @@
 import { bytesOfDataUrl } from './data-url.js';
 import { Download, joined } from './download.js';
 import { MixedFeelingsError, shown } from './errors.js';
-import type { Picture } from './image.js';
+import type { FileAt, Picture } from './image.js';
 import { checkImageBytes, type TakenLimits } from './limits.js';
 import type { Fetch } from './platform.js';
 
@@ -37,7 +37,7 @@ export async function openSource(picture: Exclude<Picture, { kind: 'shown' }>, r
     case 'bytes':
       return bytesSource(picture.bytes);
     case 'url':
-      return picture.url.protocol === 'data:' ? bytesSource(bytesOfDataUrl(picture.url, reading.limits)) : urlSource(picture.url, reading);
+      return picture.url.protocol === 'data:' ? bytesSource(bytesOfDataUrl(picture.url, reading.limits)) : urlSource(picture, reading);
   }
 }
 
@@ -58,9 +58,9 @@ function bytesSource(bytes: Uint8Array<ArrayBuffer>): Source {
   return { head: async () => bytes.slice(0, HEAD), all: async () => bytes, blob: async () => new Blob([bytes]), end() {} };
 }
 
-async function urlSource(url: URL, { signal, alive, fetch, limits }: Reading): Promise<Source> {
-  // How long it may take in all is up to the signal.
-  const download = await Download.of(url, 'image-fetch', { fetch, signal, patience: Infinity });
+async function urlSource({ url, init, patience = Infinity }: FileAt, reading: Reading): Promise<Source> {
+  const { signal, alive, fetch, limits } = reading;
+  const download = await Download.of(url, 'image-fetch', { fetch, init, signal, patience });
   const chunks: Uint8Array[] = [];
   let length = 0;
   const receive = async (most: number) => {

@@ -3,7 +3,7 @@
 import { Lifetime, onAbort, throwIfAborted } from './abort.js';
 import type { EngineHandle } from './engine.js';
 import { MixedFeelingsError } from './errors.js';
-import { Places } from './turns.js';
+import { Places, breath } from './turns.js';
 
 /** Opens an engine; the signal gives it up. */
 export type Open = (signal: AbortSignal) => Promise<EngineHandle>;
@@ -50,6 +50,7 @@ export class Supervisor {
       }
       const giveBack = await this.#turns.take({ first: !picture, signal });
       try {
+        if (!engine.worker) await breath();
         throwIfAborted(signal);
         if (!engine.gone) return await call(engine);
       } finally {

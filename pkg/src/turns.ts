@@ -53,6 +53,18 @@ export class Places {
   }
 }
 
+/** Milliseconds after which a thread that computes lets others have a turn: clicks, timers, the signal that ends all this. */
+const MOST_BUSY = 30;
+
+let turned = 0;
+
+/** Lets the thread do what has come meanwhile, if it was not asked to for a while. */
+export async function breath(): Promise<void> {
+  if (performance.now() - turned < MOST_BUSY) return;
+  await new Promise<void>((resolve) => setTimeout(resolve));
+  turned = performance.now();
+}
+
 /** A place that whoever waits for the network or a disk gives to the next one when nothing comes. */
 export class Lease {
   #waiting = false;

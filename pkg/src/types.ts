@@ -40,9 +40,9 @@ export interface Analysis<L extends string = SentimentLabel> extends EngineAnaly
 /**
  * A picture in any form that a page has it in; in Node.js, Deno and Bun a string may be a path. Files, URLs and bytes are decoded by the package's own decoder (JPEG,
  * PNG, WebP, GIF, BMP), so that every engine sees the same pixels, and by the browser's where the package has none
- * (AVIF, HEIC, JPEG XL, SVG, as far as the browser reads them). Elements, canvases and bitmaps give their pixels as they
- * are at the call, scaled down by the browser where there are more than 16 million; an `<img>` that is still loading
- * is waited for. Canvases and `ImageData` are copied at the call: wait for each when there are many. An `ImageData` of more
+ * (AVIF, HEIC, JPEG XL, SVG, as far as the browser reads them). An `<img>` is read from the file behind it, where the page may
+ * fetch that and it shows the same; one that is still loading is waited for. Other elements, canvases and bitmaps give their
+ * pixels as they are at the call, scaled down by the browser where there are more than 16 million. Canvases and `ImageData` are copied at the call: wait for each when there are many. An `ImageData` of more
  * than 16 million pixels is averaged down. An empty string is no picture.
  */
 export type ImageSource =

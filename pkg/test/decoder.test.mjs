@@ -74,7 +74,7 @@ globalThis.fetch = async (url) => {
 };
 
 const url = new URL('../dist/decoder.wasm', import.meta.url).href;
-const open = () => new Decoder(() => compiled('decoder', url, { fetch: globalThis.fetch, cache: false, patience: 1000 }));
+const open = () => new Decoder(() => compiled('decoder', url, { fetch: globalThis.fetch, cache: false, patience: 1000 }), 64e6);
 const how = { size: 2, fit: 0, filter: 0 };
 const decoder = open();
 const decode = (byte) => decoder.decode(Uint8Array.of(byte), how);

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { UndecodedError } from '../dist/decoder.js';
-import { MixedFeelingsError } from '../dist/errors.js';
+import { Download } from '../dist/download.js';
+import { MixedFeelingsError, shown } from '../dist/errors.js';
 import { fromMessage, toMessage } from '../dist/messages.js';
 
 test('an error has a code, a message and a cause', () => {
@@ -38,4 +39,18 @@ test('whether it may pass survives too, and what format a picture has', () => {
 
 test('a message is short whatever was given', () => {
   assert.equal(new MixedFeelingsError('bad-input', 'x'.repeat(1e6)).message.length, 300);
+});
+
+test('no message tells the name and the password in a URL', async () => {
+  const url = 'http://anna:secret@127.0.0.1:1/photo.png';
+  for (const message of [url, `cannot load ${url}, nor https://anna:secret@elsewhere.test`, `http://anna:${'secret'.repeat(1000)}@elsewhere.test`]) {
+    for (const told of [shown(message), new MixedFeelingsError('image-fetch', message).message]) {
+      assert.doesNotMatch(told, /anna|secret/);
+      assert.match(told, /127\.0\.0\.1:1\/photo|elsewhere/);
+    }
+  }
+  assert.equal(shown('https://example.test/@anna?to=anna@example.test'), 'https://example.test/@anna?to=anna@example.test');
+  // The runtime's own message, which is quoted, has the URL.
+  const reading = Download.of(new URL(url), 'image-fetch', { fetch, patience: 1000 });
+  await assert.rejects(reading, ({ code, message }) => code === 'image-fetch' && !/anna|secret/.test(message) && message.includes('127.0.0.1'));
 });

@@ -20,6 +20,8 @@ let closed = 0;
 before(async () => {
   server = await serve((request, response) => {
     requests.push(request.url);
+    // A connection that Node.js keeps may be closed while the next request is on its way.
+    response.setHeader('connection', 'close');
     response.on('close', () => closed++);
     if (request.url === '/photo') return response.end(Buffer.from(bytes));
     if (request.url === '/slow') return undefined;

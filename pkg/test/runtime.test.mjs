@@ -116,6 +116,15 @@ describe('in Node.js', { skip: cannotRun }, () => {
     await assert.rejects(analyzer.analyzeText('123456789'), { code: 'text-too-long' });
     await assert.rejects(analyzer.analyzeText('\u{1f600}\u{1f600}\u{1f600}'), { code: 'text-too-long' });
     for (const image of [photo, new Blob([photo]), file]) await assert.rejects(analyzer.analyzeImage(image), { code: 'image-too-large' });
+    // Of 40 x 30 pixels, told by the first bytes.
+    for (const worker of [true, false]) {
+      const options = { bundle: bundleFile, worker };
+      const [less, enough] = await Promise.all([1199, 1200].map((imagePixels) => createAnalyzer({ ...options, limits: { imagePixels } })));
+      await assert.rejects(less.analyzeImage(photo), { code: 'image-too-large', message: /40x30.*1199/ });
+      await assert.rejects(less.analyzeImage(new Blob([photo.subarray(0, 100)])), { code: 'image-too-large' });
+      assert.ok((await enough.analyzeImage(photo)).image);
+      for (const analyzer of [less, enough]) analyzer.dispose();
+    }
   });
 
   test('what cannot be chosen is said', PATIENCE, async () => {
@@ -127,6 +136,8 @@ describe('in Node.js', { skip: cannotRun }, () => {
       [{ fetch: 'fetch' }, 'bad-input'],
       [{ wasm: { simd128: 7 } }, 'bad-input'],
       [{ limits: { textBytes: '7' } }, 'bad-input'],
+      [{ limits: { imagePixels: -1 } }, 'bad-input'],
+      [{ limits: { imagePixels: NaN } }, 'bad-input'],
       [{ bundle: 'no such file' }, 'bundle-fetch'],
       [{ wasm: { simd128: 'no such file' } }, 'wasm-fetch'],
     ]) {

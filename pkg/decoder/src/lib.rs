@@ -54,26 +54,39 @@ unsafe fn input(pointer: *mut u8, length: usize) -> Vec<u8> {
     unsafe { Vec::from_raw_parts(pointer, length, length.max(1)) }
 }
 
-/// Whether a file that begins with these bytes is worth reading: never that it is cut short.
+/// The limits with at most so many pixels, and never more than by default.
+fn limits(max_pixels: u32) -> Limits {
+    let limits = Limits::default();
+    Limits { max_pixels: limits.max_pixels.min(max_pixels.into()), ..limits }
+}
+
+/// Whether a file that begins with these bytes is worth reading, with at most `max_pixels`: never that it is cut short.
 ///
 /// # Safety
 /// As [`decode`].
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn inspect(pointer: *mut u8, length: usize) -> u32 {
+pub unsafe extern "C" fn inspect(pointer: *mut u8, length: usize, max_pixels: u32) -> u32 {
     // SAFETY: the caller's.
     let first = unsafe { input(pointer, length) };
-    answer(inspect_file(&first, &Limits::default()).map(|()| Output::default()))
+    answer(inspect_file(&first, &limits(max_pixels)).map(|()| Output::default()))
 }
 
-/// Decodes a file. `fit` is 0 to stretch, 1 to crop; `filter` 0 for bilinear, 1 for bicubic.
+/// Decodes a file of at most `max_pixels`. `fit` is 0 to stretch, 1 to crop; `filter` 0 for bilinear, 1 for bicubic.
 ///
 /// # Safety
 /// `pointer` is from [`allocate`] with `length` bytes, and no other call was given it.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn decode(pointer: *mut u8, length: usize, size: u32, fit: u32, filter: u32) -> u32 {
+pub unsafe extern "C" fn decode(
+    pointer: *mut u8,
+    length: usize,
+    max_pixels: u32,
+    size: u32,
+    fit: u32,
+    filter: u32,
+) -> u32 {
     // SAFETY: the caller's.
     let file = unsafe { input(pointer, length) };
-    answer(decode_for(&file, &Limits::default(), &preprocess(size, fit, filter)).map(Output::from))
+    answer(decode_for(&file, &limits(max_pixels), &preprocess(size, fit, filter)).map(Output::from))
 }
 
 /// Takes pixels with straight alpha, `4 * width * height` bytes.
@@ -187,13 +200,27 @@ mod tests {
 
         let (pointer, length) = written(b"");
         // SAFETY: as above.
-        assert_eq!(unsafe { inspect(pointer, length) }, 1);
+        assert_eq!(unsafe { inspect(pointer, length, u32::MAX) }, 1);
         assert!(error().contains("image-empty"), "{}", error());
 
         let (pointer, length) = written(b"no picture at all");
         // SAFETY: as above.
-        assert_eq!(unsafe { decode(pointer, length, 4, 0, 0) }, 1);
+        assert_eq!(unsafe { decode(pointer, length, u32::MAX, 4, 0, 0) }, 1);
         assert!(error().contains("not-an-image"), "{}", error());
         assert!(allocate(usize::MAX).is_null());
+    }
+
+    #[test]
+    fn more_pixels_than_asked_for_are_refused_by_the_header() {
+        let header = b"\x89PNG\r\n\x1A\n\0\0\0\x0DIHDR\0\0\0\x0A\0\0\0\x0A\x08\0\0\0\0";
+        for (max_pixels, status) in [(99, 1), (100, 0), (u32::MAX, 0)] {
+            let (pointer, length) = written(header);
+            // SAFETY: it was allocated with this length, and is given away here.
+            assert_eq!(unsafe { inspect(pointer, length, max_pixels) }, status, "{max_pixels}: {}", error());
+            let (pointer, length) = written(header);
+            // SAFETY: as above.
+            assert_eq!(unsafe { decode(pointer, length, max_pixels, 4, 0, 0) }, 1);
+            assert_eq!(error().contains("image-too-large"), status == 1, "{max_pixels}: {}", error());
+        }
     }
 }

@@ -12,6 +12,7 @@ use header::Header;
 
 mod header;
 mod missing;
+mod numbers;
 mod restarts;
 mod scans;
 
@@ -27,7 +28,13 @@ pub(super) fn read(bytes: &[u8], limits: &Limits, reduction: Reduction<'_>) -> R
     let header = Header::read(bytes)?;
     limits.check(header.sides.0, header.sides.1)?;
     let divisor = reduction(header.sides);
-    // Only where something is wrong does this copy the file.
+    // Only where something is wrong do these copy the file.
+    let renumbered = header.doubled.then(|| {
+        numbers::told_apart(bytes)
+            .ok_or_else(|| corrupt("a scan names a component that it does not have".into()))
+    });
+    let renumbered = renumbered.transpose()?;
+    let bytes = renumbered.as_deref().unwrap_or(bytes);
     let mended = restarts::mended(bytes);
     let bytes = mended.as_deref().unwrap_or(bytes);
     let decoded = decode(bytes, &header, divisor)

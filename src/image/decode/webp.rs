@@ -121,8 +121,10 @@ impl<'a> Parts<'a> {
                     parts.picture = Some(Still::new(chunk, alpha)?);
                 }
                 b"ANMF" if parts.animated && parts.picture.is_none() => {
-                    let (place, still) = first_frame(&chunk)?;
-                    (parts.place, parts.picture) = (place, Some(still));
+                    // One without a picture is passed over, as libwebp does.
+                    if let Some((place, still)) = frame(&chunk)? {
+                        (parts.place, parts.picture) = (place, Some(still));
+                    }
                 }
                 _ => {}
             }
@@ -131,20 +133,22 @@ impl<'a> Parts<'a> {
     }
 }
 
-fn first_frame<'a>(chunk: &Chunk<'a>) -> Result<((u32, u32), Still<'a>), ImageError> {
-    let ends = || corrupt("its first frame has no picture");
+/// The picture of a frame, if it has one, and where it stands.
+fn frame<'a>(chunk: &Chunk<'a>) -> Result<Option<((u32, u32), Still<'a>)>, ImageError> {
+    let ends = || corrupt("it ends inside a frame's header");
     let &[x0, x1, x2, y0, y1, y2, ..] = chunk.body.first_chunk::<16>().ok_or_else(ends)?;
     let mut alpha = None;
     for part in (Chunks { rest: chunk.body.get(16..).unwrap_or_default() }) {
         match part.name {
             b"ALPH" => alpha = Some(part.body),
             b"VP8 " | b"VP8L" => {
-                return Ok(((2 * u24([x0, x1, x2]), 2 * u24([y0, y1, y2])), Still::new(part, alpha)?));
+                let place = (2 * u24([x0, x1, x2]), 2 * u24([y0, y1, y2]));
+                return Ok(Some((place, Still::new(part, alpha)?)));
             }
             _ => {}
         }
     }
-    Err(ends())
+    Ok(None)
 }
 
 impl<'a> Still<'a> {
@@ -276,6 +280,24 @@ mod tests {
         let frame = file.windows(4).position(|name| name == b"ANMF").unwrap();
         file[frame + 8] = 200;
         assert!(decoded(&file).unwrap_err().to_string().contains("canvas"));
+    }
+
+    /// As Chromium shows it.
+    #[test]
+    fn a_first_frame_without_a_picture_is_passed_over() {
+        let file = fixture("animated.webp");
+        let first = file.windows(4).position(|name| name == b"ANMF").unwrap();
+        let second = first + 8 + file[first + 8..].windows(4).position(|name| name == b"ANMF").unwrap();
+        let next = decoded(&[&file[..first], &file[second..]].concat()).unwrap();
+        assert_ne!(next, decoded(&file).unwrap());
+        let picture = first + file[first..].windows(4).position(|name| name == b"VP8 ").unwrap();
+        let mut renamed = file.clone();
+        renamed[picture..picture + 4].copy_from_slice(b"JUNK");
+        assert_eq!(decoded(&renamed).unwrap(), next);
+        let header =
+            [&file[..first], b"ANMF\x10\0\0\0", &file[first + 8..first + 24], &file[second..]].concat();
+        assert_eq!(decoded(&header).unwrap(), next);
+        assert!(decoded(&file[..second - 400]).is_err());
     }
 
     #[test]

@@ -10,8 +10,8 @@ const CALLS_HOME = /\.google(apis)?\.com:443$/;
  * Starts it. Returns
  * - `url`: where it is;
  * - `requests`: all so far, as `{ url, at }`;
- * - `answer(target, answer)`: what the path or URL `target` gets in place of the demo's answer, as `{ status, type, body }`,
- *   `'abort'`, or nothing any more;
+ * - `answer(target, answer)`: what the path or URL `target` gets in place of the demo's answer, as `{ status, type, body,
+ *   headers }`, `'abort'`, or nothing any more;
  * - `letThrough(part)`: how much of a bundle arrives, 0 to 1; more may follow later;
  * - `cutNextBundle(bytes)`: the next bundle's connection breaks after so many bytes;
  * - `stop()`.
@@ -62,8 +62,9 @@ export async function startNetwork() {
     if (answer === 'abort' || (!answer && hostname !== '127.0.0.1')) {
       response.destroy();
     } else if (answer) {
-      const { status = 200, type = 'application/octet-stream', body = '' } = answer;
-      response.writeHead(status, { 'Content-Type': type, 'Content-Length': Buffer.byteLength(body), 'Cache-Control': 'no-store' });
+      const { status = 200, type = 'application/octet-stream', body = '', headers } = answer;
+      const length = Buffer.byteLength(body);
+      response.writeHead(status, { 'Content-Type': type, 'Content-Length': length, 'Cache-Control': 'no-store', ...headers });
       response.end(body);
     } else {
       passOn(request, response);

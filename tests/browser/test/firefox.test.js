@@ -1,11 +1,12 @@
-// What Firefox does otherwise than Chromium: an SVG without a size, a lazy picture, its own JPEG decoder. FIREFOX names the program.
+// What Firefox does otherwise than Chromium: an SVG without a size, a lazy picture, its own decoders. FIREFOX names the program.
 
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 
-import { ROOT, startDemo } from '../lib/demo.js';
+import { startDemo } from '../lib/demo.js';
 import { launch } from '../lib/launch.js';
+import { fixtures, largePair, pairOf, prepare } from '../lib/pairs.js';
 
 const PROGRAM = [process.env.FIREFOX, '/usr/bin/firefox-esr', '/usr/bin/firefox'].find((program) => program && existsSync(program));
 const skip = !PROGRAM && 'left out: no Firefox here; FIREFOX names one';
@@ -27,14 +28,10 @@ describe('in Firefox', { skip, timeout: 600_000 }, () => {
       document.body.replaceChildren();
       const { createAnalyzer } = await import('/pkg/dist/index.js');
       window.analyzer = await createAnalyzer({ cache: false });
-      window.outcome = (post) =>
-        window.analyzer.analyze(post).then(
-          ({ valence, decodedBy }) => ({ valence, decodedBy }),
-          ({ code, message }) => ({ code, message }),
-        );
       return window.analyzer.worker;
     });
     assert.equal(opened, true);
+    await prepare(page);
   });
   after(async () => {
     await browser?.close();
@@ -72,20 +69,19 @@ describe('in Firefox', { skip, timeout: 600_000 }, () => {
     assert.equal(typeof seen.valence, 'number', JSON.stringify(seen));
   });
 
-  for (const name of ['coffee', 'friends']) {
-    it(`a JPEG is read alike as <img> and as a file: ${name}`, async (t) => {
-      const bytes = readFileSync(`${ROOT}www/photos/${name}.jpg`).toString('base64');
-      const { element, file } = await page.evaluate(async (bytes) => {
-        const blob = new Blob([Uint8Array.from(atob(bytes), (c) => c.charCodeAt(0))], { type: 'image/jpeg' });
-        const image = new Image();
-        image.src = URL.createObjectURL(blob);
-        return { element: await window.outcome({ image }), file: await window.outcome({ image: new File([blob], 'photo.jpg') }) };
-      }, bytes);
-      t.diagnostic(`${element.valence} and ${file.valence}`);
-      assert.deepEqual([element.decodedBy, file.decodedBy], ['browser', 'package']);
-      assert.ok(Math.abs(element.valence - file.valence) < 0.02, `${element.valence} and ${file.valence}`);
-    });
-  }
+  it('a picture of every kind gives the answer of its file as an <img>, to the last bit', async () => {
+    for (const [name, bytes] of fixtures()) {
+      const { element, file } = await pairOf(page, name, bytes);
+      assert.deepEqual(element, file, name);
+      assert.equal(file.decodedBy, 'package', name);
+    }
+  });
+
+  it('so does a noisy photo of 12 megapixels', async () => {
+    const { element, file } = await largePair(page, '/photos/friends.jpg', 20);
+    assert.equal(typeof file.valence, 'number', JSON.stringify(file));
+    assert.deepEqual(element, file);
+  });
 
   it('an <img> that is changed behind the call is read as it was', async () => {
     const { first, white, black } = await page.evaluate(async () => {

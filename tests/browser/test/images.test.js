@@ -152,4 +152,28 @@ describe('the forms of a picture', () => {
     assert.equal(outcome.code, 'image-fetch');
     assert.match(outcome.message, /crossorigin/);
   });
+
+  it('of fewer pixels if the page wants so: files and ImageData are refused, what is drawn is not', async () => {
+    const avif = await readFile(new URL('../fixtures/drawing.avif', import.meta.url));
+    const small = await openBlank(stage, await stage.newContext());
+    await openAnalyzer(small, { limits: { imagePixels: 100 } });
+    const outcomes = await small.evaluate(async (avif) => {
+      const outcome = (image) => window.analyzer.analyze({ image }).then(({ decodedBy }) => decodedBy, ({ code }) => code);
+      const file = await (await fetch(`data:image/avif;base64,${avif}`)).blob();
+      const png = (width) => {
+        const canvas = new OffscreenCanvas(width, 10);
+        canvas.getContext('2d');
+        return canvas.convertToBlob();
+      };
+      return [
+        await outcome(new ImageData(11, 10)),
+        await outcome(new ImageData(10, 10)),
+        await outcome(await png(11)),
+        await outcome(await png(10)),
+        await outcome(file),
+        await outcome(new OffscreenCanvas(20, 20)),
+      ];
+    }, avif.toString('base64'));
+    assert.deepEqual(outcomes, ['image-too-large', 'package', 'image-too-large', 'package', 'image-too-large', 'browser']);
+  });
 });

@@ -1,12 +1,14 @@
 //! A JPEG's frame header: its sides, and by which process it was made.
 
-use super::{corrupt, unsupported};
+use super::{corrupt, numbers::are_doubled, unsupported};
 use crate::image::ImageError;
 
 /// What is decided before anything is decoded.
 pub(super) struct Header {
     pub(super) sides: (u32, u32),
     pub(super) components: u8,
+    /// Whether two components have the same number.
+    pub(super) doubled: bool,
 }
 
 impl Header {
@@ -56,15 +58,11 @@ impl Header {
         if sides.0 == 0 || sides.1 == 0 {
             return Err(corrupt(format!("it has {}x{} pixels", sides.0, sides.1)));
         }
-        // The decoder would take one for the other.
-        let names: Vec<u8> = segment.iter().skip(8).step_by(3).take(components.into()).copied().collect();
-        if names.iter().enumerate().any(|(i, name)| names.iter().skip(i + 1).any(|other| other == name)) {
-            return Err(unsupported("two of its colour components have the same number".into()));
-        }
+        let numbers: Vec<u8> = segment.iter().skip(8).step_by(3).take(components.into()).copied().collect();
         if !matches!(components, 1 | 3 | 4) {
             return Err(unsupported(format!("it has {components} colour components")));
         }
-        Ok(Header { sides, components })
+        Ok(Header { sides, components, doubled: are_doubled(&numbers) })
     }
 }
 
@@ -88,7 +86,10 @@ mod tests {
         assert!(refused(0xC9, &usual).contains("arithmetic"));
         assert!(refused(0xC5, &usual).contains("hierarchical"));
         assert!(refused(0xC1, &frame(12, [1, 2, 3])).contains("12 bits"));
-        assert!(refused(0xC0, &frame(8, [1, 2, 1])).contains("same number"));
-        assert!(Header::read(&[&[0xFF, 0xD8, 0xFF, 0xC0, 0, 17][..], &usual].concat()).is_ok());
+        let doubled = |names| {
+            let file = [&[0xFF, 0xD8, 0xFF, 0xC0, 0, 17][..], &frame(8, names)].concat();
+            Header::read(&file).map(|header| header.doubled)
+        };
+        assert_eq!((doubled([1, 2, 3]), doubled([1, 2, 1])), (Ok(false), Ok(true)));
     }
 }

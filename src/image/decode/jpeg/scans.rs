@@ -49,10 +49,34 @@ fn ends(bytes: &[u8]) -> Vec<usize> {
 
 fn scans(bytes: &[u8]) -> Vec<Scan<'_>> {
     let (mut scans, mut interval) = (Vec::new(), 0);
+    for Segment { kind, body, end } in segments(bytes) {
+        if kind == 0xDD {
+            let number = bytes.get(body + 2..).and_then(|rest| rest.first_chunk());
+            interval = number.map_or(0, |&number| u16::from_be_bytes(number));
+        }
+        if kind == 0xDA {
+            let data_end = next_marker(bytes, end).unwrap_or(bytes.len());
+            scans.push(Scan { data: bytes.get(end..data_end).unwrap_or_default(), end: data_end, interval });
+        }
+    }
+    scans
+}
+
+/// A marker with what belongs to it, a scan's data apart.
+pub(super) struct Segment {
+    pub(super) kind: u8,
+    /// Where its length stands, two bytes before the rest.
+    pub(super) body: usize,
+    pub(super) end: usize,
+}
+
+/// All that are whole.
+pub(super) fn segments(bytes: &[u8]) -> Vec<Segment> {
+    let mut segments = Vec::new();
     let mut at = 2;
     while let Some(marker) = next_marker(bytes, at) {
         let body = marker + 2;
-        let Some(kind) = bytes.get(marker + 1) else { break };
+        let Some(&kind) = bytes.get(marker + 1) else { break };
         at = body;
         if matches!(kind, 0xD9) {
             break;
@@ -66,17 +90,9 @@ fn scans(bytes: &[u8]) -> Vec<Scan<'_>> {
         if at > bytes.len() {
             break;
         }
-        if *kind == 0xDD {
-            let number = bytes.get(body + 2..).and_then(|rest| rest.first_chunk());
-            interval = number.map_or(0, |&number| u16::from_be_bytes(number));
-        }
-        if *kind == 0xDA {
-            let end = next_marker(bytes, at).unwrap_or(bytes.len());
-            scans.push(Scan { data: bytes.get(at..end).unwrap_or_default(), end, interval });
-            at = end;
-        }
+        segments.push(Segment { kind, body, end: at });
     }
-    scans
+    segments
 }
 
 /// Where the next marker stands, from `at` on. Stuffed zeros, restart markers and fill bytes belong to a scan's data.
