@@ -27,6 +27,15 @@ export type ErrorCode =
   | 'bundle-tensor'
   | 'bad-config'
   | 'bad-tokenizer'
+  // Examples to learn from, and profiles.
+  | 'no-examples'
+  | 'too-many-examples'
+  | 'unknown-label'
+  | 'no-profile'
+  | 'not-a-profile'
+  | 'profile-version'
+  | 'profile-damaged'
+  | 'profile-bundle'
   // The engine.
   | 'unsupported'
   | 'wasm-fetch'

@@ -4,6 +4,7 @@ import type { Library } from './api.js';
 import { analyzerOf } from './analyzer.js';
 import { clearCache, openCache, persist } from './cache.js';
 import { seen } from './errors.js';
+import { Profile } from './learning.js';
 import { opener } from './open.js';
 import { filesOf, settingsOf } from './options.js';
 import type { Platform } from './platform.js';
@@ -22,8 +23,9 @@ export function libraryOn(platform: Platform): Library {
       const open = opener(settings, platform);
       const opened = await open(engine, { onProgress, signal });
       const again = { ...engine, hello: Math.min(HELLO_AGAIN, engine.hello) };
-      const supervisor = new Supervisor(opened, (ending) => open(again, { onProgress: () => {}, signal: ending }));
-      return analyzerOf(supervisor, settings, platform);
+      const profile = new Profile();
+      const reopen = async (ending: AbortSignal) => profile.restore(await open(again, { onProgress: () => {}, signal: ending }));
+      return analyzerOf(new Supervisor(opened, reopen), settings, platform, profile);
     },
 
     async cached(options) {

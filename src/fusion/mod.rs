@@ -6,12 +6,16 @@ pub mod explain;
 pub mod float;
 #[cfg(feature = "float")]
 pub(crate) mod fused_head;
+pub mod learn;
+pub mod profile;
 pub mod quantized;
 mod readout;
+mod shifts;
 
 pub use readout::{HeadLogits, Readout};
 #[cfg(feature = "float")]
 pub use readout::{checkpoint_temperature, checkpoint_threshold};
+pub use shifts::{Head, Shifts};
 
 use crate::model::PerModality;
 
