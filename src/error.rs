@@ -1,6 +1,9 @@
 //! Everything that can go wrong, as one typed error: it names the input and says what to do.
 
-use crate::{bundle::BundleError, fusion::profile::ProfileError, image::ImageError, model::ConfigError, text::TextError};
+use crate::{
+    bundle::BundleError, fusion::profile::ProfileError, image::ImageError, model::ConfigError,
+    text::TextError,
+};
 
 /// The result of a call into this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

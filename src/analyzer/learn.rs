@@ -368,7 +368,11 @@ mod tests {
         for (examples, code, told) in [
             (vec![], "no-examples", "no examples"),
             (vec![good; 501], "too-many-examples", "501"),
-            (vec![good, bad_label], "unknown-label", "example 1: the label `furious` is none of negative, neutral"),
+            (
+                vec![good, bad_label],
+                "unknown-label",
+                "example 1: the label `furious` is none of negative, neutral",
+            ),
             (vec![good, empty], "empty-post", "example 1: the post is empty"),
         ] {
             let error = analyzer.learn(&examples).unwrap_err();

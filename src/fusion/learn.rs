@@ -76,9 +76,8 @@ pub fn learn(lessons: &[Lesson]) -> Option<Learned> {
     let left_out = system.left_out();
     let strength = system.best_strength(&left_out);
     let right = |strength: f32| {
-        let right = |(lesson, shift): &(&Lesson, &Vec<f64>)| {
-            lesson.class == Some(predicted(lesson, shift, strength))
-        };
+        let right =
+            |(lesson, shift): &(&Lesson, &Vec<f64>)| lesson.class == Some(predicted(lesson, shift, strength));
         lessons.iter().zip(&left_out).filter(right).count()
     };
     let all: Vec<usize> = (0..lessons.len()).collect();
@@ -351,8 +350,7 @@ mod tests {
     fn the_fit_is_where_the_gradient_vanishes() {
         let lessons = lessons(5, 3);
         let frame = Frame::of(&lessons, 16);
-        let system =
-            System { lessons: &lessons, kernel: frame.kernel(), weights: weights(&lessons, 3) };
+        let system = System { lessons: &lessons, kernel: frame.kernel(), weights: weights(&lessons, 3) };
         let all: Vec<usize> = (0..lessons.len()).collect();
         let duals = system.fit(&all);
         // There, each dual is the weighted difference of what is wanted and what is said.
@@ -401,7 +399,8 @@ mod tests {
         let one = lessons(1, 7);
         let repeated: Vec<Lesson> = (0..60).map(|_| one[0].clone()).collect();
         let mut contradicting = lessons(4, 8);
-        contradicting.extend(contradicting.clone().into_iter().map(|lesson| Lesson { class: Some(0), ..lesson }));
+        contradicting
+            .extend(contradicting.clone().into_iter().map(|lesson| Lesson { class: Some(0), ..lesson }));
         let mut huge = lessons(4, 9);
         huge.iter_mut().for_each(|lesson| lesson.features.iter_mut().for_each(|x| *x *= 1e4));
         let mut sure = lessons(4, 9);
@@ -418,7 +417,9 @@ mod tests {
             change(&mut lessons[3]);
             learn(&lessons).is_none()
         };
-        assert!(bad(|lesson| lesson.features[1] = f32::NAN) && bad(|lesson| lesson.logits[0] = f32::INFINITY));
+        assert!(
+            bad(|lesson| lesson.features[1] = f32::NAN) && bad(|lesson| lesson.logits[0] = f32::INFINITY)
+        );
         assert!(bad(|lesson| lesson.class = Some(3)) && bad(|lesson| drop(lesson.features.pop())));
         assert!(learn(&[]).is_none() && learn(&anchors(&one).collect::<Vec<_>>()).is_none());
     }

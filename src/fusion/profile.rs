@@ -51,7 +51,9 @@ pub struct Profile {
 #[non_exhaustive]
 pub enum ProfileError {
     /// It does not begin as one.
-    #[error("the profile is not one: it does not begin with `mf-learn`; give the file that exportProfile() made")]
+    #[error(
+        "the profile is not one: it does not begin with `mf-learn`; give the file that exportProfile() made"
+    )]
     NotAProfile,
     /// From a later release.
     #[error("the profile has version {0}, this release reads 1: use a newer release")]
@@ -148,7 +150,8 @@ impl Profile {
         if let (Some(own), Some(other)) = (self.bundle, bundle)
             && own != other
         {
-            let told = format!(", the one whose SHA-256 begins with {}", hex(own.get(..4).unwrap_or_default()));
+            let told =
+                format!(", the one whose SHA-256 begins with {}", hex(own.get(..4).unwrap_or_default()));
             return Err(ProfileError::OtherBundle(told));
         }
         match self.shifts.fit(labels, inputs) {
@@ -242,7 +245,15 @@ mod tests {
     fn sizes_and_numbers_that_lie_under_a_right_checksum_are_errors() {
         let bytes = profile().to_bytes();
         // Labels, inputs, a weight.
-        for (at, value) in [(48, u32::MAX), (48, 4), (52, u32::MAX - 1), (52, 5), (56, 0), (64, 0x7fc0_0000), (64, 0x7f80_0000)] {
+        for (at, value) in [
+            (48, u32::MAX),
+            (48, 4),
+            (52, u32::MAX - 1),
+            (52, 5),
+            (56, 0),
+            (64, 0x7fc0_0000),
+            (64, 0x7f80_0000),
+        ] {
             let mut bytes = bytes.clone();
             bytes[at..at + 4].copy_from_slice(&u32::to_le_bytes(value));
             let error = Profile::from_bytes(&sealed(bytes)).unwrap_err();
@@ -255,9 +266,12 @@ mod tests {
         let profile = profile();
         assert_eq!(profile.check(Some([7; 32]), 3, [4, 9, 0]), Ok(()));
         assert_eq!(profile.check(None, 3, [4, 9, 0]), Ok(()));
-        for (bundle, labels, inputs) in
-            [([8; 32], 3, [4, 9, 0]), ([7; 32], 2, [4, 9, 0]), ([7; 32], 3, [5, 9, 0]), ([7; 32], 3, [4, 9, 1])]
-        {
+        for (bundle, labels, inputs) in [
+            ([8; 32], 3, [4, 9, 0]),
+            ([7; 32], 2, [4, 9, 0]),
+            ([7; 32], 3, [5, 9, 0]),
+            ([7; 32], 3, [4, 9, 1]),
+        ] {
             let error = profile.check(Some(bundle), labels, inputs).unwrap_err();
             assert_eq!(error.code(), "profile-bundle", "{error}");
         }
