@@ -76,6 +76,7 @@
 //! - [`guides::how_it_works`]: a post's way through the code, with the formulas.
 //! - [`guides::quantization`]: from floats to integers, and what that costs.
 //! - [`guides::bundle_format`]: the file, byte by byte.
+//! - [`guides::teaching`]: teach it your words with a few labelled posts.
 //! - [`guides::own_posts`]: train it on your own posts, in minutes on a CPU.
 //! - [`guides::extending`]: an encoder, a label set, a language, an instruction set.
 
@@ -99,5 +100,5 @@ pub mod web;
 
 pub use analyzer::{Analysis, Analyzer, Post, Scores};
 pub use bundle::Bundle;
-pub use error::{Error, Result};
+pub use error::{Error, LearnError, Result};
 pub use model::Labels;

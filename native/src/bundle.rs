@@ -24,6 +24,18 @@ pub fn open(bundle: Option<&Path>) -> Result<Analyzer> {
     Analyzer::from_bundle(bytes).with_context(|| format!("bundle {}", path.display()))
 }
 
+/// Opens `bundle`, or the default one, so that profiles of other bundles are refused.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_identified(bundle: Option<&Path>) -> Result<Analyzer> {
+    let (path, bytes) = read(bundle)?;
+    let sum = digest::sha256_bytes(&bytes);
+    let mut analyzer = Analyzer::from_bundle(bytes).with_context(|| format!("bundle {}", path.display()))?;
+    analyzer.identify(sum);
+    Ok(analyzer)
+}
+
 /// Where `bundle`, or the default one, lies, and its bytes: those that `FILE.sha256` beside it promises, if there is one.
 ///
 /// # Errors

@@ -16,6 +16,7 @@ mod eval;
 mod export;
 mod hub;
 mod inventory;
+mod learn;
 mod metrics;
 mod onnx;
 mod plot;
@@ -52,6 +53,7 @@ enum Command {
     Export(export::Args),
     ExportOnnx(onnx::Args),
     Predict(predict::Args),
+    Learn(learn::Args),
 }
 
 /// Reads the command line and does what it says.
@@ -68,6 +70,7 @@ pub fn main() -> ExitCode {
         Command::Export(args) => export::run(args),
         Command::ExportOnnx(args) => onnx::run(args),
         Command::Predict(args) => predict::run(args),
+        Command::Learn(args) => learn::run(args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -55,7 +55,11 @@ pub fn analyze(analyzer: &mut Analyzer, text: Option<&str>, image: Option<&Path>
     }
 }
 
-fn image_bytes(path: &Path) -> Result<Vec<u8>> {
+/// The bytes of the image file at `path`, or one more than are allowed.
+///
+/// # Errors
+/// When it cannot be read; the message names it.
+pub fn image_bytes(path: &Path) -> Result<Vec<u8>> {
     File::open(path)
         .and_then(|file| read_at_most(file, Limits::default().max_bytes))
         .with_context(|| format!("image {}", path.display()))

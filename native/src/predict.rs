@@ -9,9 +9,10 @@ use std::{
     time::Instant,
 };
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use mixed_feelings::{Analyzer, fusion::profile::Profile};
 
-use crate::{bundle, post};
+use crate::{bundle, checkpoint, post};
 
 /// Tells what a post feels: its text, its image, or both.
 #[derive(Debug, clap::Args)]
@@ -36,6 +37,9 @@ pub struct Args {
     /// The bundle; by default the one that comes with the project.
     #[arg(short, long, value_name = "FILE")]
     bundle: Option<PathBuf>,
+    /// A profile that `mixed-feelings learn` or the browser's `exportProfile()` wrote, to go on with what it learned.
+    #[arg(short, long, value_name = "FILE")]
+    profile: Option<PathBuf>,
     /// Print the analysis as JSON.
     #[arg(long)]
     json: bool,
@@ -54,15 +58,15 @@ const EXAMPLES: &str = "Examples:
 pub fn run(args: Args) -> Result<()> {
     let mut out = io::stdout().lock();
     if let Some(posts) = &args.posts {
-        return posts::predict(posts, &mut bundle::open(args.bundle.as_deref())?, &mut out);
+        return posts::predict(posts, &mut open(&args)?, &mut out);
     }
-    let text = match (args.text, &args.text_file) {
-        (Some(text), _) if text != "-" => Some(text),
+    let text = match (&args.text, &args.text_file) {
+        (Some(text), _) if text != "-" => Some(text.clone()),
         (Some(dash), _) => Some(post::read_text(dash.as_ref())?),
         (None, Some(file)) => Some(post::read_text(file)?),
         (None, None) => None,
     };
-    let mut analyzer = bundle::open(args.bundle.as_deref())?;
+    let mut analyzer = open(&args)?;
     let start = Instant::now();
     let analysis = post::analyze(&mut analyzer, text.as_deref(), args.image.as_deref())?;
     let took = start.elapsed();
@@ -72,4 +76,16 @@ pub fn run(args: Args) -> Result<()> {
         show::analysis(&analysis, took, &mut out)?;
     }
     Ok(())
+}
+
+/// The bundle, with the profile if there is one.
+fn open(args: &Args) -> Result<Analyzer> {
+    let bundle = args.bundle.as_deref();
+    let Some(path) = &args.profile else { return bundle::open(bundle) };
+    let mut analyzer = bundle::open_identified(bundle)?;
+    let bytes = checkpoint::read(path)?;
+    let profile = Profile::from_bytes(&bytes).map_err(mixed_feelings::Error::from);
+    let told = || format!("profile {}", path.display());
+    analyzer.set_profile(profile.with_context(told)?).with_context(told)?;
+    Ok(analyzer)
 }

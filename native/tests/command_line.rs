@@ -4,7 +4,7 @@ mod common;
 
 use common::run;
 
-const SUBCOMMANDS: [&str; 6] = ["data", "train", "eval", "export", "export-onnx", "predict"];
+const SUBCOMMANDS: [&str; 7] = ["data", "train", "eval", "export", "export-onnx", "predict", "learn"];
 
 #[test]
 fn every_subcommand_is_listed_and_helps_with_examples() {
@@ -19,7 +19,7 @@ fn every_subcommand_is_listed_and_helps_with_examples() {
 
 #[test]
 fn wrong_usage_exits_with_two() {
-    let wrong: [&[&str]; 12] = [
+    let wrong: [&[&str]; 14] = [
         &[],
         &["foretell"],
         &["predict"],
@@ -32,6 +32,8 @@ fn wrong_usage_exits_with_two() {
         &["eval", "--texts", "a.tsv", "--bundle", "b", "--checkpoint", "c"],
         &["eval", "--texts", "a.tsv", "--checkpoint", "c", "--device", "tpu"],
         &["export"],
+        &["learn", "a.tsv"],
+        &["learn", "a.tsv", "--out", "b", "--simulate", "5"],
     ];
     for args in wrong {
         let run = run(args);

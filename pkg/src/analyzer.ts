@@ -1,10 +1,11 @@
 /** The facade: each post on its way through. */
 
 import { Lifetime, onAbort, orAborted, signalOf, throwIfAborted, type Ending } from './abort.js';
-import type { Analyzer, Info } from './api.js';
+import type { Analyzer, Example, Info, LearnOptions } from './api.js';
 import { batch } from './batch.js';
 import { MixedFeelingsError, seen, shown } from './errors.js';
 import { takePicture } from './image.js';
+import { Learning, type Profile } from './learning.js';
 import { LIMITS } from './limits.js';
 import { harmless, postOf, type Settings } from './options.js';
 import type { Platform } from './platform.js';
@@ -19,6 +20,7 @@ export function analyzerOf<L extends string>(
   supervisor: Supervisor,
   { browserDecoder, timeout, limits, fetch }: Settings,
   { resolve }: Pick<Platform, 'resolve'>,
+  profile: Profile,
 ): Analyzer<L> {
   const preparer = new Preparer(supervisor, { fetch, limits });
   const life = new Lifetime();
@@ -35,6 +37,8 @@ export function analyzerOf<L extends string>(
     };
     return { signal: controller.signal, end };
   }
+
+  const learning = new Learning({ supervisor, preparer, profile, limits, resolve, timeout, browserDecoder, ending });
 
   async function read(post: Post, options?: AnalyzeOptions | null, batch?: AbortSignal): Promise<Analysis<L>> {
     const began = performance.now();
@@ -97,7 +101,8 @@ export function analyzerOf<L extends string>(
     const { opened, worker, why } = supervisor.engine;
     const { backend, reason, bundle } = opened;
     const reasons = { backend: reason, device: 'this release computes on the processor only', worker: why };
-    return { version: VERSION, bundle, labels, backend, device: 'cpu', worker, why: reasons, memory };
+    const learned = profile.bytes ? { examples: profile.examples } : null;
+    return { version: VERSION, bundle, labels, backend, device: 'cpu', worker, why: reasons, memory, profile: learned };
   }
 
   return Object.freeze({
@@ -112,6 +117,10 @@ export function analyzerOf<L extends string>(
     analyzeText: (text: string, options?: AnalyzeOptions | null) => analyze({ text }, options),
     analyzeImage: (image: ImageSource, options?: AnalyzeOptions | null) => analyze({ image }, options),
     analyzeBatch,
+    learn: (examples: Iterable<Example<L>>, options?: LearnOptions | null) => learning.learn(examples, options),
+    exportProfile: () => learning.exportProfile(),
+    importProfile: (given: Uint8Array | ArrayBuffer | Blob) => learning.importProfile(given),
+    forget: () => learning.forget(),
     info,
     warmup,
     dispose,

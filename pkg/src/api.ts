@@ -5,6 +5,7 @@ import type {
   Analysis,
   AnalyzeOptions,
   BatchOptions,
+  BatchProgress,
   BatchResult,
   ImageSource,
   Known,
@@ -162,6 +163,40 @@ export interface Info<L extends string = SentimentLabel> {
   readonly why: { readonly backend: string; readonly device: string; readonly worker: string };
   /** Bytes of the program's memory, weights included; that of the decoder comes and goes. */
   readonly memory: number;
+  /** What it has learned from, if anything: see {@link Analyzer.learn}. */
+  readonly profile: { readonly examples: number } | null;
+}
+
+/** A post, and what it ought to be called. It teaches the head that answers for such posts: of text, picture, or both. */
+export interface Example<L extends string = SentimentLabel> extends Post {
+  readonly label: L;
+}
+
+/** How {@link Analyzer.learn} is called. */
+export interface LearnOptions extends AnalyzeOptions {
+  /** Told after each example. What it throws is logged once and stops nothing. */
+  readonly onProgress?: ((progress: BatchProgress) => void) | null | undefined;
+}
+
+/** What was learned. */
+export interface LearnReport {
+  readonly examples: number;
+  /** How many of them the shipped model labels as they are. */
+  readonly before: number;
+  /** How many are so labelled by a model that has learned from the others: what to expect of the next post. */
+  readonly after: number;
+  /** The same for each head that an example was for. */
+  readonly heads: readonly HeadReport[];
+}
+
+/** What one head has learned. */
+export interface HeadReport {
+  readonly head: 'text' | 'image' | 'fused';
+  readonly examples: number;
+  readonly before: number;
+  readonly after: number;
+  /** Whether it was moved: not where that made it worse at the examples that were left out. */
+  readonly moved: boolean;
 }
 
 /**
@@ -196,6 +231,29 @@ export interface Analyzer<L extends string = SentimentLabel> {
     posts: Iterable<Post> | AsyncIterable<Post>,
     options?: BatchOptions | null,
   ): AsyncIterableIterator<BatchResult<L>>;
+  /**
+   * Learns from posts with their labels, 5 to 50 as a rule and 500 at most, in place of what was learned before. It happens
+   * on this device and nothing leaves it; the posts themselves are not kept. What it learned outlives a crash of the
+   * engine, but not the analyzer: see {@link exportProfile}. The picture of an example is looked at when it is its turn.
+   *
+   * @throws {MixedFeelingsError} that names the example which is wrong; then nothing is changed.
+   */
+  learn(this: void, examples: Iterable<Example<L>>, options?: LearnOptions | null): Promise<LearnReport>;
+  /**
+   * What was learned, as a small file: about 26 kB if each head has learned. No post can be read from it, but it says
+   * something about whoever taught it.
+   *
+   * @throws {MixedFeelingsError} `no-profile` when nothing was learned.
+   */
+  exportProfile(this: void): Promise<Uint8Array<ArrayBuffer>>;
+  /**
+   * Goes on with what {@link exportProfile} gave, in place of what was learned since.
+   *
+   * @throws {MixedFeelingsError} when it is damaged or belongs to another bundle; then nothing is changed.
+   */
+  importProfile(this: void, profile: ArrayBuffer | Uint8Array | Known<'Blob'>): Promise<void>;
+  /** Answers as shipped again, to the last bit. */
+  forget(this: void): Promise<void>;
   /** What runs, where and why. */
   info(this: void): Promise<Info<L>>;
   /** Loads the decoder of pictures and reads a post that nobody sees, so that the first real one is fast. */

@@ -10,6 +10,7 @@ export interface Bindings {
   readonly Picture: typeof Picture;
   readonly BundleBuffer: typeof BundleBuffer;
   readonly Engine: typeof Engine;
+  readonly Lessons: typeof Lessons;
   /** Throws when this engine computes wrong numbers. */
   selfTest(): void;
   /** Instantiates the program; must be called first, and once. */
@@ -32,6 +33,13 @@ export declare class BundleBuffer {
   free(): void;
 }
 
+export declare class Lessons {
+  constructor();
+  /** Adds what `readExample` gave, and the place of its label among the bundle's. */
+  add(numbers: Float32Array, label: number): void;
+  free(): void;
+}
+
 export declare class Engine {
   /** Takes the buffer over, whether it succeeds or not. */
   constructor(bundle: BundleBuffer);
@@ -41,5 +49,17 @@ export declare class Engine {
   preprocess(): string;
   /** The analysis as JSON, with `timings`. Takes the picture over. */
   analyze(text: string | undefined, picture: Picture | undefined): string;
+  /** Says what the bundle's SHA-256 is: profiles of others are refused from then on. */
+  identify(sha256: string): void;
+  /** The numbers that stand for an example. Takes the picture over. */
+  readExample(text: string | undefined, picture: Picture | undefined): Float32Array<ArrayBuffer>;
+  /** Learns, in place of what was learned before. The report as JSON. Takes the lessons over. */
+  learn(lessons: Lessons): string;
+  /** What was learned, as a file. */
+  profile(): Uint8Array<ArrayBuffer> | undefined;
+  /** Goes on with a profile; returns how many examples it was learned from. */
+  setProfile(bytes: Uint8Array): number;
+  /** Answers as it was shipped again. */
+  forget(): void;
   free(): void;
 }

@@ -1,7 +1,7 @@
 /** The program with its weights, in whatever thread this is. One call at a time. */
 
 import { onAbort, throwIfAborted } from './abort.js';
-import type { Backend, CacheLike, Info, Progress } from './api.js';
+import type { Backend, CacheLike, Info, LearnReport, Progress } from './api.js';
 import type { Engine } from './bindings.js';
 import { ProgramBuffer } from './buffer.js';
 import { loadBundle, type BundleSource, type SentBundle } from './bundle.js';
@@ -64,6 +64,19 @@ export type TimedDecoded = Decoded & { readonly decode: number };
 /** An analysis without what only the page knows. */
 export type TimedAnalysis = EngineAnalysis<string> & { readonly timings: StageTimings };
 
+/** An example that was read, and the place of its label among the bundle's. */
+export interface Lesson {
+  readonly numbers: Float32Array;
+  readonly label: number;
+}
+
+/** What an engine has learned. */
+export interface Learned {
+  readonly report: LearnReport;
+  /** As a file. */
+  readonly profile: Uint8Array<ArrayBuffer>;
+}
+
 /** What the page talks to: an engine here, or one in a worker. Only {@link loadDecoder} may be under way beside a call. */
 export interface EngineHandle {
   readonly opened: Opened;
@@ -81,6 +94,12 @@ export interface EngineHandle {
   /** To the pixels that the encoder reads. A worker that is busy with it for longer than `patience` is taken for stuck. */
   decode(image: ImageInput, patience?: number): Promise<TimedDecoded>;
   analyze(text: string | undefined, picture: Decoded | undefined): Promise<TimedAnalysis>;
+  /** The numbers that stand for an example. */
+  readExample(text: string | undefined, picture: Decoded | undefined): Promise<Float32Array>;
+  /** Learns, in place of what was learned before. */
+  learn(lessons: readonly Lesson[]): Promise<Learned>;
+  /** Goes on with a profile, or as shipped without one. Resolves to how many examples it was learned from. */
+  setProfile(profile: Uint8Array | undefined): Promise<number>;
   /** Bytes of the program's memory. */
   memory(): Promise<number>;
   dispose(): void;
@@ -107,6 +126,7 @@ export async function openEngine(options: EngineOptions, context: OpenContext): 
     throwIfAborted(signal);
     const engine = guard(() => new program.Engine(buffer.take()));
     const labels = guard(() => JSON.parse(engine.labels()) as Label<string>[]);
+    if (sha256) guard(() => engine.identify(sha256));
     const opened = { labels, backend, reason, bundle: { sha256, bytes: last.loaded } };
     const decoder = new Decoder(() => compiled('decoder', wasm.decoder, getting), imagePixels);
     const local = new LocalEngine(opened, why, program, engine, decoder);
@@ -167,12 +187,39 @@ class LocalEngine implements EngineHandle {
   }
 
   async analyze(text: string | undefined, picture: Decoded | undefined): Promise<TimedAnalysis> {
-    const { program, engine } = this.#alive();
+    return this.#call(({ program, engine }) => {
+      const taken = picture && new program.Picture(picture.pixels, picture.incomplete);
+      return JSON.parse(engine.analyze(text, taken)) as TimedAnalysis;
+    });
+  }
+
+  async readExample(text: string | undefined, picture: Decoded | undefined): Promise<Float32Array> {
+    return this.#call(({ program, engine }) => {
+      return engine.readExample(text, picture && new program.Picture(picture.pixels, picture.incomplete));
+    });
+  }
+
+  async learn(given: readonly Lesson[]): Promise<Learned> {
+    return this.#call(({ program, engine }) => {
+      const lessons = new program.Lessons();
+      for (const { numbers, label } of given) lessons.add(numbers, label);
+      const report = JSON.parse(engine.learn(lessons)) as LearnReport;
+      return { report, profile: engine.profile()! };
+    });
+  }
+
+  async setProfile(profile: Uint8Array | undefined): Promise<number> {
+    return this.#call(({ engine }) => {
+      if (profile) return engine.setProfile(profile);
+      engine.forget();
+      return 0;
+    });
+  }
+
+  #call<T>(call: (running: { readonly program: Program; readonly engine: Engine }) => T): T {
+    const running = this.#alive();
     try {
-      return guard(() => {
-        const taken = picture && new program.Picture(picture.pixels, picture.incomplete);
-        return JSON.parse(engine.analyze(text, taken)) as TimedAnalysis;
-      });
+      return guard(() => call(running));
     } catch (error) {
       this.#gone = (error as MixedFeelingsError).code === 'crashed';
       if (this.#gone) this.#ended();

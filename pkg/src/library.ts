@@ -5,6 +5,7 @@ import type { Library } from './api.js';
 import { analyzerOf } from './analyzer.js';
 import { clearCache, openCache, persist } from './cache.js';
 import { seen } from './errors.js';
+import { Profile } from './learning.js';
 import { opener } from './open.js';
 import { filesOf, settingsOf } from './options.js';
 import type { Platform } from './platform.js';
@@ -26,8 +27,9 @@ export function libraryOn(platform: Platform): Library {
       opening.then((late) => signal?.aborted && late.dispose(), () => {});
       const opened = await orAborted(opening, signal);
       const again = { ...engine, hello: Math.min(HELLO_AGAIN, engine.hello) };
-      const supervisor = new Supervisor(opened, (ending) => open(again, { onProgress: () => {}, signal: ending }));
-      return analyzerOf(supervisor, settings, platform);
+      const profile = new Profile();
+      const reopen = async (ending: AbortSignal) => profile.restore(await open(again, { onProgress: () => {}, signal: ending }));
+      return analyzerOf(new Supervisor(opened, reopen), settings, platform, profile);
     },
 
     async cached(options) {

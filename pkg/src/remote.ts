@@ -3,7 +3,17 @@
 import { after, onAbort, throwIfAborted } from './abort.js';
 import type { Progress, WorkerLike } from './api.js';
 import type { Decoded } from './decoder.js';
-import type { TimedAnalysis, EngineHandle, EngineOptions, ImageInput, Opened, SentOptions, TimedDecoded } from './engine.js';
+import type {
+  EngineHandle,
+  EngineOptions,
+  ImageInput,
+  Learned,
+  Lesson,
+  Opened,
+  SentOptions,
+  TimedAnalysis,
+  TimedDecoded,
+} from './engine.js';
 import { MixedFeelingsError, shown } from './errors.js';
 import { gathered, type GatherContext } from './gather.js';
 import { fromMessage, transferables, type Call, type Response } from './messages.js';
@@ -129,6 +139,18 @@ class RemoteEngine implements EngineHandle {
 
   analyze(text: string | undefined, picture: Decoded | undefined): Promise<TimedAnalysis> {
     return this.#call({ method: 'analyze', text, picture });
+  }
+
+  readExample(text: string | undefined, picture: Decoded | undefined): Promise<Float32Array> {
+    return this.#call({ method: 'readExample', text, picture });
+  }
+
+  learn(lessons: readonly Lesson[]): Promise<Learned> {
+    return this.#call({ method: 'learn', lessons });
+  }
+
+  setProfile(profile: Uint8Array | undefined): Promise<number> {
+    return this.#call({ method: 'setProfile', profile });
   }
 
   memory(): Promise<number> {

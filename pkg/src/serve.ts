@@ -56,6 +56,12 @@ function done(engine: EngineHandle, call: Call): Promise<unknown> {
       return engine.decode(call.image);
     case 'analyze':
       return engine.analyze(call.text, call.picture);
+    case 'readExample':
+      return engine.readExample(call.text, call.picture);
+    case 'learn':
+      return engine.learn(call.lessons);
+    case 'setProfile':
+      return engine.setProfile(call.profile);
     case 'memory':
       return engine.memory();
   }

@@ -1,12 +1,14 @@
 //! The whole journey: text and/or picture in, [`Analysis`] out.
 
 mod analysis;
+mod learn;
 mod many;
 #[cfg(feature = "float")]
 mod padded;
 mod post;
 
 pub use analysis::{Analysis, Answer, Explanation, Reading, RegionWeights, Scores, WordWeight};
+pub use learn::{Example, HeadReport, LearnReport, MOST_EXAMPLES, ReadExample};
 #[cfg(feature = "float")]
 pub use padded::Prepared;
 pub use post::{ImageInput, Post};
@@ -17,7 +19,7 @@ use crate::{
     backend::Cpu,
     bundle::Bundle,
     error::{Error, Result},
-    fusion::{Features, HeadLogits, Readout, explain::Shares},
+    fusion::{Features, HeadLogits, Readout, explain::Shares, profile::BundleSum},
     image::{Limits, Picture},
     inference::{Immediate, Inference, QuantizedModel},
     model::{ModelConfig, Preprocess, tokenizer_json},
@@ -59,6 +61,12 @@ pub struct Analyzer<M = QuantizedModel> {
     /// The last text and the last picture, encoded: a page asks again when only one of them has changed.
     last_text: Option<EncodedText>,
     last_image: Option<EncodedImage>,
+    /// What bundle the model comes from, where that was said.
+    bundle_sum: Option<BundleSum>,
+    /// How many examples the model has learned from.
+    learned_from: u32,
+    /// What the text head must not forget, once it was read.
+    anchors: Vec<ReadExample>,
 }
 
 #[derive(Clone, Debug)]
@@ -97,7 +105,16 @@ impl<M: Inference> Analyzer<M> {
     pub fn new(model: M, config: &ModelConfig, tokenizer_json: &str) -> Result<Self> {
         let tokenizer = Tokenizer::from_json(tokenizer_json, config.max_tokens, config.text_preparation)?;
         tokenizer.check_vocab(config.text.vocab_size)?;
-        Ok(Analyzer { model, tokenizer, limits: Limits::default(), last_text: None, last_image: None })
+        Ok(Analyzer {
+            model,
+            tokenizer,
+            limits: Limits::default(),
+            last_text: None,
+            last_image: None,
+            bundle_sum: None,
+            learned_from: 0,
+            anchors: Vec::new(),
+        })
     }
 
     /// What turns the model's logits into an answer: labels, temperatures, and the calibration of the contradiction.

@@ -54,7 +54,7 @@ impl PullBack for Linear {
 }
 
 /// A linear layer of floats.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Dense {
     /// `[outputs, inputs]`.
     pub weight: Vec<f32>,
@@ -71,6 +71,18 @@ impl Dense {
     /// The weights of one output.
     pub fn row(&self, output: usize) -> &[f32] {
         &self.weight[output * self.inputs()..][..self.inputs()]
+    }
+
+    /// With the weights and biases of another added.
+    pub fn plus(&self, other: &Dense) -> Dense {
+        let sums = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a + b).collect();
+        Dense { weight: sums(&self.weight, &other.weight), bias: sums(&self.bias, &other.bias) }
+    }
+
+    /// With each weight and bias times `factor`.
+    pub fn times(&self, factor: f32) -> Dense {
+        let times = |x: &[f32]| x.iter().map(|x| x * factor).collect();
+        Dense { weight: times(&self.weight), bias: times(&self.bias) }
     }
 
     /// The outputs for one vector.

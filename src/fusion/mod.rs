@@ -8,12 +8,16 @@ pub mod float;
 mod float_features;
 #[cfg(feature = "float")]
 pub(crate) mod fused_head;
+pub mod learn;
+pub mod profile;
 pub mod quantized;
 mod readout;
+mod shifts;
 
 pub use readout::{HeadLogits, Readout};
 #[cfg(feature = "float")]
 pub use readout::{checkpoint_temperature, checkpoint_threshold};
+pub use shifts::{Head, Shifts};
 
 use crate::model::PerModality;
 

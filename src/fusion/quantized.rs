@@ -2,7 +2,7 @@
 //! backend.
 
 use super::{
-    Features, HeadLogits,
+    Features, Head, HeadLogits, Shifts,
     explain::{AttentionLayers, Dense, Shares, Trace, of_concat, of_head, of_late},
 };
 use crate::{
@@ -22,7 +22,17 @@ use crate::{
 pub struct Fusion {
     heads: PerModality<Dense>,
     fused: FusedHead,
+    /// What was learned since, if anything was.
+    learned: Learned,
     workspace: Workspace,
+}
+
+/// What was learned on the device.
+#[derive(Clone, Debug, Default)]
+struct Learned {
+    shifts: Shifts,
+    /// The heads of single modalities with their shifts.
+    heads: PerModality<Option<Dense>>,
 }
 
 /// The fused head, one of [`FusionKind`].
@@ -84,22 +94,90 @@ impl Fusion {
         Ok(Fusion {
             heads: PerModality::try_new(head)?,
             fused: FusedHead::load(bundle, config, &parameters.fusion)?,
+            learned: Learned::default(),
             workspace: Workspace::default(),
         })
+    }
+
+    /// How many numbers the last layer of each head reads, in the order of [`Shifts::each`]. Of a fused head of the kind
+    /// [`FusionKind::Late`] only the biases can be learned.
+    pub fn inputs(&self) -> [usize; 3] {
+        let fused = match &self.fused {
+            FusedHead::Attention(attention) => attention.classifier.inputs(),
+            FusedHead::Concat { classifier, .. } => classifier.inputs(),
+            FusedHead::Late { .. } => 0,
+        };
+        [self.heads.text.inputs(), self.heads.image.inputs(), fused]
+    }
+
+    /// What was learned since.
+    pub fn shifts(&self) -> &Shifts {
+        &self.learned.shifts
+    }
+
+    /// Takes the place of what was learned before. [`Shifts::fit`] says whether they are this model's.
+    pub fn learn(&mut self, shifts: Shifts) {
+        let moved = |head: &Dense, shift: &Option<Dense>| shift.as_ref().map(|shift| head.plus(shift));
+        let heads = PerModality {
+            text: moved(&self.heads.text, &shifts.text),
+            image: moved(&self.heads.image, &shifts.image),
+        };
+        self.learned = Learned { shifts, heads };
+    }
+
+    /// What the last layer of the head that answers reads, and what the shipped head makes of it.
+    pub fn penultimate(&mut self, features: Features<'_>) -> Option<(Head, Vec<f32>, Vec<f32>)> {
+        let alone = |head, dense: &Dense, items: &[f32]| {
+            let mut mean = vec![0.0; dense.inputs()];
+            mean_rows(items, &mut mean);
+            let logits = dense.forward(&mean);
+            Some((head, mean, logits))
+        };
+        match (features.text, features.image) {
+            (Some(_), Some(_)) => {
+                let logits = self.shipped_fused(features);
+                Some((Head::Fused, self.fused_inputs().to_vec(), logits))
+            }
+            (Some(text), None) => alone(Head::Text, &self.heads.text, text),
+            (None, Some(image)) => alone(Head::Image, &self.heads.image, image),
+            (None, None) => None,
+        }
+    }
+
+    fn head(&self, modality: Modality) -> &Dense {
+        self.learned.heads.get(modality).as_ref().unwrap_or(self.heads.get(modality))
     }
 
     /// The logits of every head whose modality is present.
     pub fn logits(&mut self, features: Features<'_>) -> HeadLogits {
         let both = features.text.is_some() && features.image.is_some();
         HeadLogits {
-            text: features.text.map(|items| self.heads.text.forward_mean(items)),
-            image: features.image.map(|items| self.heads.image.forward_mean(items)),
+            text: features.text.map(|items| self.head(Modality::Text).forward_mean(items)),
+            image: features.image.map(|items| self.head(Modality::Image).forward_mean(items)),
             fused: both.then(|| self.fused(features)),
         }
     }
 
     /// The logits of the fused head; a learned stand-in takes the place of a missing modality.
     pub fn fused(&mut self, features: Features<'_>) -> Vec<f32> {
+        let mut logits = self.shipped_fused(features);
+        if let Some(shift) = &self.learned.shifts.fused {
+            let shift = shift.forward(self.fused_inputs());
+            logits.iter_mut().zip(shift).for_each(|(logit, shift)| *logit += shift);
+        }
+        logits
+    }
+
+    /// What the last layer of the fused head read last.
+    fn fused_inputs(&self) -> &[f32] {
+        match &self.fused {
+            FusedHead::Attention(_) => &self.workspace.pooled,
+            FusedHead::Concat { .. } => &self.workspace.items,
+            FusedHead::Late { .. } => &[],
+        }
+    }
+
+    fn shipped_fused(&mut self, features: Features<'_>) -> Vec<f32> {
         let w = &mut self.workspace;
         match &self.fused {
             FusedHead::Late { weight, bias } => {
@@ -130,11 +208,11 @@ impl Fusion {
         match (features.text, features.image) {
             (Some(text), Some(image)) => self.explain_fused(PerModality { text, image }, class),
             (Some(text), None) => {
-                let (shares, base, logit) = of_head(&self.heads.text, text, class);
+                let (shares, base, logit) = of_head(self.head(Modality::Text), text, class);
                 Shares { text: Some(shares), base, logit, ..Shares::default() }
             }
             (None, Some(image)) => {
-                let (shares, base, logit) = of_head(&self.heads.image, image, class);
+                let (shares, base, logit) = of_head(self.head(Modality::Image), image, class);
                 Shares { image: Some(shares), base, logit, ..Shares::default() }
             }
             (None, None) => Shares::default(),
@@ -143,16 +221,17 @@ impl Fusion {
 
     fn explain_fused(&mut self, items: PerModality<&[f32]>, class: usize) -> Shares {
         let logit = self.fused(PerModality { text: Some(items.text), image: Some(items.image) })[class];
+        let (row, bias) = self.class_of_fused(class);
         match &self.fused {
-            FusedHead::Late { weight, bias } => {
+            FusedHead::Late { weight, .. } => {
                 let heads = PerModality { text: &self.heads.text, image: &self.heads.image };
                 let weights = PerModality { text: weight.text[class], image: weight.image[class] };
-                of_late(heads, weights, bias[class], items, class, logit)
+                of_late(heads, weights, bias, items, class, logit)
             }
-            FusedHead::Concat { projections, classifier } => {
+            FusedHead::Concat { projections, .. } => {
                 let linears =
                     PerModality { text: &projections.text.linear, image: &projections.image.linear };
-                of_concat(linears, (classifier.row(class), classifier.bias[class]), items, logit)
+                of_concat(linears, (&row, bias), items, logit)
             }
             FusedHead::Attention(attention) => {
                 let w = &self.workspace;
@@ -162,9 +241,25 @@ impl Fusion {
                     query_key_value: &w.query_key_value,
                     sums: &w.sums,
                 };
-                attention.layers(class).shares(trace, items, logit)
+                attention.layers((&row, bias)).shares(trace, items, logit)
             }
         }
+    }
+
+    /// The weights and the bias of a class in the last layer of the fused head, with what was learned.
+    fn class_of_fused(&self, class: usize) -> (Vec<f32>, f32) {
+        let (mut row, mut bias) = match &self.fused {
+            FusedHead::Attention(attention) => {
+                (attention.classifier.row(class).to_vec(), attention.classifier.bias[class])
+            }
+            FusedHead::Concat { classifier, .. } => (classifier.row(class).to_vec(), classifier.bias[class]),
+            FusedHead::Late { bias, .. } => (Vec::new(), bias[class]),
+        };
+        if let Some(shift) = &self.learned.shifts.fused {
+            row.iter_mut().zip(shift.row(class)).for_each(|(row, shift)| *row += shift);
+            bias += shift.bias[class];
+        }
+        (row, bias)
     }
 }
 
@@ -265,7 +360,8 @@ impl FusedAttention {
         }
     }
 
-    fn layers(&self, class: usize) -> AttentionLayers<'_, Linear> {
+    /// With the weights and the bias of a class in the classifier.
+    fn layers<'a>(&'a self, classifier: (&'a [f32], f32)) -> AttentionLayers<'a, Linear> {
         let PerModality { text, image } = &self.projections;
         AttentionLayers {
             projections: PerModality { text: &text.linear, image: &image.linear },
@@ -273,7 +369,7 @@ impl FusedAttention {
             in_proj: &self.query_key_value,
             out_proj: &self.output,
             norm: self.norm.parts(),
-            classifier: (self.classifier.row(class), self.classifier.bias[class]),
+            classifier,
             heads: self.heads,
             tokens: self.tokens,
         }

@@ -21,12 +21,14 @@ use crate::{
 };
 
 mod buffer;
+mod learn;
 #[cfg(feature = "float")]
 mod reference;
 #[cfg(feature = "testing")]
 mod suite;
 
 pub use buffer::BundleBuffer;
+pub use learn::Lessons;
 
 #[wasm_bindgen]
 extern "C" {

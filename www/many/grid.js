@@ -10,12 +10,12 @@ const SPARE = 6; // rows above and below those in sight
 
 /**
  * Wires the table in `scroller`. `sorted(column)` is called when a head is pressed, `opened(record)` when a row is. Returns
- * `show(records, { labels, sort, down })`.
+ * `show(records, { labels, sort, down })`. `corrected(record, label)` is called when a reading is said to be another.
  */
-export function createGrid(scroller, { sorted, opened }) {
+export function createGrid(scroller, { sorted, opened, corrected }) {
   const table = scroller.querySelector('table');
   const [above, body, below] = table.tBodies;
-  const rows = new Map(); // record -> { row, state } of those that are there
+  const rows = new Map(); // record -> { row, stamp } of those that are there
   let records = [];
   let labels = [];
   let frame = 0;
@@ -26,7 +26,11 @@ export function createGrid(scroller, { sorted, opened }) {
   });
   body.addEventListener('click', (event) => {
     const row = event.target.closest('tr');
-    if (row) opened(row.record);
+    if (row && !event.target.closest('select')) opened(row.record);
+  });
+  body.addEventListener('change', (event) => {
+    corrected(event.target.closest('tr').record, event.target.value);
+    later();
   });
   scroller.addEventListener('scroll', later, { passive: true });
   new ResizeObserver(later).observe(scroller);
@@ -51,8 +55,9 @@ export function createGrid(scroller, { sorted, opened }) {
     seen.forEach((record, i) => {
       const known = rows.get(record);
       const row = known?.row ?? emptyRow(record);
-      if (known?.state !== record.state) fill(row, record, labels);
-      rows.set(record, { row, state: record.state });
+      const stamp = `${record.state} ${record.label} ${record.correction}`;
+      if (known?.stamp !== stamp) fill(row, record, labels);
+      rows.set(record, { row, stamp });
       row.setAttribute('aria-rowindex', first + i + 2);
       if (body.rows[i] !== row) body.insertBefore(row, body.rows[i] ?? null);
     });
@@ -113,13 +118,33 @@ function fill(row, record, labels) {
   if (record.state === 'failed') {
     reading.replaceChildren(make('span', 'lost', 'could not be read'));
   } else if (record.state === 'read') {
-    const name = make('span', 'answer', record.label);
-    tint(name, record.label, labels);
-    const said = record.sure ? [name] : [name, make('small', '', ' not sure')];
-    reading.replaceChildren(...said, lane(record, labels));
+    const { label, correction, sure } = record;
+    const yours = correction !== undefined && correction !== label;
+    const name = answer(row, yours ? correction : label, record, labels);
+    const remark = yours ? ' yours' : sure ? '' : ' not sure';
+    // It is not taken out and put back: it may have the focus.
+    if (name.parentNode !== reading) reading.replaceChildren(name);
+    while (name.nextSibling) name.nextSibling.remove();
+    reading.append(make('small', '', remark), lane(record, labels));
     contradiction.textContent = record.contradiction == null ? '' : percent(record.contradiction);
     row.classList.toggle('contradicts', record.contradicts === true);
   }
+}
+
+/** The label, which is a choice of all of them for who knows better. What has the focus keeps it. */
+function answer(row, shown, { number }, labels) {
+  const old = row.querySelector('.correctable');
+  const whole = old ?? make('span', 'correctable');
+  if (!old) {
+    const select = make('select');
+    select.setAttribute('aria-label', `What post ${number} feels`);
+    select.append(...labels.map(({ name }) => new Option(name, name)));
+    whole.append(make('span', 'answer'), select);
+  }
+  const [name, select] = whole.children;
+  name.textContent = select.value = shown;
+  tint(name, shown, labels);
+  return whole;
 }
 
 /** A thread in small: where words, picture and post lie between unpleasant and pleasant. */

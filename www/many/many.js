@@ -9,6 +9,8 @@ import { createDistribution } from './distribution.js';
 import { asCsv, asJson, download } from './download.js';
 import { filesOfDrop, photoFinder, sortFiles } from './files.js';
 import { createGrid } from './grid.js';
+import { createLessonBar } from './lesson-bar.js';
+import { createLessons } from './lessons.js';
 import { createQuadrant } from './quadrant.js';
 import { count, fillIn, postOf, recordsOf, recordsOfPhotos, select } from './records.js';
 import { samplePosts } from './samples.js';
@@ -102,10 +104,13 @@ async function read() {
   $('stop').hidden = $('run').hidden = $('answers').hidden = false;
   Object.assign(choice, { label: null, kind: null, words: '', sort: 'number', down: false });
   $('search').value = '';
-  records = records.map(({ number, text, name, photo, missing, day }) => ({ number, text, name, photo, missing, day, state: 'waiting' }));
+  records = records.map(({ number, text, name, photo, missing, day, correction, taught }) => {
+    return { number, text, name, photo, missing, day, correction, taught, state: 'waiting' };
+  });
   const under = records;
   $('run-text').textContent = 'As soon as the model is here.';
   const { analyzer } = await woken;
+  await taught;
   ({ labels } = analyzer);
   const began = performance.now();
   let done = 0;
@@ -192,7 +197,30 @@ const showQuadrant = createQuadrant($('quadrant'), $('quadrant-hint'), closer);
 const grid = createGrid($('grid'), {
   sorted: (sort) => choose({ sort, down: choice.sort === sort && !choice.down }),
   opened: closer,
+  corrected(record, label) {
+    record.correction = label === record.label ? undefined : label;
+    showLessons();
+  },
 });
+
+// What is corrected, and learned from it
+
+let showLessons = () => {};
+const corrected = () => records.filter(({ correction, taught }) => correction !== undefined && correction !== taught);
+
+const taught = woken.then(async ({ analyzer }) => {
+  const lessons = createLessons(analyzer);
+  showLessons = createLessonBar({ lessons, corrected, changed: readAnew, failed: showTrouble });
+  await lessons.restore();
+  showLessons();
+});
+
+/** The model has become another. If it has become what it was before, what was corrected waits to be learned again. */
+function readAnew({ learned }) {
+  if (!learned) for (const record of records) record.taught = undefined;
+  if (records.some(({ state }) => state !== 'waiting')) read();
+}
+
 $('search').addEventListener('input', (event) => choose({ words: event.target.value }));
 
 const stem = () => (source.name || 'posts').replace(/\.\w+$/, '');

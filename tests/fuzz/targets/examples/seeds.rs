@@ -5,7 +5,8 @@
 use std::{env, error::Error, fs, path::Path};
 
 use mixed_feelings::{
-    Bundle,
+    Analyzer, Bundle, Post,
+    analyzer::Example,
     bundle::{BITS, BundleWriter, DType, GROUP, PackedWeights},
     model::{Architecture, FusionKind, ModelConfig},
     testing::{random_bundle, tiny_config, tiny_tokenizer},
@@ -53,6 +54,11 @@ fn main() -> Result {
     let (pruned, _) = prune(&tiny_tokenizer(), |id, _| id % 3 > 0)?;
     seed("tokenizer_json", "pruned", pruned.as_bytes())?;
     seed("tokenizer_json", "parity", &fs::read(tests.join("parity/tokenizer.json"))?)?;
+    let mut analyzer = Analyzer::from_bundle(random_bundle(&tiny_config(), &tiny_tokenizer(), 7)?)?;
+    let post = Post { text: Some("happy sun"), ..Post::default() };
+    analyzer.learn(&[Example { post, label: "negative" }])?;
+    let profile = analyzer.profile().ok_or("a profile")?;
+    seed("profile", "learned", &profile.to_bytes())?;
     for sizes in 0u8..16 {
         let bytes: Vec<u8> = (0..24u8).map(|i| i.wrapping_mul(37).wrapping_add(sizes)).collect();
         seed("instruction_sets", &sizes.to_string(), &[&[sizes][..], &bytes].concat())?;

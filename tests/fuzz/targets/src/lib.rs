@@ -6,6 +6,7 @@ pub mod config;
 mod entropy;
 pub mod image;
 pub mod instruction_sets;
+pub mod profile;
 #[cfg(feature = "native")]
 pub mod table;
 pub mod text;
@@ -22,6 +23,7 @@ pub const TARGETS: &[Target] = &[
     ("config", config::run),
     ("image", image::run),
     ("instruction_sets", instruction_sets::run),
+    ("profile", profile::run),
     #[cfg(feature = "native")]
     ("table", table::run),
     ("text", text::run),

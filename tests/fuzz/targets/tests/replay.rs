@@ -38,4 +38,4 @@ macro_rules! targets {
     };
 }
 
-targets! { bundle config image instruction_sets #[cfg(feature = "native")] table text tokenizer_json }
+targets! { bundle config image instruction_sets profile #[cfg(feature = "native")] table text tokenizer_json }
