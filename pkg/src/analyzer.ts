@@ -3,16 +3,23 @@
 import { Lifetime, onAbort, orAborted, signalOf, throwIfAborted, type Ending } from './abort.js';
 import type { Analyzer, Info } from './api.js';
 import { batch } from './batch.js';
+import type { EngineAnalysis, EngineHandle, EnginePost } from './engine.js';
 import { MixedFeelingsError, seen, shown } from './errors.js';
 import { takePicture } from './image.js';
 import { LIMITS } from './limits.js';
 import { harmless, postOf, type Settings } from './options.js';
 import type { Platform } from './platform.js';
 import { Preparer } from './prepare.js';
+import { IN_THREAD, IN_WORKER, Passes, passAnswer, type PassReader } from './passes.js';
 import { VERSION } from './release.js';
 import type { Pixels } from './snapshot.js';
 import type { Supervisor } from './supervisor.js';
 import type { Analysis, AnalyzeOptions, BatchOptions, ImageSource, Label, Post } from './types.js';
+
+/** The last step of a post: alone, or with others. */
+interface Reader {
+  read(post: EnginePost, signal: AbortSignal): Promise<EngineAnalysis>;
+}
 
 /** An object of functions that need no `this`, frozen: it works in pieces, behind a proxy, and in a store of Vue's. */
 export function analyzerOf<L extends string>(
@@ -23,6 +30,23 @@ export function analyzerOf<L extends string>(
   const preparer = new Preparer(supervisor, { fetch, limits });
   const life = new Lifetime();
   const labels = Object.freeze(supervisor.engine.opened.labels.map((label) => Object.freeze(label))) as readonly Label<L>[];
+
+  const alone: Reader = {
+    read: ({ text, picture }, signal) => supervisor.run((engine) => engine.analyze(text, picture), { picture: false, signal }),
+  };
+
+  // What a pass waits for goes on with whoever still waits, and each post of it has a signal of its own.
+  const never = new AbortController().signal;
+  const manyTogether: PassReader = {
+    size: () => (supervisor.engine.worker ? IN_WORKER : IN_THREAD),
+    async read(take) {
+      const ask = async (engine: EngineHandle) => {
+        const posts = take();
+        return posts.length > 0 ? engine.analyzeMany(posts) : [];
+      };
+      return (await supervisor.run(ask, { picture: false, signal: never })).map(passAnswer);
+    },
+  };
 
   /** A signal that aborts when the analyzer is disposed of, or with any of these; `end` aborts it, and listens no more. */
   function ending(signals: readonly (AbortSignal | undefined)[]): { signal: AbortSignal; end: () => void } {
@@ -36,7 +60,11 @@ export function analyzerOf<L extends string>(
     return { signal: controller.signal, end };
   }
 
-  async function read(post: Post, options?: AnalyzeOptions | null, batch?: AbortSignal): Promise<Analysis<L>> {
+  async function read(
+    post: Post,
+    options?: AnalyzeOptions | null,
+    { reader = alone, signal: batch }: { reader?: Reader; signal?: AbortSignal } = {},
+  ): Promise<Analysis<L>> {
     const began = performance.now();
     const given = seen(() => postOf(post, options, limits));
     const { signal, end } = ending([...given.signals, batch]);
@@ -46,7 +74,7 @@ export function analyzerOf<L extends string>(
       const picture = given.image === undefined ? undefined : seen(() => takePicture(given.image!, { resolve, limits, signal }));
       const preparing = picture && preparer.prepare(picture, { timeout: given.timeout ?? timeout, signal, browserDecoder });
       const prepared = preparing && (await orAborted(preparing, signal));
-      const reading = supervisor.run((engine) => engine.analyze(given.text, prepared), { picture: false, signal });
+      const reading = reader.read({ text: given.text, picture: prepared }, signal);
       const { timings, ...analysis } = await orAborted(reading, signal);
       return {
         ...analysis,
@@ -65,8 +93,9 @@ export function analyzerOf<L extends string>(
 
   function analyzeBatch(posts: Iterable<Post> | AsyncIterable<Post>, options?: BatchOptions | null) {
     const { signal, timeout, onProgress } = seen(() => ({ ...options }));
+    const reader = new Passes(manyTogether);
     return batch<L>(posts, {
-      read: (post, given) => read(post, { timeout }, given),
+      read: (post, given) => read(post, { timeout }, { reader, signal: given }),
       signal: seen(() => signalOf(signal)),
       onProgress: harmless(onProgress),
     });

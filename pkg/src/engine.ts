@@ -62,6 +62,18 @@ export type TimedDecoded = Decoded & { readonly decode: number };
 /** An analysis without what only the page knows. */
 export type EngineAnalysis = Omit<Analysis<string>, 'timings' | 'decodedBy'> & { readonly timings: Omit<Timings, 'total'> };
 
+/** What an engine reads. */
+export interface EnginePost {
+  readonly text: string | undefined;
+  readonly picture: Decoded | undefined;
+}
+
+/** Why a post of several has no analysis; the others have theirs. */
+export interface Refused {
+  readonly error: string;
+  readonly code: string;
+}
+
 /** What the page talks to: an engine here, or one in a worker. Only {@link loadDecoder} may be under way beside a call. */
 export interface EngineHandle {
   readonly opened: Opened;
@@ -79,6 +91,8 @@ export interface EngineHandle {
   /** To the pixels that the encoder reads. A worker that is busy with it for longer than `patience` is taken for stuck. */
   decode(image: ImageInput, patience?: number): Promise<TimedDecoded>;
   analyze(text: string | undefined, picture: Decoded | undefined): Promise<EngineAnalysis>;
+  /** Several in one pass, answered each as {@link analyze} answers it. */
+  analyzeMany(posts: readonly EnginePost[]): Promise<readonly (EngineAnalysis | Refused)[]>;
   /** Bytes of the program's memory. */
   memory(): Promise<number>;
   dispose(): void;
@@ -165,6 +179,22 @@ class LocalEngine implements EngineHandle {
   }
 
   async analyze(text: string | undefined, picture: Decoded | undefined): Promise<EngineAnalysis> {
+    return this.#analyzed({ text, picture });
+  }
+
+  async analyzeMany(posts: readonly EnginePost[]): Promise<readonly (EngineAnalysis | Refused)[]> {
+    return posts.map((post) => {
+      try {
+        return this.#analyzed(post);
+      } catch (error) {
+        const { code, message } = error as MixedFeelingsError;
+        if (code === 'crashed') throw error;
+        return { code, error: message };
+      }
+    });
+  }
+
+  #analyzed({ text, picture }: EnginePost): EngineAnalysis {
     const { program, engine } = this.#alive();
     try {
       return guard(() => {

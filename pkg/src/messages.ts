@@ -2,7 +2,7 @@
 
 import type { Progress } from './api.js';
 import { UndecodedError, type Decoded } from './decoder.js';
-import type { ImageInput, Opened, SentOptions } from './engine.js';
+import type { EnginePost, ImageInput, Opened, SentOptions } from './engine.js';
 import { MixedFeelingsError } from './errors.js';
 
 /** A call of the worker's engine. */
@@ -11,6 +11,7 @@ export type Call =
   | { readonly method: 'inspect'; readonly head: Uint8Array<ArrayBuffer> }
   | { readonly method: 'decode'; readonly image: ImageInput }
   | { readonly method: 'analyze'; readonly text: string | undefined; readonly picture: Decoded | undefined }
+  | { readonly method: 'analyzeMany'; readonly posts: readonly EnginePost[] }
   | { readonly method: 'memory' };
 
 /** To the worker. */

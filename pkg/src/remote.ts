@@ -3,7 +3,17 @@
 import { after, onAbort, throwIfAborted } from './abort.js';
 import type { Progress, WorkerLike } from './api.js';
 import type { Decoded } from './decoder.js';
-import type { EngineAnalysis, EngineHandle, EngineOptions, ImageInput, Opened, SentOptions, TimedDecoded } from './engine.js';
+import type {
+  EngineAnalysis,
+  EngineHandle,
+  EngineOptions,
+  EnginePost,
+  ImageInput,
+  Opened,
+  Refused,
+  SentOptions,
+  TimedDecoded,
+} from './engine.js';
 import { MixedFeelingsError, shown } from './errors.js';
 import { gathered, type GatherContext } from './gather.js';
 import { fromMessage, transferables, type Call, type Response } from './messages.js';
@@ -129,6 +139,10 @@ class RemoteEngine implements EngineHandle {
 
   analyze(text: string | undefined, picture: Decoded | undefined): Promise<EngineAnalysis> {
     return this.#call({ method: 'analyze', text, picture });
+  }
+
+  analyzeMany(posts: readonly EnginePost[]): Promise<readonly (EngineAnalysis | Refused)[]> {
+    return this.#call({ method: 'analyzeMany', posts });
   }
 
   memory(): Promise<number> {

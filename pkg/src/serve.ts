@@ -56,6 +56,8 @@ function done(engine: EngineHandle, call: Call): Promise<unknown> {
       return engine.decode(call.image);
     case 'analyze':
       return engine.analyze(call.text, call.picture);
+    case 'analyzeMany':
+      return engine.analyzeMany(call.posts);
     case 'memory':
       return engine.memory();
   }
