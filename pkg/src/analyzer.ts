@@ -3,50 +3,31 @@
 import { Lifetime, onAbort, orAborted, signalOf, throwIfAborted, type Ending } from './abort.js';
 import type { Analyzer, Info } from './api.js';
 import { batch } from './batch.js';
-import type { EngineAnalysis, EngineHandle, EnginePost } from './engine.js';
+import { Devices, type Reader } from './devices.js';
 import { MixedFeelingsError, seen, shown } from './errors.js';
+import type { Gpu } from './gpu.js';
 import { takePicture } from './image.js';
 import { LIMITS } from './limits.js';
 import { harmless, postOf, type Settings } from './options.js';
 import type { Platform } from './platform.js';
 import { Preparer } from './prepare.js';
-import { IN_THREAD, IN_WORKER, Passes, passAnswer, type PassReader } from './passes.js';
+import { Passes } from './passes.js';
 import { VERSION } from './release.js';
 import type { Pixels } from './snapshot.js';
 import type { Supervisor } from './supervisor.js';
 import type { Analysis, AnalyzeOptions, BatchOptions, ImageSource, Label, Post } from './types.js';
 
-/** The last step of a post: alone, or with others. */
-interface Reader {
-  read(post: EnginePost, signal: AbortSignal): Promise<EngineAnalysis>;
-}
-
 /** An object of functions that need no `this`, frozen: it works in pieces, behind a proxy, and in a store of Vue's. */
 export function analyzerOf<L extends string>(
   supervisor: Supervisor,
+  gpu: Gpu,
   { browserDecoder, timeout, limits, fetch }: Settings,
   { resolve }: Pick<Platform, 'resolve'>,
 ): Analyzer<L> {
   const preparer = new Preparer(supervisor, { fetch, limits });
+  const devices = new Devices(supervisor, gpu);
   const life = new Lifetime();
   const labels = Object.freeze(supervisor.engine.opened.labels.map((label) => Object.freeze(label))) as readonly Label<L>[];
-
-  const alone: Reader = {
-    read: ({ text, picture }, signal) => supervisor.run((engine) => engine.analyze(text, picture), { picture: false, signal }),
-  };
-
-  // What a pass waits for goes on with whoever still waits, and each post of it has a signal of its own.
-  const never = new AbortController().signal;
-  const manyTogether: PassReader = {
-    size: () => (supervisor.engine.worker ? IN_WORKER : IN_THREAD),
-    async read(take) {
-      const ask = async (engine: EngineHandle) => {
-        const posts = take();
-        return posts.length > 0 ? engine.analyzeMany(posts) : [];
-      };
-      return (await supervisor.run(ask, { picture: false, signal: never })).map(passAnswer);
-    },
-  };
 
   /** A signal that aborts when the analyzer is disposed of, or with any of these; `end` aborts it, and listens no more. */
   function ending(signals: readonly (AbortSignal | undefined)[]): { signal: AbortSignal; end: () => void } {
@@ -63,7 +44,7 @@ export function analyzerOf<L extends string>(
   async function read(
     post: Post,
     options?: AnalyzeOptions | null,
-    { reader = alone, signal: batch }: { reader?: Reader; signal?: AbortSignal } = {},
+    { reader = devices.alone, signal: batch }: { reader?: Reader; signal?: AbortSignal } = {},
   ): Promise<Analysis<L>> {
     const began = performance.now();
     const given = seen(() => postOf(post, options, limits));
@@ -93,7 +74,7 @@ export function analyzerOf<L extends string>(
 
   function analyzeBatch(posts: Iterable<Post> | AsyncIterable<Post>, options?: BatchOptions | null) {
     const { signal, timeout, onProgress } = seen(() => ({ ...options }));
-    const reader = new Passes(manyTogether);
+    const reader = new Passes(devices.passes);
     return batch<L>(posts, {
       read: (post, given) => read(post, { timeout }, { reader, signal: given }),
       signal: seen(() => signalOf(signal)),
@@ -109,6 +90,7 @@ export function analyzerOf<L extends string>(
       const decoding = supervisor.run((engine) => engine.decode(pixel), { picture: true, signal });
       const decoded = await orAborted(decoding, signal);
       await orAborted(supervisor.run((engine) => engine.analyze(text, decoded), { picture: false, signal }), signal);
+      await orAborted(gpu.settled(), signal);
     } finally {
       end();
     }
@@ -116,6 +98,7 @@ export function analyzerOf<L extends string>(
 
   function dispose(): void {
     life.end(new MixedFeelingsError('disposed', 'the analyzer was disposed of'));
+    gpu.dispose();
     supervisor.dispose();
   }
 
@@ -125,8 +108,18 @@ export function analyzerOf<L extends string>(
     const memory = await orAborted(asking, signal).finally(end);
     const { opened, worker, why } = supervisor.engine;
     const { backend, reason, bundle } = opened;
-    const reasons = { backend: reason, device: 'this release computes on the processor only', worker: why };
-    return { version: VERSION, bundle, labels, backend, device: 'cpu', worker, why: reasons, memory };
+    const { adapter, use } = gpu;
+    return {
+      version: VERSION,
+      bundle,
+      labels,
+      backend,
+      device: adapter ? 'webgpu' : 'cpu',
+      gpu: adapter ? { adapter: adapter.name, ...use } : null,
+      worker,
+      why: { backend: reason, device: gpu.why, worker: why },
+      memory,
+    };
   }
 
   return Object.freeze({

@@ -41,5 +41,7 @@ export declare class Engine {
   preprocess(): string;
   /** The analysis as JSON, with `timings`. Takes the picture over. */
   analyze(text: string | undefined, picture: Picture | undefined): string;
+  /** A list of analyses or `{ error, code }` as JSON, each as of `analyze`, read in one pass. Takes the pictures over. */
+  analyzeMany?(texts: (string | undefined)[], pictures: (Picture | undefined)[]): string;
   free(): void;
 }

@@ -183,6 +183,7 @@ class LocalEngine implements EngineHandle {
   }
 
   async analyzeMany(posts: readonly EnginePost[]): Promise<readonly (EngineAnalysis | Refused)[]> {
+    if (this.#running?.engine.analyzeMany) return this.#inOnePass(posts);
     return posts.map((post) => {
       try {
         return this.#analyzed(post);
@@ -196,11 +197,20 @@ class LocalEngine implements EngineHandle {
 
   #analyzed({ text, picture }: EnginePost): EngineAnalysis {
     const { program, engine } = this.#alive();
+    return this.#guarded(() => JSON.parse(engine.analyze(text, pictureOf(program, picture))) as EngineAnalysis);
+  }
+
+  #inOnePass(posts: readonly EnginePost[]): readonly (EngineAnalysis | Refused)[] {
+    const { program, engine } = this.#alive();
+    return this.#guarded(() => {
+      const pictures = posts.map(({ picture }) => pictureOf(program, picture));
+      return JSON.parse(engine.analyzeMany!(posts.map(({ text }) => text), pictures)) as (EngineAnalysis | Refused)[];
+    });
+  }
+
+  #guarded<T>(call: () => T): T {
     try {
-      return guard(() => {
-        const taken = picture && new program.Picture(picture.pixels, picture.incomplete);
-        return JSON.parse(engine.analyze(text, taken)) as EngineAnalysis;
-      });
+      return guard(call);
     } catch (error) {
       this.#gone = (error as MixedFeelingsError).code === 'crashed';
       if (this.#gone) this.#ended();
@@ -222,4 +232,8 @@ class LocalEngine implements EngineHandle {
     if (this.#running) return this.#running;
     throw new MixedFeelingsError('disposed', 'the analyzer was disposed of');
   }
+}
+
+function pictureOf(program: Program, picture: Decoded | undefined) {
+  return picture && new program.Picture(picture.pixels, picture.incomplete);
 }

@@ -4,6 +4,7 @@ import type { Library } from './api.js';
 import { analyzerOf } from './analyzer.js';
 import { clearCache, openCache, persist } from './cache.js';
 import { seen } from './errors.js';
+import { Gpu } from './gpu.js';
 import { opener } from './open.js';
 import { filesOf, settingsOf } from './options.js';
 import type { Platform } from './platform.js';
@@ -23,7 +24,7 @@ export function libraryOn(platform: Platform): Library {
       const opened = await open(engine, { onProgress, signal });
       const again = { ...engine, hello: Math.min(HELLO_AGAIN, engine.hello) };
       const supervisor = new Supervisor(opened, (ending) => open(again, { onProgress: () => {}, signal: ending }));
-      return analyzerOf(supervisor, settings, platform);
+      return analyzerOf(supervisor, new Gpu(settings, platform.startGpuWorker, supervisor), settings, platform);
     },
 
     async cached(options) {

@@ -120,7 +120,6 @@ describe('in Node.js', { skip: cannotRun }, () => {
 
   test('what cannot be chosen is said', PATIENCE, async () => {
     for (const [options, code] of [
-      [{ device: 'webgpu' }, 'unsupported'],
       [{ device: 'abacus' }, 'bad-input'],
       [{ worker: 7 }, 'bad-input'],
       [{ cache: {} }, 'bad-input'],
