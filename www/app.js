@@ -3,6 +3,7 @@
 import { createComposer } from './composer.js';
 import { asJson, copyOnClick } from './copying.js';
 import { allPhotos, showExamples } from './examples.js';
+import { offerDevice } from './device.js';
 import { createReading } from './reading.js';
 import { hideTrouble, showTrouble } from './trouble.js';
 import { createViews } from './views.js';
@@ -101,4 +102,5 @@ reading.wait(EMPTY);
 
 model = await wakeModel();
 read();
+offerDevice(model, { changed: read });
 await keepForOffline(allPhotos());

@@ -8,6 +8,7 @@ export const FILES = [
   'composer.js',
   'controls.css',
   'copying.js',
+  'device.js',
   'examples.js',
   'examples/comments/comments.js',
   'examples/comments/hint.js',

@@ -7,37 +7,49 @@ import { createAnalyzer } from './pkg/dist/index.js';
  * - `ask(post)`, which resolves to the analysis, with all `labels` of the model, or to `null` when a newer post overtook
  *   this one in the queue;
  * - `alone(modality, post)`: the analysis of the post's `'text'` or `'image'` without the other;
- * - `labels` of the model, and the package's `analyzer` itself.
+ * - `labels` of the model, and the package's `analyzer` itself;
+ * - `use(device)`: from now on, `'cpu'` or `'webgpu'` reads.
  */
 export async function loadModel(onProgress) {
-  const analyzer = await createAnalyzer({ onProgress });
+  let analyzer = await createAnalyzer({ onProgress, device: 'cpu' });
   // The decoder comes with the first picture: this one, so that the page works offline from here on.
   await analyzer.analyze({ image: new ImageData(8, 8) }).catch(() => {});
-  const photos = new WeakMap(); // a photo that was read alone -> Promise of its analysis
+  let photos = new WeakMap(); // a photo that was read alone -> Promise of its analysis
   let waiting = null;
-  let running = false;
+  let running = null; // a promise, while posts are read
 
   const read = async (post) => ({ ...(await analyzer.analyze(inputOf(post))), labels: analyzer.labels });
 
   async function run() {
-    running = true;
     while (waiting) {
       const { post, resolve, reject } = waiting;
       waiting = null;
       await read(post).then(resolve, reject);
     }
-    running = false;
+    running = null;
   }
 
   return {
     labels: analyzer.labels,
-    analyzer,
+    get analyzer() {
+      return analyzer;
+    },
+
+    async use(device) {
+      const other = await createAnalyzer({ device });
+      await other.warmup();
+      const last = analyzer;
+      analyzer = other;
+      photos = new WeakMap();
+      await running; // it may still be the other's
+      last.dispose();
+    },
 
     ask(post) {
       return new Promise((resolve, reject) => {
         waiting?.resolve(null);
         waiting = { post, resolve, reject };
-        if (!running) run();
+        running ??= run();
       });
     },
 

@@ -1,7 +1,7 @@
 // `npm run build`: TypeScript to dist/, then what is no TypeScript: the facts of this release, and the way in for `require`.
 
 import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
@@ -22,6 +22,11 @@ write(
 export const BUNDLE_SHA256 = '${digits}';
 `,
 );
+
+// Until `cargo pack` has built the program for the GPU, whose bindings these are.
+if (!existsSync(new URL('dist/gpu-bindings.js', pkg))) {
+  write('gpu-bindings.js', "export const bindings = () => {\n  throw new Error('this build has no program for the GPU');\n};\n");
+}
 
 // A package that is written as ES modules can be asked for by `require` too: all that it does is asynchronous anyway. The
 // types come from the modules; the class of its errors is only there for `import`, so it is a type here.

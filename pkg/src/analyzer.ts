@@ -3,26 +3,36 @@
 import { Lifetime, onAbort, orAborted, signalOf, throwIfAborted, type Ending } from './abort.js';
 import type { Analyzer, Example, Info, LearnOptions } from './api.js';
 import { batch } from './batch.js';
+import { Devices, type Reader } from './devices.js';
 import { MixedFeelingsError, seen, shown } from './errors.js';
+import type { Gpu } from './gpu.js';
 import { takePicture } from './image.js';
 import { Learning, type Profile } from './learning.js';
 import { LIMITS } from './limits.js';
 import { harmless, postOf, type Settings } from './options.js';
 import type { Platform } from './platform.js';
 import { Preparer } from './prepare.js';
+import { Passes } from './passes.js';
 import { VERSION } from './release.js';
 import type { Pixels } from './snapshot.js';
 import type { Supervisor } from './supervisor.js';
 import type { Analysis, AnalyzeOptions, BatchOptions, ImageSource, Label, Post } from './types.js';
 
+/** What an analyzer is made of. */
+export interface Parts {
+  readonly supervisor: Supervisor;
+  readonly gpu: Gpu;
+  readonly profile: Profile;
+  readonly settings: Settings;
+  readonly platform: Pick<Platform, 'resolve'>;
+}
+
 /** An object of functions that need no `this`, frozen: it works in pieces, behind a proxy, and in a store of Vue's. */
-export function analyzerOf<L extends string>(
-  supervisor: Supervisor,
-  { browserDecoder, timeout, limits, fetch }: Settings,
-  { resolve }: Pick<Platform, 'resolve'>,
-  profile: Profile,
-): Analyzer<L> {
+export function analyzerOf<L extends string>({ supervisor, gpu, profile, settings, platform }: Parts): Analyzer<L> {
+  const { browserDecoder, timeout, limits, fetch } = settings;
+  const { resolve } = platform;
   const preparer = new Preparer(supervisor, { fetch, limits });
+  const devices = new Devices(supervisor, gpu, profile);
   const life = new Lifetime();
   const labels = Object.freeze(supervisor.engine.opened.labels.map((label) => Object.freeze(label))) as readonly Label<L>[];
 
@@ -40,7 +50,11 @@ export function analyzerOf<L extends string>(
 
   const learning = new Learning({ supervisor, preparer, profile, limits, resolve, timeout, browserDecoder, ending });
 
-  async function read(post: Post, options?: AnalyzeOptions | null, batch?: AbortSignal): Promise<Analysis<L>> {
+  async function read(
+    post: Post,
+    options?: AnalyzeOptions | null,
+    { reader = devices.alone, signal: batch }: { reader?: Reader; signal?: AbortSignal } = {},
+  ): Promise<Analysis<L>> {
     const began = performance.now();
     const given = seen(() => postOf(post, options, limits));
     const { signal, end } = ending([...given.signals, batch]);
@@ -50,7 +64,7 @@ export function analyzerOf<L extends string>(
       const picture = given.image === undefined ? undefined : seen(() => takePicture(given.image!, { resolve, limits, signal }));
       const preparing = picture && preparer.prepare(picture, { timeout: given.timeout ?? timeout, signal, browserDecoder });
       const prepared = preparing && (await orAborted(preparing, signal));
-      const reading = supervisor.run((engine) => engine.analyze(given.text, prepared), { picture: false, signal });
+      const reading = reader.read({ text: given.text, picture: prepared }, signal);
       const { timings, ...analysis } = await orAborted(reading, signal);
       return {
         ...analysis,
@@ -69,8 +83,9 @@ export function analyzerOf<L extends string>(
 
   function analyzeBatch(posts: Iterable<Post> | AsyncIterable<Post>, options?: BatchOptions | null) {
     const { signal, timeout, onProgress } = seen(() => ({ ...options }));
+    const reader = new Passes(devices.passes);
     return batch<L>(posts, {
-      read: (post, given) => read(post, { timeout }, given),
+      read: (post, given) => read(post, { timeout }, { reader, signal: given }),
       signal: seen(() => signalOf(signal)),
       onProgress: harmless(onProgress),
     });
@@ -84,6 +99,7 @@ export function analyzerOf<L extends string>(
       const decoding = supervisor.run((engine) => engine.decode(pixel), { picture: true, signal });
       const decoded = await orAborted(decoding, signal);
       await orAborted(supervisor.run((engine) => engine.analyze(text, decoded), { picture: false, signal }), signal);
+      await orAborted(gpu.settled(), signal);
     } finally {
       end();
     }
@@ -91,6 +107,7 @@ export function analyzerOf<L extends string>(
 
   function dispose(): void {
     life.end(new MixedFeelingsError('disposed', 'the analyzer was disposed of'));
+    gpu.dispose();
     supervisor.dispose();
   }
 
@@ -100,9 +117,19 @@ export function analyzerOf<L extends string>(
     const memory = await orAborted(asking, signal).finally(end);
     const { opened, worker, why } = supervisor.engine;
     const { backend, reason, bundle } = opened;
-    const reasons = { backend: reason, device: 'this release computes on the processor only', worker: why };
-    const learned = profile.bytes ? { examples: profile.examples } : null;
-    return { version: VERSION, bundle, labels, backend, device: 'cpu', worker, why: reasons, memory, profile: learned };
+    const { adapter, use } = gpu;
+    return {
+      version: VERSION,
+      bundle,
+      labels,
+      backend,
+      device: adapter ? 'webgpu' : 'cpu',
+      gpu: adapter ? { adapter: adapter.name, ...use } : null,
+      worker,
+      why: { backend: reason, device: gpu.why, worker: why },
+      memory,
+      profile: profile.bytes ? { examples: profile.examples } : null,
+    };
   }
 
   return Object.freeze({

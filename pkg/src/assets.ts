@@ -7,6 +7,7 @@ export const assets: Assets = {
   wasm: {
     'relaxed-simd': () => new URL('./relaxed-simd/engine_bg.wasm', import.meta.url),
     simd128: () => new URL('./simd128/engine_bg.wasm', import.meta.url),
+    webgpu: () => new URL('./gpu/engine_bg.wasm', import.meta.url),
     decoder: () => new URL('./decoder.wasm', import.meta.url),
   },
 };

@@ -1,11 +1,13 @@
-/** Many posts, one after another: in their order, and no faster than whoever takes the answers. */
+/** Many posts: answered in their order, and no faster than whoever takes the answers. */
 
 import { onAbort, orAborted, throwIfAborted } from './abort.js';
 import { MixedFeelingsError, seen } from './errors.js';
 import type { Analysis, BatchProgress, BatchResult, Post } from './types.js';
 
-/** Posts that are under way at a time: while one is read, the pictures of the next are fetched and decoded. */
-const AHEAD = 4;
+/** Posts that are under way at a time: while some are read in one pass, those of the next are got ready. */
+const AHEAD = 64;
+/** Posts with a picture among them: their pixels need memory, and no more of them are ready before they are needed. */
+const PICTURES_AHEAD = 8;
 
 /** How a batch is read. */
 export interface BatchSettings<L extends string> {
@@ -17,40 +19,117 @@ export interface BatchSettings<L extends string> {
 
 type Posts = Iterable<Post> | AsyncIterable<Post>;
 
-/** @throws the signal's reason when it aborts, and what `posts` itself throws. */
+/** @throws the signal's reason when it aborts, and what `posts` itself throws, after the answers that came before. */
 export async function* batch<L extends string>(
   posts: Posts,
   { read, signal, onProgress }: BatchSettings<L>,
 ): AsyncGenerator<BatchResult<L>, void> {
-  const from = iteratorOf(posts);
   const total = Array.isArray(posts) ? posts.length : null;
   // Whoever stops taking answers wants no more of what is under way either.
   const ending = new AbortController();
   const forget = onAbort(signal, () => ending.abort(signal?.reason));
-  const under: Promise<BatchResult<L>>[] = [];
-  let index = 0;
-  let more = true;
+  const source = new Source(iteratorOf(posts), (index, post) => resultOf(index, read(post, ending.signal), signal));
   try {
     for (let done = 1; ; done++) {
-      while (more && under.length < AHEAD) {
-        const next = await orAborted(Promise.resolve(from.next()), signal);
-        if (next.done) more = false;
-        else under.push(resultOf(index++, read(next.value, ending.signal), signal));
-      }
-      const first = under.shift();
-      if (!first) return;
-      const result = await first;
+      const result = await orAborted(source.next(), signal);
       throwIfAborted(signal);
+      if (!result) return;
       onProgress({ done, total });
       yield result;
     }
   } finally {
     forget();
     ending.abort();
-    const left = more ? from.return?.() : undefined;
-    // The caller's generator may be in the middle of something that nobody waits for any more.
-    if (signal?.aborted) Promise.resolve(left).catch(() => {});
-    else await left;
+    const returning = source.end();
+    // A source that waits for something that never comes cannot be told before it has come.
+    if (signal?.aborted) returning.catch(() => {});
+    else await returning;
+  }
+}
+
+interface UnderWay<R> {
+  readonly answer: Promise<R>;
+  readonly pictures: number;
+}
+
+/** Posts that are asked for ahead of the answers, so that passes are full, but an answer never waits for a post. */
+class Source<R> {
+  readonly #under: UnderWay<R>[] = [];
+  #index = 0;
+  #pictures = 0;
+  /** Settles when the next post is there, or known to be none. */
+  #asking: Promise<void> | undefined;
+  #more = true;
+  #failure: { readonly error: unknown } | undefined;
+
+  constructor(
+    private readonly from: AsyncIterator<Post> | Iterator<Post>,
+    private readonly begin: (index: number, post: Post) => Promise<R>,
+  ) {}
+
+  /** The next answer; nothing after the last. */
+  async next(): Promise<R | undefined> {
+    for (;;) {
+      this.#ask();
+      const first = this.#under[0];
+      if (!first && !this.#asking) {
+        if (this.#failure) throw this.#failure.error;
+        return undefined;
+      }
+      const result = await Promise.race([first?.answer, this.#asking].filter((one) => one !== undefined));
+      if (!result) continue;
+      this.#under.shift();
+      this.#pictures -= first?.pictures ?? 0;
+      return result;
+    }
+  }
+
+  /** No more is wanted. */
+  async end(): Promise<void> {
+    if (this.#more) await this.from.return?.();
+  }
+
+  /** Fills up what may be under way, at once as far as the posts are there. */
+  #ask(): void {
+    while (this.#more && !this.#asking && this.#under.length < AHEAD && this.#pictures < PICTURES_AHEAD) {
+      try {
+        const next = this.from.next();
+        if (!('then' in next)) this.#take(next);
+        else {
+          this.#asking = next
+            .then((result) => this.#take(result))
+            .catch((error: unknown) => this.#fail(error))
+            .finally(() => (this.#asking = undefined));
+        }
+      } catch (error) {
+        this.#fail(error);
+      }
+    }
+  }
+
+  #take({ done, value }: IteratorResult<Post, unknown>): void {
+    if (done) {
+      this.#more = false;
+      return;
+    }
+    const post = value as Post;
+    const pictures = hasPicture(post) ? 1 : 0;
+    this.#pictures += pictures;
+    this.#under.push({ answer: this.begin(this.#index++, post), pictures });
+  }
+
+  #fail(error: unknown): void {
+    this.#more = false;
+    this.#failure = { error };
+  }
+}
+
+/** As far as it can be seen; what else is wrong with a post is its answer's affair. */
+function hasPicture(post: Post): boolean {
+  try {
+    return post.image != null;
+  } catch {
+    return false;
   }
 }
 

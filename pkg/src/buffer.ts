@@ -6,12 +6,12 @@ import { guard, type Program } from './wasm.js';
 
 /** A {@link CheckedDestination} in the memory of a program that may still be on its way. */
 export class ProgramBuffer implements CheckedDestination {
-  readonly #program: () => Promise<Program>;
+  readonly #program: () => Promise<Pick<Program, 'BundleBuffer'>>;
   #buffer: BundleBuffer | undefined;
   /** Whether nothing may come any more. */
   #freed = false;
 
-  constructor(program: () => Promise<Program>) {
+  constructor(program: () => Promise<Pick<Program, 'BundleBuffer'>>) {
     this.#program = program;
   }
 

@@ -77,6 +77,18 @@ export interface Learned {
   readonly profile: Uint8Array<ArrayBuffer>;
 }
 
+/** What an engine reads. */
+export interface EnginePost {
+  readonly text: string | undefined;
+  readonly picture: Decoded | undefined;
+}
+
+/** Why a post of several has no analysis; the others have theirs. */
+export interface Refused {
+  readonly error: string;
+  readonly code: string;
+}
+
 /** What the page talks to: an engine here, or one in a worker. Only {@link loadDecoder} may be under way beside a call. */
 export interface EngineHandle {
   readonly opened: Opened;
@@ -94,6 +106,8 @@ export interface EngineHandle {
   /** To the pixels that the encoder reads. A worker that is busy with it for longer than `patience` is taken for stuck. */
   decode(image: ImageInput, patience?: number): Promise<TimedDecoded>;
   analyze(text: string | undefined, picture: Decoded | undefined): Promise<TimedAnalysis>;
+  /** Several in one pass, answered each as {@link analyze} answers it. */
+  analyzeMany(posts: readonly EnginePost[]): Promise<readonly (TimedAnalysis | Refused)[]>;
   /** The numbers that stand for an example. */
   readExample(text: string | undefined, picture: Decoded | undefined): Promise<Float32Array>;
   /** Learns, in place of what was learned before. */
@@ -187,16 +201,18 @@ class LocalEngine implements EngineHandle {
   }
 
   async analyze(text: string | undefined, picture: Decoded | undefined): Promise<TimedAnalysis> {
+    return this.#call(({ program, engine }) => JSON.parse(engine.analyze(text, pictureOf(program, picture))) as TimedAnalysis);
+  }
+
+  async analyzeMany(posts: readonly EnginePost[]): Promise<readonly (TimedAnalysis | Refused)[]> {
     return this.#call(({ program, engine }) => {
-      const taken = picture && new program.Picture(picture.pixels, picture.incomplete);
-      return JSON.parse(engine.analyze(text, taken)) as TimedAnalysis;
+      const pictures = posts.map(({ picture }) => pictureOf(program, picture));
+      return JSON.parse(engine.analyzeMany(posts.map(({ text }) => text), pictures)) as (TimedAnalysis | Refused)[];
     });
   }
 
   async readExample(text: string | undefined, picture: Decoded | undefined): Promise<Float32Array> {
-    return this.#call(({ program, engine }) => {
-      return engine.readExample(text, picture && new program.Picture(picture.pixels, picture.incomplete));
-    });
+    return this.#call(({ program, engine }) => engine.readExample(text, pictureOf(program, picture)));
   }
 
   async learn(given: readonly Lesson[]): Promise<Learned> {
@@ -241,4 +257,8 @@ class LocalEngine implements EngineHandle {
     if (this.#running) return this.#running;
     throw new MixedFeelingsError('disposed', 'the analyzer was disposed of');
   }
+}
+
+function pictureOf(program: Program, picture: Decoded | undefined) {
+  return picture && new program.Picture(picture.pixels, picture.incomplete);
 }

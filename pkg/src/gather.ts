@@ -33,7 +33,7 @@ export async function gathered(options: EngineOptions, context: GatherContext): 
 
 /** All that may be needed: which program passes its self-test, only the worker knows. */
 async function compiledAll(wasm: EngineOptions['wasm'], getting: FetchOptions): Promise<SentOptions['wasm']> {
-  const names: WasmName[] = [...knownBackends(), 'decoder'];
+  const names: WasmName[] = [...knownBackends(), 'decoder', 'webgpu'];
   const given = names.filter((name) => wasm[name] !== undefined);
   const modules = given.map(async (name): Promise<[WasmName, WasmSource]> => [name, await compiled(name, wasm[name], getting)]);
   return Object.fromEntries(await Promise.all(modules));

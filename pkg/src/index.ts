@@ -9,7 +9,7 @@
 import type { Library } from './api.js';
 import { assets } from './assets.js';
 import { libraryOn } from './library.js';
-import { startWebWorker } from './web-worker.js';
+import { startGpuWorker, startWebWorker } from './web-worker.js';
 import { web } from './web.js';
 
 const library = libraryOn({
@@ -18,6 +18,9 @@ const library = libraryOn({
   // Looked up at each call: to import this has no effect, and needs nothing.
   get startWorker() {
     return typeof Worker === 'function' ? startWebWorker : undefined;
+  },
+  get startGpuWorker() {
+    return typeof Worker === 'function' ? startGpuWorker : undefined;
   },
 });
 

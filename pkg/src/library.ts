@@ -5,6 +5,7 @@ import type { Library } from './api.js';
 import { analyzerOf } from './analyzer.js';
 import { clearCache, openCache, persist } from './cache.js';
 import { seen } from './errors.js';
+import { Gpu } from './gpu.js';
 import { Profile } from './learning.js';
 import { opener } from './open.js';
 import { filesOf, settingsOf } from './options.js';
@@ -29,7 +30,9 @@ export function libraryOn(platform: Platform): Library {
       const again = { ...engine, hello: Math.min(HELLO_AGAIN, engine.hello) };
       const profile = new Profile();
       const reopen = async (ending: AbortSignal) => profile.restore(await open(again, { onProgress: () => {}, signal: ending }));
-      return analyzerOf(new Supervisor(opened, reopen), settings, platform, profile);
+      const supervisor = new Supervisor(opened, reopen);
+      const gpu = new Gpu(settings, platform.startGpuWorker, supervisor);
+      return analyzerOf({ supervisor, gpu, profile, settings, platform });
     },
 
     async cached(options) {

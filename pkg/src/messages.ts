@@ -2,7 +2,7 @@
 
 import type { Progress } from './api.js';
 import { UndecodedError, type Decoded } from './decoder.js';
-import type { ImageInput, Lesson, Opened, SentOptions } from './engine.js';
+import type { EnginePost, ImageInput, Lesson, Opened, SentOptions } from './engine.js';
 import { MixedFeelingsError } from './errors.js';
 
 /** A call of the worker's engine. */
@@ -14,6 +14,7 @@ export type Call =
   | { readonly method: 'readExample'; readonly text: string | undefined; readonly picture: Decoded | undefined }
   | { readonly method: 'learn'; readonly lessons: readonly Lesson[] }
   | { readonly method: 'setProfile'; readonly profile: Uint8Array | undefined }
+  | { readonly method: 'analyzeMany'; readonly posts: readonly EnginePost[] }
   | { readonly method: 'memory' };
 
 /** To the worker. */

@@ -14,9 +14,15 @@ import { isModule, type WasmSource, type WasmSources } from './wasm.js';
 /** Milliseconds for what has no other limit. */
 const TIMEOUT = 30_000;
 
+/** What may compute. */
+export type Device = NonNullable<AnalyzerOptions['device']>;
+
 /** The options of `createAnalyzer`, as they are used. */
 export interface Settings {
   readonly engine: EngineOptions;
+  readonly device: Device;
+  /** The program for the GPU, which is loaded when that is tried. */
+  readonly gpuProgram: WasmSource | undefined;
   readonly worker: AnalyzerOptions['worker'];
   readonly fetch: Fetch;
   /** Whether only this thread can fetch and cache as the caller wants it. */
@@ -33,13 +39,16 @@ export function settingsOf(options: AnalyzerOptions | null | undefined, platform
   const given = objectOf(options ?? {}, 'the options');
   const { sha256, onProgress, signal, worker, timeout, browserDecoder, device, persist, limits } = given;
   const patience = timeoutOf(timeout) ?? TIMEOUT;
-  checkDevice(device);
   checkWorker(worker);
   const fetch = functionOf(given.fetch, 'fetch');
   const taken = limitsOf(limits);
-  const engine = { ...filesOf(given, platform, sha256), patience, hello: patience, imagePixels: taken.imagePixels };
+  const files = filesOf(given, platform, sha256);
+  const { webgpu, ...wasm } = files.wasm;
+  const engine = { ...files, wasm, patience, hello: patience, imagePixels: taken.imagePixels };
   return {
     engine,
+    device: deviceOf(device),
+    gpuProgram: webgpu,
     worker,
     fetch: fetch ?? platform.fetch,
     ownFetch: fetch !== undefined || typeof engine.cache === 'object',
@@ -61,7 +70,7 @@ export function filesOf(
   return { bundle: bundleSource(bundle, sha256, platform), wasm: wasmOf(wasm, platform), cache: cacheOf(cache) };
 }
 
-const WASM_NAMES: readonly WasmName[] = ['relaxed-simd', 'simd128', 'decoder'];
+const WASM_NAMES: readonly WasmName[] = ['relaxed-simd', 'simd128', 'decoder', 'webgpu'];
 
 function wasmOf(wasm: AnalyzerOptions['wasm'], platform: Platform): WasmSources {
   const files = objectOf(wasm ?? {}, 'wasm');
@@ -70,7 +79,7 @@ function wasmOf(wasm: AnalyzerOptions['wasm'], platform: Platform): WasmSources 
   const sources: Partial<Record<WasmName, WasmSource>> = {};
   for (const name of WASM_NAMES) {
     const source = files[name];
-    const own = chosen && name !== 'decoder' ? undefined : platform.assets?.wasm[name];
+    const own = chosen && name !== 'decoder' && name !== 'webgpu' ? undefined : platform.assets?.wasm[name];
     if (source != null) sources[name] = wasmSource(source, name, platform);
     else if (own) sources[name] = platform.resolve(String(own())).href;
   }
@@ -92,12 +101,10 @@ function cacheOf(cache: AnalyzerOptions['cache']): boolean | CacheLike {
   throw new MixedFeelingsError('bad-input', `cache is ${kindOf(cache)}: give true, false or an object with match and put`);
 }
 
-function checkDevice(device: unknown): void {
-  if (device == null || device === 'auto' || device === 'cpu') return;
-  if (device === 'webgpu') {
-    throw new MixedFeelingsError('unsupported', 'this release computes on the processor only: WebGPU comes with a later one');
-  }
-  throw new MixedFeelingsError('bad-input', `device is ${shown(device)}: give 'auto' or 'cpu'`);
+function deviceOf(device: unknown): Device {
+  if (device == null) return 'auto';
+  if (device === 'auto' || device === 'cpu' || device === 'webgpu') return device;
+  throw new MixedFeelingsError('bad-input', `device is ${shown(device)}: give 'auto', 'cpu' or 'webgpu'`);
 }
 
 function checkWorker(worker: unknown): void {

@@ -6,7 +6,7 @@ import type { FetchInit, WorkerLike } from './api.js';
 export type Fetch = (url: string, init: FetchInit) => Promise<Response>;
 
 /** The wasm files by their names in the options. */
-export type WasmName = 'relaxed-simd' | 'simd128' | 'decoder';
+export type WasmName = 'relaxed-simd' | 'simd128' | 'decoder' | 'webgpu';
 
 /** Where the package's own files are, as far as the JavaScript beside them knows. */
 export interface Assets {
@@ -27,4 +27,6 @@ export interface Platform {
   readonly assets?: Assets;
   /** Starts a worker of the package's script; none where there is none, or where the caller brings it. */
   readonly startWorker?: (() => WorkerLike) | undefined;
+  /** Starts a worker of the script for the GPU; none where there can be no GPU. */
+  readonly startGpuWorker?: (() => WorkerLike) | undefined;
 }

@@ -6,10 +6,12 @@ import type { Decoded } from './decoder.js';
 import type {
   EngineHandle,
   EngineOptions,
+  EnginePost,
   ImageInput,
   Learned,
   Lesson,
   Opened,
+  Refused,
   SentOptions,
   TimedAnalysis,
   TimedDecoded,
@@ -151,6 +153,10 @@ class RemoteEngine implements EngineHandle {
 
   setProfile(profile: Uint8Array | undefined): Promise<number> {
     return this.#call({ method: 'setProfile', profile });
+  }
+
+  analyzeMany(posts: readonly EnginePost[]): Promise<readonly (TimedAnalysis | Refused)[]> {
+    return this.#call({ method: 'analyzeMany', posts });
   }
 
   memory(): Promise<number> {

@@ -1,7 +1,7 @@
 /** What a worker's script does: one engine, one call at a time, in the order in which they come. */
 
 import type { Progress } from './api.js';
-import { openEngine, type EngineHandle } from './engine.js';
+import type { EngineHandle, EngineOptions, OpenContext } from './engine.js';
 import { toMessage, type Call, type Request, type Response } from './messages.js';
 import type { Fetch } from './platform.js';
 
@@ -11,8 +11,11 @@ export interface Port {
   listen(heard: (request: Request) => void, lost: () => void): void;
 }
 
+/** Opens the engine of this thread. */
+export type OpenHere = (options: EngineOptions, context: OpenContext) => Promise<EngineHandle>;
+
 /** Answers what comes through `port`. `lock` is the Web Lock that it holds for as long as it lives, if there are any. */
-export async function serve(port: Port, fetch: Fetch, lock?: Promise<string | undefined>): Promise<void> {
+export async function serve(port: Port, fetch: Fetch, open: OpenHere, lock?: Promise<string | undefined>): Promise<void> {
   let engine: EngineHandle | undefined;
 
   async function answer(request: Request): Promise<void> {
@@ -20,7 +23,7 @@ export async function serve(port: Port, fetch: Fetch, lock?: Promise<string | un
     if (request.type === 'open') {
       try {
         const onProgress = (progress: Progress) => port.send({ type: 'progress', progress });
-        engine = await openEngine(request.options, { fetch, onProgress, why: 'this is the worker' });
+        engine = await open(request.options, { fetch, onProgress, why: 'this is the worker' });
         port.send({ type: 'opened', opened: engine.opened });
       } catch (error) {
         port.send({ type: 'not-opened', error: toMessage(error) });
@@ -62,6 +65,8 @@ function done(engine: EngineHandle, call: Call): Promise<unknown> {
       return engine.learn(call.lessons);
     case 'setProfile':
       return engine.setProfile(call.profile);
+    case 'analyzeMany':
+      return engine.analyzeMany(call.posts);
     case 'memory':
       return engine.memory();
   }

@@ -133,9 +133,14 @@ export function guard<T>(call: () => T): T {
   try {
     return call();
   } catch (error) {
-    if (error instanceof Error && 'code' in error && typeof error.code === 'string') {
-      throw new MixedFeelingsError(error.code, error.message);
-    }
-    throw new MixedFeelingsError('crashed', `the program broke down: ${shown(error)}`, { cause: error });
+    throw told(error);
   }
+}
+
+/** What a program threw, as it is told. */
+export function told(error: unknown): MixedFeelingsError {
+  if (error instanceof Error && 'code' in error && typeof error.code === 'string') {
+    return new MixedFeelingsError(error.code, error.message);
+  }
+  return new MixedFeelingsError('crashed', `the program broke down: ${shown(error)}`, { cause: error });
 }

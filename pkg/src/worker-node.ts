@@ -2,6 +2,7 @@
 
 import { parentPort } from 'node:worker_threads';
 
+import { openEngine } from './engine.js';
 import type { Request, Response } from './messages.js';
 import { node } from './node.js';
 import { serve } from './serve.js';
@@ -26,4 +27,5 @@ void serve(
     },
   },
   node.fetch,
+  openEngine,
 );

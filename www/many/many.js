@@ -1,5 +1,6 @@
 // The page of many posts: what is dropped becomes records, the model fills them in, charts and table show them as they come.
 
+import { offerDevice } from '../device.js';
 import { hideTrouble, showTrouble } from '../trouble.js';
 import { keepForOffline, wakeModel } from '../waking.js';
 import { showDays } from './byday.js';
@@ -266,5 +267,5 @@ document.addEventListener('drop', async (event) => {
   take(await filesOfDrop(event.dataTransfer));
 });
 
-await woken;
+offerDevice(await woken, { changing: stop });
 await keepForOffline();

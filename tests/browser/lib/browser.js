@@ -7,8 +7,11 @@ import { startNetwork } from './network.js';
 /** Milliseconds in which what a test waits for must happen. */
 const PATIENCE = 60_000;
 
-/** Starts demo, browser, and the network between them. `newContext()` is a fresh profile on that network. */
-export async function start() {
+/**
+ * Starts demo, browser, and the network between them. `newContext()` is a fresh profile on that network; `webgpu`
+ * says whether there is WebGPU.
+ */
+export async function start({ webgpu } = {}) {
   const demo = await startDemo();
   const network = await startNetwork();
   let browser;
@@ -18,7 +21,7 @@ export async function start() {
     await demo.stop();
   }
   try {
-    browser = await launch({ program: process.env.CHROMIUM ?? '/usr/bin/chromium' });
+    browser = await launch({ program: process.env.CHROMIUM ?? '/usr/bin/chromium', webgpu });
   } catch (error) {
     await stop(); // what is left running would keep the tests from ending
     throw error;

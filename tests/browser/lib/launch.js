@@ -4,9 +4,10 @@ import puppeteer from 'puppeteer-core';
 
 /**
  * Starts `program`, a Chromium unless `name` says `firefox`; `args` are more of Chromium's switches, `extensions` whether it
- * can install some, `profile` a folder for its profile, `prefs` Firefox's settings.
+ * can install some, `profile` a folder for its profile, `prefs` Firefox's settings, `webgpu` whether Chromium
+ * has WebGPU.
  */
-export function launch({ name = 'chromium', program, args = [], extensions = false, profile, prefs = {} }) {
+export function launch({ name = 'chromium', program, args = [], extensions = false, profile, prefs = {}, webgpu = false }) {
   const firefox = name === 'firefox';
   return puppeteer.launch({
     browser: firefox ? 'firefox' : 'chrome',
@@ -20,7 +21,8 @@ export function launch({ name = 'chromium', program, args = [], extensions = fal
       ? []
       : [
           ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []), // containers run as root
-          '--disable-gpu',
+          // WebGPU in software, where there is no GPU: SwiftShader.
+          ...(webgpu ? ['--enable-unsafe-webgpu'] : ['--disable-gpu']),
           '--disable-dev-shm-usage',
           '--disable-background-networking',
           '--disable-component-update',
