@@ -41,6 +41,8 @@ function next(name, title, file, path, ...how) {
     },
     async run(project) {
       project.copy('node_modules/mixed-feelings/mixed-feelings-small.safetensors', 'public/mixed-feelings-small.safetensors');
+      project.copy('node_modules/mixed-feelings/dist/decoder.wasm', 'wasm/decoder.wasm');
+      project.copy('node_modules/mixed-feelings/dist/simd128/engine_bg.wasm', 'wasm/simd128.wasm');
       await project.run(project.bin('next'), 'build', ...how);
       const url = await project.start(project.bin('next'), 'start', '--hostname', '127.0.0.1', '--port', '0');
       return project.outcomeOf(process.execPath, 'asks.js', `${url}${path}`);
