@@ -10,7 +10,9 @@ import { endAll, pack, Project } from './lib/project.js';
 import { fault, markdown, putTable } from './lib/table.js';
 import { browsers } from './rows/browsers.js';
 import { bundlers } from './rows/bundlers.js';
+import { docs } from './rows/docs.js';
 import { edge } from './rows/edge.js';
+import { elements } from './rows/elements.js';
 import { extensions } from './rows/extensions.js';
 import { frameworks } from './rows/frameworks.js';
 import { runtimes } from './rows/runtimes.js';
@@ -31,7 +33,7 @@ and holds its answers to three posts to those of a plain page in Chromium. Ends 
 
 Environment: CHROMIUM and FIREFOX name the browsers; otherwise they are looked for in /usr/bin.`;
 
-const ALL = [...browsers, ...extensions, ...runtimes, ...edge, ...bundlers, ...frameworks, ...types];
+const ALL = [...browsers, ...extensions, ...runtimes, ...edge, ...bundlers, ...frameworks, ...elements, ...types, ...docs];
 const [REFERENCE] = browsers;
 
 const { values: options } = parseArgs({

@@ -9,7 +9,7 @@ import { violations } from '../lib/axe.js';
 import { collectErrors, newPage, start } from '../lib/browser.js';
 import { ROOT } from '../lib/demo.js';
 
-const POLICY = /\*\*Content security policy\*\*:\s+`([^`]+)`/.exec(readFileSync(`${ROOT}pkg/README.md`, 'utf8'))?.[1].replace(/\s+/g, ' ');
+const POLICY = /\*\*Content security policy\*\*:\s+`([^`]+)`/.exec(readFileSync(`${ROOT}pkg/docs/csp.md`, 'utf8'))?.[1].replace(/\s+/g, ' ');
 const PHOTO = `${ROOT}www/photos/summer-palace.jpg`;
 const HAPPY = 'What a wonderful, happy day! Thank you all so much, I love you!';
 const SAD = 'This is awful and disgusting. I hate it, the worst day of my life.';

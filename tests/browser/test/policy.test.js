@@ -9,7 +9,7 @@ import { collectErrors, newPage, openAnalyzer, start } from '../lib/browser.js';
 import { ROOT } from '../lib/demo.js';
 import { png } from '../lib/files.js';
 
-const POLICY = /\*\*Content security policy\*\*:\s+`([^`]+)`/.exec(readFileSync(`${ROOT}pkg/README.md`, 'utf8'))?.[1].replace(/\s+/g, ' ');
+const POLICY = /\*\*Content security policy\*\*:\s+`([^`]+)`/.exec(readFileSync(`${ROOT}pkg/docs/csp.md`, 'utf8'))?.[1].replace(/\s+/g, ' ');
 
 /** A grey picture that gets lighter to the right: PNG loses nothing, so every form has the same pixels. */
 function gradient() {

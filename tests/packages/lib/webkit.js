@@ -51,7 +51,8 @@ export async function openWebKit() {
   async function close() {
     await session?.end().catch(() => {});
     for (const child of children) child.kill();
-    rmSync(home, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+    // The browser's processes end after the driver's, and write until then.
+    rmSync(home, { recursive: true, force: true, maxRetries: 20, retryDelay: 200 });
   }
   let session;
   try {

@@ -2,6 +2,7 @@
 
 import { needs } from '../lib/browsers.js';
 import { againFromCache, inPage } from '../lib/page.js';
+import { sample } from '../lib/samples.js';
 import { POLICY } from './browsers.js';
 
 const GROUP = 'Bundlers, built page in Chromium';
@@ -16,12 +17,9 @@ const HTML_OF = (script) => `<!doctype html>
 `;
 
 /** The package beside the bundle, and the name by which the bundle imports it. */
-const EXTERNAL_HTML = HTML_OF('page.js').replace(
-  '  <script',
-  '  <script type="importmap">{ "imports": { "mixed-feelings": "./mixed-feelings/dist/index.js" } }</script>\n  <script',
-);
+const EXTERNAL_HTML = sample('hosting.md', 'external.html');
 
-const VITE_CONFIG = `export default { build: { target: 'es2022' }, optimizeDeps: { exclude: ['mixed-feelings'] } };\n`;
+const VITE_CONFIG = sample('hosting.md', 'vite.config.js');
 
 const WEBPACK_CONFIG = `export default {
   mode: 'production',
@@ -50,15 +48,10 @@ function row({ name, title, packages, shows, files = {}, scripts, fast, root = '
 }
 
 /** For a bundler that gives URLs of files that are imported: each file is named, and the package brings nothing by itself. */
-const CORE = `import { createAnalyzer } from 'mixed-feelings/core';
-import decoder from 'mixed-feelings/decoder.wasm';
-import bundle from 'mixed-feelings/mixed-feelings-small.safetensors';
-import relaxed from 'mixed-feelings/relaxed-simd.wasm';
-import simd128 from 'mixed-feelings/simd128.wasm';
-import { outcome } from './consumer.js';
-const worker = () => new Worker('./worker.js', { type: 'module' });
-window.outcome = outcome(createAnalyzer, { bundle, wasm: { 'relaxed-simd': relaxed, simd128, decoder }, worker });
-`;
+const CORE = sample('hosting.md', 'page.js').replace(
+  /const analyzer = await createAnalyzer\((.*)\);/,
+  "import { outcome } from './consumer.js';\nwindow.outcome = outcome(createAnalyzer, $1);",
+);
 
 /** Those that find nothing that is named in `new URL(..., import.meta.url)`: the package stays apart, as it is. */
 function external(name, title, packages, build, shows) {
@@ -97,7 +90,7 @@ export const bundlers = [
   }),
   row({
     name: 'vite-csp',
-    title: "Vite, under the README's content security policy",
+    title: "Vite, under the documented content security policy",
     fast: true,
     packages: { vite: '8.3.8' },
     root: 'dist',

@@ -1,11 +1,11 @@
 // Edge runtimes: workerd, which compiles nothing while it runs and has no decoder of pictures.
 
-import { readFileSync } from 'node:fs';
-
 import { NODE_24 } from '../lib/node.js';
+import { sample } from '../lib/samples.js';
 import { NEXT } from './frameworks.js';
 
-const example = (name) => readFileSync(new URL(`../examples/workerd/${name}`, import.meta.url), 'utf8');
+/** A file of the complete examples in the package's page on edge runtimes. */
+const example = (name) => sample('edge.md', name);
 
 /** The table's posts, one request each, and what the analyzer says of itself. */
 const ASKS = `import { posts } from './posts.js';
@@ -24,29 +24,8 @@ for (const [name, { text, image }] of Object.entries(posts)) {
 console.log(JSON.stringify({ answers, backend: 'simd128', worker: false }));
 `;
 
-/** A route of Next.js that runs where Vercel's edge does; its weights come from the site's own files. */
-const NEXT_ROUTE = `import { createAnalyzer } from 'mixed-feelings/core';
-import decoder from 'mixed-feelings/decoder.wasm?module';
-import simd128 from 'mixed-feelings/simd128.wasm?module';
-
-export const runtime = 'edge';
-
-let analyzer;
-
-export async function POST(request) {
-  const form = await request.formData();
-  const bundle = new URL('/mixed-feelings-small.safetensors', request.url);
-  analyzer ??= createAnalyzer({ bundle, wasm: { simd128, decoder } });
-  const image = form.get('image');
-  try {
-    return Response.json(await (await analyzer).analyze({ text: form.get('text'), image: image && (await image.arrayBuffer()) }));
-  } catch ({ code, message }) {
-    return Response.json({ code, message }, { status: 500 });
-  }
-}
-`;
-
-function next(name, title, ...how) {
+/** `file` is one of the examples, which answers at `path`; its weights come from the site's own files. */
+function next(name, title, file, path, ...how) {
   return {
     name,
     group: 'Runtimes',
@@ -57,25 +36,30 @@ function next(name, title, ...how) {
       'next.config.mjs': 'export default { turbopack: { root: import.meta.dirname } };\n',
       'app/layout.js': 'export default ({ children }) => <html lang="en"><body>{children}</body></html>;\n',
       'app/page.js': 'export default () => <p>a consumer</p>;\n',
-      'app/api/route.js': NEXT_ROUTE,
+      [file]: example(file),
       'asks.js': ASKS,
     },
     async run(project) {
       project.copy('node_modules/mixed-feelings/mixed-feelings-small.safetensors', 'public/mixed-feelings-small.safetensors');
+      project.copy('node_modules/mixed-feelings/dist/decoder.wasm', 'wasm/decoder.wasm');
+      project.copy('node_modules/mixed-feelings/dist/simd128/engine_bg.wasm', 'wasm/simd128.wasm');
       await project.run(project.bin('next'), 'build', ...how);
       const url = await project.start(project.bin('next'), 'start', '--hostname', '127.0.0.1', '--port', '0');
-      return project.outcomeOf(process.execPath, 'asks.js', `${url}api`);
+      return project.outcomeOf(process.execPath, 'asks.js', `${url}${path}`);
     },
   };
 }
 
+const ROUTE = ['app/api/route.js', 'api'];
+
 export const edge = [
-  next('next-edge', 'Next.js, a route on its edge runtime, Turbopack'),
-  next('next-edge-webpack', 'Next.js, a route on its edge runtime, webpack', '--webpack'),
+  next('next-edge', 'Next.js, a route on its edge runtime, Turbopack', ...ROUTE),
+  next('next-edge-webpack', 'Next.js, a route on its edge runtime, webpack', ...ROUTE, '--webpack'),
+  next('next-middleware', 'Next.js, a middleware, Turbopack', 'middleware.js', 'api/feelings'),
   {
     name: 'workerd',
     group: 'Runtimes',
-    title: 'workerd (Cloudflare Workers), [the example](examples/workerd/) in wrangler',
+    title: 'workerd (Cloudflare Workers), [the example](../../pkg/docs/edge.md#cloudflare-workers) in wrangler',
     packages: { wrangler: '4.164.0', ...NODE_24.packages },
     shows: ['wrangler', 'workerd'],
     files: { ...Object.fromEntries(['worker.js', 'split.js', 'wrangler.json'].map((name) => [name, example(name)])), 'asks.js': ASKS },
