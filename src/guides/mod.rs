@@ -14,3 +14,6 @@ pub mod own_posts {}
 
 #[doc = include_str!("quantization.md")]
 pub mod quantization {}
+
+#[doc = include_str!("webgpu.md")]
+pub mod webgpu {}
