@@ -17,3 +17,6 @@ pub mod quantization {}
 
 #[doc = include_str!("teaching.md")]
 pub mod teaching {}
+
+#[doc = include_str!("webgpu.md")]
+pub mod webgpu {}

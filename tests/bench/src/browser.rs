@@ -10,7 +10,7 @@ use xtask::tools::{self, Browser};
 
 use crate::{
     cases::{Case, Input},
-    facade::{self, Load, Soak},
+    facade::{self, Batch, Load, Soak},
     measured::{Engine, Failure, Outcome, Raw},
     models::SIDE,
     options::Options,
@@ -50,6 +50,7 @@ struct Results {
     cases: Vec<CaseResult>,
     soak: Option<Soak>,
     load: Option<Load>,
+    batch: Option<Batch>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -73,7 +74,7 @@ pub fn measure(places: &Places, options: &Options, browser: Browser, program: &P
     let (soak, load) = facade::jobs(options);
     let whole = json!({
         "browser": browser.name(), "program": program, "root": places.root, "made": places.made, "cases": jobs,
-        "soak": soak, "load": load
+        "soak": soak, "load": load, "batch": facade::batch_job(options)
     });
     let [job_file, result_file] =
         ["job", "result"].map(|name| places.made.join(format!("{}-{name}.json", browser.name())));
@@ -95,6 +96,7 @@ pub fn measure(places: &Places, options: &Options, browser: Browser, program: &P
         outcomes: outcomes.collect(),
         soak: results.soak,
         load: results.load,
+        batch: results.batch,
     })
 }
 

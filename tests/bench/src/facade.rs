@@ -1,4 +1,4 @@
-//! The package as a page uses it: long use, and the way to the first answer.
+//! The package as a page uses it: long use, the way to the first answer, and many posts.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -16,6 +16,43 @@ pub fn jobs(options: &Options) -> (Option<Value>, Option<Value>) {
     let soak = options.soak.map(|analyses| json!({ "analyses": analyses }));
     let pages = if options.quick { 3 } else { PAGES };
     (soak, options.load.then(|| json!({ "pages": pages, "bundle": BUNDLE })))
+}
+
+/// What the driver is told of many posts.
+pub fn batch_job(options: &Options) -> Option<Value> {
+    let rounds = if options.quick { 5 } else { 15 };
+    options.batch.map(|texts| json!({ "texts": texts, "rounds": rounds, "photos": [], "device": "cpu" }))
+}
+
+/// Posts a second.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+pub struct Speed {
+    /// One after another.
+    pub single: Option<f64>,
+    /// As a batch.
+    pub batch: Option<f64>,
+}
+
+/// Many posts.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Batch {
+    /// How many texts.
+    pub texts: u32,
+    /// Which program.
+    pub backend: String,
+    /// Of each kind.
+    pub speeds: std::collections::BTreeMap<String, Speed>,
+}
+
+/// Many posts as a table.
+pub fn of_batch(batch: &Batch) -> String {
+    let told = |speed: Option<f64>| speed.map_or("–".into(), |speed| format!("{speed:.1}"));
+    let rows = batch.speeds.iter().filter(|(_, speed)| speed.single.is_some()).map(|(name, speed)| {
+        let gain = speed.batch.zip(speed.single).map(|(batch, single)| batch / single);
+        vec![name.clone(), told(speed.single), told(speed.batch), gain.map_or("–".into(), |gain| format!("{gain:.2}x"))]
+    });
+    let head = [&format!("{} posts, {}", batch.texts, batch.backend), "one by one, a second", "as a batch", "gain"];
+    table(&head, &rows.collect::<Vec<_>>())
 }
 
 /// Memory at one time, in bytes.

@@ -69,6 +69,9 @@ fn report(places: &Places, options: &Options, machine: &Machine, engines: &[Engi
         if let Some(load) = &engine.load {
             println!("{}", facade::of_load(load));
         }
+        if let Some(batch) = &engine.batch {
+            println!("{}", facade::of_batch(batch));
+        }
     }
     if !bars.is_empty() {
         println!("{}", table::of_bars(&bars));

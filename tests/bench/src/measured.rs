@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     cases::Case,
-    facade::{Load, Soak},
+    facade::{Batch, Load, Soak},
     stats::Summary,
 };
 
@@ -178,6 +178,8 @@ pub struct Engine {
     pub soak: Option<Soak>,
     /// The way to the first answer.
     pub load: Option<Load>,
+    /// Many posts.
+    pub batch: Option<Batch>,
 }
 
 #[cfg(test)]
@@ -212,7 +214,7 @@ pub mod tests {
 
     /// An engine in which this was measured.
     pub fn engine(name: &str, outcomes: Vec<Outcome>) -> Engine {
-        Engine { name: name.into(), version: "1".into(), outcomes, soak: None, load: None }
+        Engine { name: name.into(), version: "1".into(), outcomes, soak: None, load: None, batch: None }
     }
 
     #[test]

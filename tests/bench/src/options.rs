@@ -32,7 +32,7 @@ pub struct Arguments {
     #[arg(long)]
     quick: bool,
     /// Only natively, in no browser.
-    #[arg(long, conflicts_with_all = ["no_native", "soak", "load"])]
+    #[arg(long, conflicts_with_all = ["no_native", "soak", "load", "batch"])]
     native_only: bool,
     /// Only in browsers.
     #[arg(long)]
@@ -43,6 +43,9 @@ pub struct Arguments {
     /// The way to the first answer with everything in the browser's cache. No cases unless named.
     #[arg(long)]
     load: bool,
+    /// So many short texts through the npm package, one after another and as a batch. No cases unless named.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    batch: Option<u32>,
     /// Where the report goes as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -59,7 +62,8 @@ const EXAMPLES: &str = "Examples:
   cargo bench-web --browser both
   cargo bench-web --quick --cases minilm-32,resnet50 --only ours,peak --no-native
   cargo bench-web --native-only
-  cargo bench-web --soak 10000 --load";
+  cargo bench-web --soak 10000 --load
+  cargo bench-web --batch 32";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Which {
@@ -87,6 +91,8 @@ pub struct Options {
     pub soak: Option<u32>,
     /// Whether the way to the first answer.
     pub load: bool,
+    /// How many texts of a batch.
+    pub batch: Option<u32>,
     /// The report.
     pub json: Option<PathBuf>,
     /// The plot.
@@ -108,7 +114,7 @@ impl Arguments {
                 bail!("no case is called `{id}`; --list names them");
             }
         }
-        let facade_only = self.cases.is_empty() && (self.soak.is_some() || self.load);
+        let facade_only = self.cases.is_empty() && (self.soak.is_some() || self.load || self.batch.is_some());
         let chosen = |case: &&Case| {
             !facade_only && (self.cases.is_empty() || self.cases.iter().any(|id| id == case.id))
         };
@@ -127,6 +133,7 @@ impl Arguments {
             quick: self.quick,
             soak: self.soak,
             load: self.load,
+            batch: self.batch,
             json: self.json,
             svg: self.svg,
         }))

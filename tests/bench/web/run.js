@@ -26,6 +26,11 @@ try {
     const soak = await inPage('facade.html', 'soak', job.soak);
     if (!soak.failures) result.soak = soak;
   }
+  if (job.batch) {
+    console.error(`[${job.browser}] ${job.batch.texts} texts, one after another and as a batch`);
+    const batch = await inPage('facade.html', 'batch', job.batch);
+    if (!batch.failures) result.batch = batch;
+  }
   await save();
 } finally {
   await server.stop();

@@ -18,7 +18,7 @@ const MOST_WASM = 1_000_000; // bytes of brotli, each
 const MOST_MEMORY = 1.5 * statSync(BUNDLE).size + 64e6; // bytes of wasm memory, which never shrinks
 
 describe('on the wire', () => {
-  for (const file of [...BUILDS.map((build) => `${build}/engine_bg.wasm`), 'decoder.wasm']) {
+  for (const file of [...BUILDS.map((build) => `${build}/engine_bg.wasm`), 'gpu/engine_bg.wasm', 'decoder.wasm']) {
     it(`${file} is at most ${MOST_WASM} bytes of brotli`, (t) => {
       const bytes = readFileSync(`${DIST}${file}`);
       const size = brotliCompressSync(bytes).length;
