@@ -21,6 +21,7 @@ let model = null; // once it is loaded
 let answer = null; // the last one, as `{ post, analysis }`
 let pause = 0;
 let lastKey = -Infinity;
+let emptied = 0; // how often the post was taken away: what was asked before is of no interest then
 
 // Reading
 
@@ -48,6 +49,7 @@ async function lookAhead() {
 async function read() {
   const post = composer.post();
   if (!post.text.trim() && !post.image) {
+    emptied += 1;
     hideTrouble();
     composer.unmark();
     noAnswer(EMPTY);
@@ -57,10 +59,13 @@ async function read() {
     noAnswer('This will be read as soon as the model is here.');
     return;
   }
+  const before = emptied;
   reading.busy(true);
   try {
     const analysis = await model.ask(post);
-    if (!analysis) return; // a newer post is being read
+    if (!analysis) return; // a newer post is being read, and says when it is
+    reading.busy(false);
+    if (emptied !== before) return;
     hideTrouble();
     answer = { post, analysis };
     views.offer(analysis);
@@ -68,11 +73,11 @@ async function read() {
     composer.connect(analysis);
     await explain(answer);
   } catch (error) {
+    reading.busy(false);
+    if (emptied !== before) return;
     composer.unmark();
     noAnswer('Nothing could be read here.');
     showTrouble(error, error?.retriable ? read : undefined);
-  } finally {
-    reading.busy(false);
   }
 }
 

@@ -23,6 +23,7 @@ export function createComposer({ changed, refused }) {
   const toggle = $('heat-toggle');
   let photo = null; // a Blob, or null
   let explained = null; // the analysis whose regions are shown, or null
+  let latest = null; // the example that was chosen last, while its photo is fetched
 
   // Words
 
@@ -153,7 +154,9 @@ export function createComposer({ changed, refused }) {
 
     /** Takes an example's words and photo. */
     async choose(example) {
+      latest = example;
       const blob = await photoOf(example);
+      if (latest !== example) return;
       text.value = example.text;
       clearMarks();
       setPhoto(blob, { alt: example.alt, credit: creditOf(example) });

@@ -29,7 +29,7 @@ self.addEventListener('message', (event) => {
 async function networkFirst(request, event) {
   try {
     const response = await fetch(request);
-    if (response.ok && response.type === 'basic') event.waitUntil(keep(request, response.clone()));
+    if (response.ok && response.type === 'basic') event.waitUntil(keep(request, response.clone()).catch(() => {})); // no room, or a part of a file
     return response;
   } catch (error) {
     const kept = await (await caches.open(CACHE)).match(request, { ignoreVary: true });

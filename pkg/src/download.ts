@@ -1,8 +1,8 @@
 /** One answer of a server, chunk by chunk: what may be wrong with it, and who is told. */
 
 import { after, onAbort, orAborted, throwIfAborted } from './abort.js';
-import { MixedFeelingsError, shown, type ErrorCode } from './errors.js';
 import type { FetchInit } from './api.js';
+import { MixedFeelingsError, shown, type ErrorCode } from './errors.js';
 import type { Fetch } from './platform.js';
 
 /** What ends a download early. */

@@ -264,7 +264,11 @@ document.addEventListener('dragover', (event) => event.preventDefault());
 document.addEventListener('drop', async (event) => {
   event.preventDefault();
   over((depth = 0) > 0);
-  take(await filesOfDrop(event.dataTransfer));
+  try {
+    await take(await filesOfDrop(event.dataTransfer));
+  } catch (error) {
+    showTrouble(error); // a folder that may not be opened
+  }
 });
 
 offerDevice(await woken, { changing: stop });

@@ -182,7 +182,7 @@ describe('the examples', () => {
         field.files = files.files;
         field.dispatchEvent(new Event('change', { bubbles: true }));
       }, text);
-    for (const wrong of ['no journal', '{"journal":1,"entries":[{"id":1}]}', exported.replace('data:image/jpeg', 'https://elsewhere')]) {
+    for (const wrong of ['no journal', '{"journal":1,"entries":[{"id":1}]}', exported.replace('data:image/jpeg', 'https://elsewhere'), exported.replace(/base64,..../, 'base64,****')]) {
       await give(wrong);
       await seen(page, '#trouble');
       assert.match(await textOf(page, '#trouble-text'), /no journal of this page/);

@@ -32,12 +32,15 @@ async function show() {
 }
 
 function draw() {
-  drawCurve($('curve'), entries, labels, ({ id }) => document.getElementById(id)?.scrollIntoView({ block: 'center' }));
+  drawCurve($('curve'), entries, labels, ({ id }) => $(anchor(id))?.scrollIntoView({ block: 'center' }));
 }
+
+/** Where an entry is in the page. An imported one may have any id, those of the page's own parts too. */
+const anchor = (id) => `entry-${id}`;
 
 function item({ id, at, text, photo, reading }) {
   const item = document.createElement('li');
-  item.id = id;
+  item.id = anchor(id);
   const when = new Intl.DateTimeFormat('en-GB', { weekday: 'long', day: 'numeric', month: 'long' }).format(at);
   const who = Object.assign(document.createElement('p'), { className: 'who', textContent: `${when} · ` });
   const answer = Object.assign(document.createElement('em'), { textContent: reading.label });
@@ -101,9 +104,12 @@ $('form').addEventListener('submit', attempt(async () => {
 
 $('month').addEventListener('click', attempt(async () => {
   $('month').disabled = true;
-  for (const [ago, text] of MONTH) await keep({ text, at: Date.now() - ago * DAY });
-  $('month').disabled = false;
-  await show();
+  try {
+    for (const [ago, text] of MONTH) await keep({ text, at: Date.now() - ago * DAY });
+    await show();
+  } finally {
+    $('month').disabled = false;
+  }
 }));
 
 $('export').addEventListener('click', attempt(async () => {

@@ -75,5 +75,9 @@ function dataUrl(blob) {
 function blobOf(url) {
   const [, type, body] = /^data:(image\/[\w.+-]+);base64,(.*)$/s.exec(url) ?? [];
   if (!type) throw fault();
-  return new Blob([Uint8Array.from(atob(body), (character) => character.charCodeAt(0))], { type });
+  try {
+    return new Blob([Uint8Array.from(atob(body), (character) => character.charCodeAt(0))], { type });
+  } catch {
+    throw fault(); // it is not base64
+  }
 }
