@@ -24,6 +24,10 @@ pub enum Error {
     /// The model's configuration makes no sense.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The GPU cannot be used, or failed.
+    #[cfg(feature = "webgpu")]
+    #[error(transparent)]
+    Gpu(#[from] crate::backend::gpu::GpuError),
     /// The float model failed inside candle.
     #[cfg(feature = "float")]
     #[error("float model: {0}")]
@@ -39,6 +43,8 @@ impl Error {
             Error::Image(e) => e.code(),
             Error::Bundle(e) => e.code(),
             Error::Config(e) => e.code(),
+            #[cfg(feature = "webgpu")]
+            Error::Gpu(e) => e.code(),
             #[cfg(feature = "float")]
             Error::Float(_) => "float-model",
         }

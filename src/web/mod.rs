@@ -16,17 +16,22 @@ use wasm_bindgen::prelude::*;
 use crate::{
     Analysis, Analyzer, Error, Post,
     analyzer::{ImageInput, Stage},
-    inference::Immediate,
+    image::Picture as Square,
+    inference::{Immediate, Inference},
     model::{Filter, Fit},
 };
 
 mod buffer;
+#[cfg(feature = "webgpu")]
+mod gpu;
 #[cfg(feature = "float")]
 mod reference;
 #[cfg(feature = "testing")]
 mod suite;
 
 pub use buffer::BundleBuffer;
+#[cfg(feature = "webgpu")]
+pub use gpu::GpuEngine;
 
 #[wasm_bindgen]
 extern "C" {
@@ -92,9 +97,30 @@ impl Engine {
     pub fn analyze(&mut self, text: Option<String>, picture: Option<Picture>) -> Result<String, JsValue> {
         analyze(&mut self.0, text, picture)
     }
+
+    /// Milliseconds that the encoders take for so many texts of so many tokens and so many pictures, which mean nothing.
+    pub fn probe(&mut self, texts: usize, tokens: usize, pictures: usize) -> Result<f64, JsValue> {
+        let began = now();
+        crate::analyzer::run(probe(self.0.model(), texts, tokens, pictures)).map_err(thrown)?;
+        Ok(now() - began)
+    }
 }
 
-fn labels<M: Immediate>(analyzer: &Analyzer<M>) -> Result<String, JsValue> {
+/// Has the encoders read texts and pictures that mean nothing.
+async fn probe<M: Inference>(model: &mut M, texts: usize, tokens: usize, pictures: usize) -> crate::Result<()> {
+    let ids = vec![0; tokens];
+    for _ in 0..texts {
+        model.encode_text(&ids).await?;
+    }
+    let side = model.preprocess().input_size as u32;
+    let square = Square::from_rgb(side, side, vec![127; 3 * (side * side) as usize])?;
+    for _ in 0..pictures {
+        model.encode_image(&square).await?;
+    }
+    Ok(())
+}
+
+fn labels<M: Inference>(analyzer: &Analyzer<M>) -> Result<String, JsValue> {
     let labels: Vec<_> = analyzer.readout().labels.iter().collect();
     serde_json::to_string(&labels).map_err(|e| JsError::from(e).into())
 }
@@ -107,7 +133,7 @@ struct Prepare {
     filter: u32,
 }
 
-fn preprocess<M: Immediate>(analyzer: &Analyzer<M>) -> Result<String, JsValue> {
+fn preprocess<M: Inference>(analyzer: &Analyzer<M>) -> Result<String, JsValue> {
     let preprocess = analyzer.preprocess();
     let fit = match preprocess.fit {
         Fit::Stretch => 0,
