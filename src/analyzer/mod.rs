@@ -232,8 +232,8 @@ impl<M: Immediate> Analyzer<M> {
     }
 }
 
-/// The output of a future that does not wait.
-pub(crate) fn run<F: Future>(future: F) -> F::Output {
+/// The output of a future that does not wait: of an [`Immediate`] model, or of a GPU outside of a page.
+pub fn run<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let mut context = task::Context::from_waker(task::Waker::noop());
     loop {
