@@ -1,6 +1,7 @@
 //! The whole journey: text and/or picture in, [`Analysis`] out.
 
 mod analysis;
+mod many;
 mod post;
 
 pub use analysis::{Analysis, Answer, Explanation, Reading, RegionWeights, Scores, WordWeight};
@@ -131,11 +132,7 @@ impl<M: Inference> Analyzer<M> {
         let has_text = self.encode(post, begins).await?;
         let text = self.last_text.as_ref().filter(|_| has_text);
         let image = self.last_image.as_ref().filter(|_| post.image.is_some());
-        let features = features(text, image);
-        let answer = answer(&mut self.model, features, Marks::of(text, image))?;
-        let shares = self.model.explain(features, answer.post.class())?;
-        let explanation = explanation(shares, text, self.model.grid_side());
-        Ok(Analysis::new(answer, explanation, self.readout().thresholds))
+        analysis_of(&mut self.model, text, image)
     }
 
     /// Makes text and picture of the post the last ones. Returns whether the text has anything to read.
@@ -162,7 +159,7 @@ impl<M: Inference> Analyzer<M> {
             return Ok(false);
         }
         begins(Stage::Text);
-        let hidden = self.model.encode_text(&encoding.ids).await?;
+        let hidden = only(self.model.encode_texts(&[&encoding.ids]).await?);
         self.last_text = Some(EncodedText { text: text.into(), encoding, hidden });
         Ok(true)
     }
@@ -176,7 +173,7 @@ impl<M: Inference> Analyzer<M> {
         begins(Stage::Decode);
         let (square, incomplete) = self.prepare(image)?;
         begins(Stage::Image);
-        let cells = self.model.encode_image(&square).await?;
+        let cells = only(self.model.encode_images(&[&square]).await?);
         self.last_image = Some(EncodedImage { key, cells, incomplete });
         Ok(())
     }
@@ -228,7 +225,7 @@ impl<M: Immediate> Analyzer<M> {
         let has_text = run(self.encode(post, |_| {}))?;
         let text = self.last_text.as_ref().filter(|_| has_text);
         let image = self.last_image.as_ref().filter(|_| post.image.is_some());
-        answer(&mut self.model, features(text, image), Marks::of(text, image))
+        answer_of(&mut self.model, text, image)
     }
 }
 
@@ -244,26 +241,36 @@ pub fn run<F: Future>(future: F) -> F::Output {
     }
 }
 
+/// The encoding of a pass of one.
+fn only(mut encoded: Vec<Vec<f32>>) -> Vec<f32> {
+    encoded.pop().unwrap_or_default()
+}
+
 fn features<'a>(text: Option<&'a EncodedText>, image: Option<&'a EncodedImage>) -> Features<'a> {
     Features { text: text.map(|text| &text.hidden[..]), image: image.map(|image| &image.cells[..]) }
 }
 
-/// What of a post was not read.
-struct Marks {
-    truncated: bool,
-    incomplete: bool,
-}
-
-impl Marks {
-    fn of(text: Option<&EncodedText>, image: Option<&EncodedImage>) -> Marks {
-        let truncated = text.is_some_and(|text| text.encoding.truncated);
-        Marks { truncated, incomplete: image.is_some_and(|image| image.incomplete) }
-    }
+/// The answer with its explanation.
+fn analysis_of<M: Inference>(
+    model: &mut M,
+    text: Option<&EncodedText>,
+    image: Option<&EncodedImage>,
+) -> Result<Analysis> {
+    let answer = answer_of(model, text, image)?;
+    let shares = model.explain(features(text, image), answer.post.class())?;
+    let explanation = explanation(shares, text, model.grid_side());
+    Ok(Analysis::new(answer, explanation, model.readout().thresholds))
 }
 
 /// From the encoded modalities to the answer: with both, the fused head answers, else the head of the one.
-fn answer<M: Inference>(model: &mut M, features: Features<'_>, marks: Marks) -> Result<Answer> {
-    let logits = model.logits(features)?;
+fn answer_of<M: Inference>(
+    model: &mut M,
+    text: Option<&EncodedText>,
+    image: Option<&EncodedImage>,
+) -> Result<Answer> {
+    let logits = model.logits(features(text, image))?;
+    let truncated = text.is_some_and(|text| text.encoding.truncated);
+    let incomplete = image.is_some_and(|image| image.incomplete);
     let Readout { labels, temperatures, .. } = model.readout();
     let read = |logits: &Option<Vec<f32>>, temperature| {
         logits.as_ref().map(|logits| Scores::at_temperature(labels, logits, temperature))
@@ -272,7 +279,6 @@ fn answer<M: Inference>(model: &mut M, features: Features<'_>, marks: Marks) -> 
     let fused = read(&logits.fused, temperatures.fused);
     let post = fused.or_else(|| text.clone()).or_else(|| image.clone()).ok_or(Error::EmptyPost)?;
     let contradiction = model.readout().contradiction(&logits);
-    let Marks { truncated, incomplete } = marks;
     Ok(Answer { post, text, image, contradiction, truncated, incomplete })
 }
 

@@ -55,8 +55,11 @@ pub struct GateStep<'a> {
 /// The operations of the quantized encoders.
 ///
 /// Weights are made once, from a [`Source`](Self::Source). Operations write to what they are given as `out`, which grows to
-/// the largest use: nothing is allocated after the longest text and the first picture. Floats are `[rows, width]`,
-/// levels `[side, side, channels]`, rows are quantized one by one.
+/// the largest use: nothing is allocated after the largest pass. Floats are `[rows, width]`, levels
+/// `[pictures, side, side, channels]`, rows are quantized one by one.
+///
+/// An operation works on a pass of several texts or pictures, one after the other in the rows or grids. What it gives one
+/// of them is, bit for bit, what it would give it alone.
 ///
 /// An operation may only be asked for what its weights were made for: the caller is responsible for shapes, and all come
 /// from a checked configuration. `read` is the only operation that may wait for a device.
@@ -141,9 +144,9 @@ pub trait Backend {
     /// As [`make_embeddings`](Self::make_embeddings).
     fn make_gate(&mut self, source: &Self::Source, step: &GateStep<'_>) -> Result<Self::Gate, Self::Error>;
 
-    /// Word, position and token type 0 of each token, summed: `[ids, width]`. Each id is in the vocabulary, and there are
-    /// no more of them than positions.
-    fn embed(&mut self, tables: &Self::Embeddings, ids: &[u32], out: &mut Self::Reals);
+    /// Word, position and token type 0 of each token, summed: a row a token, text after text. Positions begin anew with
+    /// each text. Each id is in the vocabulary, and no text has more of them than there are positions.
+    fn embed(&mut self, tables: &Self::Embeddings, texts: &[&[u32]], out: &mut Self::Reals);
 
     /// Normalizes each row of `x`, or of `x + residual`, in place (Ba et al. 2016).
     fn layer_norm(&mut self, norm: &Self::LayerNorm, x: &mut Self::Reals, residual: Option<&Self::Reals>);
@@ -160,12 +163,19 @@ pub trait Backend {
         out: &mut Self::Reals,
     );
 
-    /// `softmax(q k^T / sqrt(width / heads)) v` head by head (Vaswani et al. 2017), every row attending to every row.
-    /// `qkv` is `[rows, 3 * width]`, `out` `[rows, width]`.
-    fn attend(&mut self, qkv: &Self::Reals, width: usize, heads: usize, out: &mut Self::Reals);
+    /// `softmax(q k^T / sqrt(width / heads)) v` head by head (Vaswani et al. 2017). `lengths` are the rows of each text,
+    /// and every row attends to every row of its own text. `qkv` is `[rows, 3 * width]`, `out` `[rows, width]`.
+    fn attend(
+        &mut self,
+        qkv: &Self::Reals,
+        lengths: &[usize],
+        width: usize,
+        heads: usize,
+        out: &mut Self::Reals,
+    );
 
-    /// The levels of 8-bit RGB pixels, row by row: a square of the encoder's input size.
-    fn pixels(&mut self, pixels: &Self::Pixels, rgb: &[u8], out: &mut Self::Levels);
+    /// The levels of 8-bit RGB pixels, row by row, picture after picture: squares of the encoder's input size.
+    fn pixels(&mut self, pixels: &Self::Pixels, squares: &[&[u8]], out: &mut Self::Levels);
 
     /// A convolution whose output is quantized.
     fn conv(
@@ -185,14 +195,14 @@ pub trait Backend {
         out: &mut Self::Reals,
     );
 
-    /// The 3x3 maximum of stride 2 and padding 1 over `[side, side, channels]`.
+    /// The 3x3 maximum of stride 2 and padding 1 over `[pictures, side, side, channels]`.
     fn max_pool(&mut self, input: &Self::Levels, side: usize, channels: usize, out: &mut Self::Levels);
 
-    /// The mean of each channel over the cells, one row. What becomes of it until [`excite`](Self::excite) is
+    /// The mean of each channel over the cells, one row a picture. What becomes of it until [`excite`](Self::excite) is
     /// [`quantize_rows`](Self::quantize_rows) and [`linear`](Self::linear).
     fn squeeze(&mut self, gate: &Self::Gate, input: &Self::Levels, out: &mut Self::Reals);
 
-    /// Each channel times the hard sigmoid of its logit, as levels of the same range.
+    /// Each channel times the hard sigmoid of its picture's logit, as levels of the same range.
     fn excite(
         &mut self,
         gate: &Self::Gate,
@@ -201,7 +211,7 @@ pub trait Backend {
         out: &mut Self::Levels,
     );
 
-    /// Reads real numbers back, row by row.
+    /// Reads all real numbers back, row by row.
     ///
     /// # Errors
     /// When the device is lost.

@@ -245,7 +245,8 @@ impl FusedAttention {
         w.query_key_value.resize(3 * w.items.len(), 0.0);
         self.query_key_value.forward(&mut w.rows, &mut w.query_key_value);
         w.attended.resize(w.items.len(), 0.0);
-        w.attention.attend(&w.query_key_value, width, self.heads, &mut w.attended);
+        let all = [w.items.len() / width];
+        w.attention.attend(&w.query_key_value, &all, width, self.heads, &mut w.attended);
         w.rows.quantize(&w.attended, width);
         self.output.forward(&mut w.rows, &mut w.attended);
         w.sums.clear();

@@ -157,13 +157,14 @@ impl<B: Backend> ImageEncoder<B> {
     /// The last grid `[side, side, channels]` of a picture of any size, which is valid until the next call.
     pub fn encode(&mut self, backend: &mut B, picture: &Picture) -> &B::Reals {
         let square = self.preprocess.apply(picture);
-        self.encode_square(backend, &square)
+        self.encode_squares(backend, &[square.pixels()])
     }
 
-    /// As [`encode`](Self::encode), for a picture that [`preprocess`](Self::preprocess) has prepared.
-    pub fn encode_square(&mut self, backend: &mut B, square: &Picture) -> &B::Reals {
+    /// As [`encode`](Self::encode), for the pixels of pictures that [`preprocess`](Self::preprocess) has prepared: their
+    /// grids, one after the other. That of a picture does not depend on the others, not by a bit.
+    pub fn encode_squares(&mut self, backend: &mut B, squares: &[&[u8]]) -> &B::Reals {
         let (slots, Workspace { rows, reals }) = (&mut self.slots, &mut self.workspace);
-        backend.pixels(&self.pixels, square.pixels(), &mut slots[self.pixels_slot]);
+        backend.pixels(&self.pixels, squares, &mut slots[self.pixels_slot]);
         for step in &self.steps {
             // A node never writes where it reads, so that its output can be taken out meanwhile.
             let mut out = std::mem::take(&mut slots[step.output]);

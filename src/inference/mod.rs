@@ -23,20 +23,21 @@ use crate::{
 /// The encoders may wait for a device; the heads are on the CPU.
 #[allow(async_fn_in_trait, reason = "driven where it is made; nothing is sent to other threads")]
 pub trait Inference {
-    /// The hidden states `[ids, hidden_size]` of a text.
+    /// The hidden states `[ids, hidden_size]` of each text, in one pass. Those of a text do not depend on the others.
     ///
     /// # Errors
-    /// When an id is not in the vocabulary, there are too many, or the device is lost.
-    async fn encode_text(&mut self, ids: &[u32]) -> Result<Vec<f32>>;
+    /// When an id is not in the vocabulary, a text has too many, or the device is lost.
+    async fn encode_texts(&mut self, texts: &[&[u32]]) -> Result<Vec<Vec<f32>>>;
 
-    /// How pictures are prepared for [`encode_image`](Self::encode_image).
+    /// How pictures are prepared for [`encode_images`](Self::encode_images).
     fn preprocess(&self) -> &Preprocess;
 
-    /// The last grid `[cells, channels]` of a picture that [`preprocess`](Self::preprocess) has prepared.
+    /// The last grid `[cells, channels]` of each picture that [`preprocess`](Self::preprocess) has prepared, in one pass.
+    /// That of a picture does not depend on the others.
     ///
     /// # Errors
     /// When the device is lost.
-    async fn encode_image(&mut self, square: &Picture) -> Result<Vec<f32>>;
+    async fn encode_images(&mut self, squares: &[&Picture]) -> Result<Vec<Vec<f32>>>;
 
     /// Rows of the grid, and as many columns.
     fn grid_side(&self) -> usize;

@@ -47,7 +47,7 @@ impl<B: Backend> QuantizedModel<B> {
     /// # Errors
     /// [`TextError::TokenIds`] when an id is not in the vocabulary or there are too many.
     pub fn hidden(&mut self, ids: &[u32]) -> Result<&B::Reals, TextError> {
-        self.text.encode(&mut self.backend, ids)
+        self.text.encode(&mut self.backend, &[ids])
     }
 
     /// The last grid `[side, side, channels]` of a picture, in the backend's memory. It is valid until the next call.
@@ -70,18 +70,23 @@ impl<B: Backend> Inference for QuantizedModel<B>
 where
     Error: From<B::Error>,
 {
-    async fn encode_text(&mut self, ids: &[u32]) -> Result<Vec<f32>> {
-        let hidden = self.text.encode(&mut self.backend, ids)?;
-        Ok(self.backend.read(hidden).await?)
+    async fn encode_texts(&mut self, texts: &[&[u32]]) -> Result<Vec<Vec<f32>>> {
+        let hidden = self.text.encode(&mut self.backend, texts)?;
+        let hidden = self.backend.read(hidden).await?;
+        let width = self.text.width();
+        Ok(apart(hidden, texts.iter().map(|ids| ids.len() * width)))
     }
 
     fn preprocess(&self) -> &Preprocess {
         self.image.preprocess()
     }
 
-    async fn encode_image(&mut self, square: &Picture) -> Result<Vec<f32>> {
-        let grid = self.image.encode_square(&mut self.backend, square);
-        Ok(self.backend.read(grid).await?)
+    async fn encode_images(&mut self, squares: &[&Picture]) -> Result<Vec<Vec<f32>>> {
+        let pixels: Vec<&[u8]> = squares.iter().map(|square| square.pixels()).collect();
+        let grids = self.image.encode_squares(&mut self.backend, &pixels);
+        let grids = self.backend.read(grids).await?;
+        let len = self.image.side() * self.image.side() * self.image.channels();
+        Ok(apart(grids, squares.iter().map(|_| len)))
     }
 
     fn grid_side(&self) -> usize {
@@ -106,3 +111,17 @@ impl Immediate for QuantizedModel<Cpu> {}
 /// Outside of a page, reading from a GPU blocks.
 #[cfg(all(feature = "webgpu", not(target_arch = "wasm32")))]
 impl Immediate for QuantizedModel<crate::backend::gpu::Gpu> {}
+
+/// The parts of these lengths, one after the other. The only one is not copied.
+fn apart(numbers: Vec<f32>, lengths: impl ExactSizeIterator<Item = usize>) -> Vec<Vec<f32>> {
+    if lengths.len() == 1 {
+        return vec![numbers];
+    }
+    let mut rest = numbers.as_slice();
+    let mut part = |len: usize| {
+        let (part, others) = rest.split_at(len.min(rest.len()));
+        rest = others;
+        part.to_vec()
+    };
+    lengths.map(&mut part).collect()
+}

@@ -116,22 +116,29 @@ impl Reference {
 }
 
 impl Inference for Reference {
-    async fn encode_text(&mut self, ids: &[u32]) -> Result<Vec<f32>> {
-        let ids = Tensor::new(ids, &self.device)?.unsqueeze(0)?;
-        let mask = ids.ones_like()?.to_dtype(DType::F32)?;
-        numbers(&self.model.text_features(&ids, &mask, Mode::Infer)?.hidden)
+    /// One by one: a batch of one length would be padded, and float products of another shape round otherwise.
+    async fn encode_texts(&mut self, texts: &[&[u32]]) -> Result<Vec<Vec<f32>>> {
+        let encode = |ids: &&[u32]| {
+            let ids = Tensor::new(*ids, &self.device)?.unsqueeze(0)?;
+            let mask = ids.ones_like()?.to_dtype(DType::F32)?;
+            numbers(&self.model.text_features(&ids, &mask, Mode::Infer)?.hidden)
+        };
+        texts.iter().map(encode).collect()
     }
 
     fn preprocess(&self) -> &Preprocess {
         &self.preprocess
     }
 
-    async fn encode_image(&mut self, square: &Picture) -> Result<Vec<f32>> {
+    async fn encode_images(&mut self, squares: &[&Picture]) -> Result<Vec<Vec<f32>>> {
         let size = self.preprocess.input_size;
-        let pixels = self.preprocess.to_chw(square);
-        let pixels = Tensor::from_vec(pixels, (1, 3, size, size), &self.device)?;
-        let features = self.model.image_features(&pixels, Mode::Infer)?;
-        numbers(&features.grid.permute((0, 2, 3, 1))?)
+        let encode = |square: &&Picture| {
+            let pixels = self.preprocess.to_chw(square);
+            let pixels = Tensor::from_vec(pixels, (1, 3, size, size), &self.device)?;
+            let features = self.model.image_features(&pixels, Mode::Infer)?;
+            numbers(&features.grid.permute((0, 2, 3, 1))?)
+        };
+        squares.iter().map(encode).collect()
     }
 
     fn grid_side(&self) -> usize {

@@ -34,9 +34,11 @@ struct Layer<B: Backend> {
     output_norm: B::LayerNorm,
 }
 
-/// Everything that a forward pass writes. Grows to the longest text seen and allocates no more.
+/// Everything that a forward pass writes. Grows to the largest pass seen and allocates no more.
 #[derive(Clone, Debug)]
 struct Workspace<B: Backend> {
+    /// Tokens of each text.
+    lengths: Vec<usize>,
     hidden: B::Reals,
     query_key_value: B::Reals,
     /// What is added to the hidden states to become the next ones.
@@ -74,19 +76,27 @@ impl<B: Backend> TextEncoder<B> {
         })
     }
 
-    /// The hidden states `[ids, hidden_size]`, which are valid until the next call.
+    /// The hidden states `[ids, hidden_size]` of each text, one after the other, which are valid until the next call. Those
+    /// of a text do not depend on the others, not by a bit.
     ///
     /// # Errors
-    /// [`TextError::TokenIds`] when an id is not in the vocabulary or there are more ids than positions.
-    pub fn encode(&mut self, backend: &mut B, ids: &[u32]) -> Result<&B::Reals, TextError> {
-        self.check(ids)?;
+    /// [`TextError::TokenIds`] when an id is not in the vocabulary or a text has more ids than there are positions.
+    pub fn encode(&mut self, backend: &mut B, texts: &[&[u32]]) -> Result<&B::Reals, TextError> {
+        texts.iter().try_for_each(|ids| self.check(ids))?;
         let w = &mut self.workspace;
-        backend.embed(&self.embeddings, ids, &mut w.hidden);
+        w.lengths.clear();
+        w.lengths.extend(texts.iter().map(|ids| ids.len()));
+        backend.embed(&self.embeddings, texts, &mut w.hidden);
         backend.layer_norm(&self.norm, &mut w.hidden, None);
         for layer in &self.layers {
             layer.forward(backend, w, (self.width, self.inner), self.heads, self.activation);
         }
         Ok(&w.hidden)
+    }
+
+    /// Numbers of a hidden state.
+    pub fn width(&self) -> usize {
+        self.width
     }
 
     fn check(&self, ids: &[u32]) -> Result<(), TextError> {
@@ -107,6 +117,7 @@ impl<B: Backend> TextEncoder<B> {
 impl<B: Backend> Default for Workspace<B> {
     fn default() -> Self {
         Workspace {
+            lengths: Vec::new(),
             hidden: B::Reals::default(),
             query_key_value: B::Reals::default(),
             next: B::Reals::default(),
@@ -147,7 +158,7 @@ impl<B: Backend> Layer<B> {
     ) {
         backend.quantize_rows(&w.hidden, width, &mut w.rows);
         backend.linear(&self.query_key_value, &mut w.rows, None, &mut w.query_key_value);
-        backend.attend(&w.query_key_value, width, heads, &mut w.next);
+        backend.attend(&w.query_key_value, &w.lengths, width, heads, &mut w.next);
         backend.quantize_rows(&w.next, width, &mut w.rows);
         backend.linear(&self.attention_output, &mut w.rows, None, &mut w.next);
         backend.layer_norm(&self.attention_norm, &mut w.next, Some(&w.hidden));

@@ -82,7 +82,8 @@ impl GpuEngine {
     pub fn adapter(&self) -> Result<String, JsValue> {
         let mut analyzer = self.analyzer.try_borrow_mut().map_err(|_| busy())?;
         let adapter = analyzer.model().backend().adapter().clone();
-        let info = self.device.as_webgpu().and_then(|device| Reflect::get(device, &"adapterInfo".into()).ok());
+        let info =
+            self.device.as_webgpu().and_then(|device| Reflect::get(device, &"adapterInfo".into()).ok());
         let told = |name: &str| {
             let value = info.as_ref().and_then(|info| Reflect::get(info, &name.into()).ok());
             value.and_then(|value| value.as_string()).unwrap_or_default()
@@ -117,16 +118,22 @@ impl GpuEngine {
         let pictures: Vec<Option<Picture>> =
             pictures.iter().map(|picture| Picture::try_from_js_value(picture).ok()).collect();
         self.begin(async move |analyzer| {
-            let mut answers = Vec::with_capacity(texts.len());
-            for (text, picture) in texts.iter().zip(&pictures) {
-                let post = Post { text: text.as_deref(), image: picture.as_ref().map(Picture::input) };
-                answers.push(match analyzer.analyze_async(post, |_| {}).await {
+            let posts: Vec<Post<'_>> = texts
+                .iter()
+                .zip(&pictures)
+                .map(|(text, picture)| Post {
+                    text: text.as_deref(),
+                    image: picture.as_ref().map(Picture::input),
+                })
+                .collect();
+            let mut answers = Vec::with_capacity(posts.len());
+            for answer in analyzer.analyze_many_async(&posts, |_, _| {}).await {
+                answers.push(match answer {
                     Ok(analysis) => serde_json::to_string(&analysis),
                     Err(Error::Gpu(error)) => return Err(error.into()),
-                    Err(error) => serde_json::to_string(&Refused {
-                        error: error.to_string(),
-                        code: error.code(),
-                    }),
+                    Err(error) => {
+                        serde_json::to_string(&Refused { error: error.to_string(), code: error.code() })
+                    }
                 });
             }
             let answers: Result<Vec<String>, _> = answers.into_iter().collect();

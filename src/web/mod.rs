@@ -107,15 +107,20 @@ impl Engine {
 }
 
 /// Has the encoders read texts and pictures that mean nothing.
-async fn probe<M: Inference>(model: &mut M, texts: usize, tokens: usize, pictures: usize) -> crate::Result<()> {
+async fn probe<M: Inference>(
+    model: &mut M,
+    texts: usize,
+    tokens: usize,
+    pictures: usize,
+) -> crate::Result<()> {
     let ids = vec![0; tokens];
-    for _ in 0..texts {
-        model.encode_text(&ids).await?;
+    if texts > 0 {
+        model.encode_texts(&vec![&ids[..]; texts]).await?;
     }
     let side = model.preprocess().input_size as u32;
     let square = Square::from_rgb(side, side, vec![127; 3 * (side * side) as usize])?;
-    for _ in 0..pictures {
-        model.encode_image(&square).await?;
+    if pictures > 0 {
+        model.encode_images(&vec![&square; pictures]).await?;
     }
     Ok(())
 }

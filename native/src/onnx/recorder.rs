@@ -81,7 +81,7 @@ impl Recorder {
         self.key_bias = self.graph.key_bias("text.key_bias", &mask);
         let mut encoder = TextEncoder::load(self, weights, &config.text, &parameters.text)?;
         // Any id will do: the graph's come in.
-        let items = encoder.encode(self, &[0])?[0].clone();
+        let items = encoder.encode(self, &[&[0]])?[0].clone();
         let pooled = self.graph.mean_pool("text.pooled", &items, &mask);
         Ok(Encoded { items, mask: Some(mask), pooled })
     }
@@ -235,7 +235,7 @@ impl Backend for Recorder {
         Ok((format!("image.{}", step.name), weights.integers.as_ref().map(range).transpose()?))
     }
 
-    fn embed(&mut self, tables: &Embeddings, _ids: &[u32], out: &mut Vec<Value>) {
+    fn embed(&mut self, tables: &Embeddings, _texts: &[&[u32]], out: &mut Vec<Value>) {
         let ids = self.ids.clone();
         let positions = self.graph.positions("text.positions", &ids);
         let words = self.look_up(&tables.words, &ids);
@@ -287,13 +287,20 @@ impl Backend for Recorder {
         *out = linear.iter().map(layer).collect();
     }
 
-    fn attend(&mut self, qkv: &Vec<Value>, width: usize, heads: usize, out: &mut Vec<Value>) {
+    fn attend(
+        &mut self,
+        qkv: &Vec<Value>,
+        _lengths: &[usize],
+        width: usize,
+        heads: usize,
+        out: &mut Vec<Value>,
+    ) {
         let [query, key, value] = [0, 1, 2].map(|part| &qkv[part]);
         let name = query.trim_end_matches(".query");
         *out = vec![self.graph.attention(name, [query, key, value], Some(&self.key_bias), (width, heads))];
     }
 
-    fn pixels(&mut self, (side, range): &Self::Pixels, _rgb: &[u8], out: &mut Levels) {
+    fn pixels(&mut self, (side, range): &Self::Pixels, _squares: &[&[u8]], out: &mut Levels) {
         let axes = [Axis::Free("batch"), Axis::Fixed(3), Axis::Fixed(*side), Axis::Fixed(*side)];
         let input = self.graph.input("pixel_values", ElementType::Float, &axes);
         *out = self.levels("image.pixels", input, range);

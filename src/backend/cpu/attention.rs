@@ -28,29 +28,38 @@ impl Attention {
         Attention { set, ..Self::default() }
     }
 
-    /// `softmax(q k^T / sqrt(width / heads)) v`, head by head, every row attending to every row.
+    /// `softmax(q k^T / sqrt(width / heads)) v`, head by head. `lengths` are the rows of each sequence, one after the other;
+    /// every row attends to every row of its own.
     ///
     /// `qkv` is `[rows, 3 * width]`: query, key and value of a row one after the other, as one fused product leaves them. The
     /// context goes to `out`, `[rows, width]`.
     ///
     /// # Panics
     /// When `heads` does not divide `width` or a length does not fit.
-    pub(crate) fn attend(&mut self, qkv: &[f32], width: usize, heads: usize, out: &mut [f32]) {
+    pub(crate) fn attend(
+        &mut self,
+        mut qkv: &[f32],
+        lengths: &[usize],
+        width: usize,
+        heads: usize,
+        mut out: &mut [f32],
+    ) {
         assert!(heads > 0 && width.is_multiple_of(heads) && width > 0, "heads divide the width");
-        let stride = 3 * width;
-        let rows = qkv.len() / stride;
-        assert!(qkv.len() == rows * stride && out.len() == rows * width, "lengths fit the rows");
-        if rows == 0 {
-            return;
-        }
+        let rows: usize = lengths.iter().sum();
+        assert!(qkv.len() == rows * 3 * width && out.len() == rows * width, "lengths fit the rows");
         let depth = width / heads;
-        self.weights.resize(rows * rows, 0.0);
-        self.factors.resize(rows, 0.0);
-        self.set.vectorised(Heads { workspace: self, qkv, rows, width, depth, out });
+        for &rows in lengths.iter().filter(|&&rows| rows > 0) {
+            let (own, others) = qkv.split_at(rows * 3 * width);
+            let (own_out, others_out) = out.split_at_mut(rows * width);
+            self.weights.resize(rows * rows, 0.0);
+            self.factors.resize(rows, 0.0);
+            self.set.vectorised(Heads { workspace: self, qkv: own, rows, width, depth, out: own_out });
+            (qkv, out) = (others, others_out);
+        }
     }
 }
 
-/// All heads, one after the other.
+/// All heads of a sequence, one after the other.
 struct Heads<'a> {
     workspace: &'a mut Attention,
     qkv: &'a [f32],

@@ -45,14 +45,13 @@ impl PixelLevels {
         }))
     }
 
-    /// Replaces `out` by `[pixels, 6]`: the first level of the three channels, then the second.
-    pub fn write(&self, rgb: &[u8], out: &mut Vec<u8>) {
+    /// Appends `[pixels, 6]`: the first level of the three channels, then the second.
+    pub fn append(&self, rgb: &[u8], out: &mut Vec<u8>) {
         let [red, green, blue] = &self.0;
         let levels = |&[r, g, b]: &[u8; 3]| {
             let [r, g, b] = [red[usize::from(r)], green[usize::from(g)], blue[usize::from(b)]];
             [r[0], g[0], b[0], r[1], g[1], b[1]]
         };
-        out.clear();
         out.extend(rgb.as_chunks().0.iter().flat_map(levels));
     }
 }
@@ -124,7 +123,10 @@ impl Conv {
         })
     }
 
-    /// Writes the output as levels or as real numbers.
+    /// Writes the output of every picture as levels or as real numbers.
+    ///
+    /// # Panics
+    /// When a length is not that of whole pictures, as many of them everywhere.
     pub fn run<T: Element>(
         &self,
         input: &[u8],
@@ -132,17 +134,26 @@ impl Conv {
         workspace: &mut ConvWorkspace,
         out: &mut Vec<T>,
     ) {
-        out.resize(self.output_len(), T::default());
-        let residual = residual.map(|levels| Residual { levels });
-        self.requantize.apply(SumsOf { conv: self, input, workspace }, residual, out);
+        let Windows { height, width, channels, .. } = self.windows;
+        let (input_len, output_len) = (height * width * channels, self.output_len());
+        let pictures = input.len() / input_len;
+        assert_eq!(input.len(), pictures * input_len, "levels of whole pictures");
+        out.resize(pictures * output_len, T::default());
+        let parts = input.chunks_exact(input_len).zip(out.chunks_exact_mut(output_len));
+        for (picture, (input, out)) in parts.enumerate() {
+            let levels = residual.map(|levels| &levels[picture * output_len..][..output_len]);
+            let residual = levels.map(|levels| Residual { levels });
+            self.requantize.apply(SumsOf { conv: self, input, workspace }, residual, out);
+        }
     }
 
+    /// Numbers of a picture's output.
     fn output_len(&self) -> usize {
         self.windows.output_height() * self.windows.output_width() * self.requantize.channels()
     }
 }
 
-/// The sums of a convolution over an input.
+/// The sums of a convolution over a picture.
 struct SumsOf<'a> {
     conv: &'a Conv,
     input: &'a [u8],

@@ -144,12 +144,14 @@ impl Backend for Cpu {
     }
 
     fn make_gate(&mut self, bundle: &Bundle, step: &GateStep<'_>) -> Result<Gate, BundleError> {
-        Ok(Gate { channels: step.channels, range: Quantization::load(bundle, step.range)?, set: self.set })
+        let range = Quantization::load(bundle, step.range)?;
+        Ok(Gate { cells: step.side * step.side, channels: step.channels, range, set: self.set })
     }
 
-    fn embed(&mut self, tables: &Embeddings, ids: &[u32], out: &mut Vec<f32>) {
+    fn embed(&mut self, tables: &Embeddings, texts: &[&[u32]], out: &mut Vec<f32>) {
         out.clear();
-        for (&id, position) in ids.iter().zip(tables.positions.chunks_exact(tables.width)) {
+        let positions = || tables.positions.chunks_exact(tables.width);
+        for (&id, position) in texts.iter().flat_map(|text| text.iter().zip(positions())) {
             let row = id as usize;
             let scale = tables.scale[row];
             self.word.clear();
@@ -185,13 +187,14 @@ impl Backend for Cpu {
         }
     }
 
-    fn attend(&mut self, qkv: &Vec<f32>, width: usize, heads: usize, out: &mut Vec<f32>) {
+    fn attend(&mut self, qkv: &Vec<f32>, lengths: &[usize], width: usize, heads: usize, out: &mut Vec<f32>) {
         out.resize(qkv.len() / 3, 0.0);
-        self.attention.attend(qkv, width, heads, out);
+        self.attention.attend(qkv, lengths, width, heads, out);
     }
 
-    fn pixels(&mut self, pixels: &PixelLevels, rgb: &[u8], out: &mut Vec<u8>) {
-        pixels.write(rgb, out);
+    fn pixels(&mut self, pixels: &PixelLevels, squares: &[&[u8]], out: &mut Vec<u8>) {
+        out.clear();
+        squares.iter().for_each(|rgb| pixels.append(rgb, out));
     }
 
     fn conv(&mut self, conv: &Conv, input: &Vec<u8>, residual: Option<&Vec<u8>>, out: &mut Vec<u8>) {

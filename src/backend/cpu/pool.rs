@@ -10,17 +10,26 @@ use super::{
     requantize::{hard_sigmoid, load_levels},
 };
 
-/// The 3x3 maximum of stride 2 and padding 1 over `[height, width, channels]` levels, which ResNets have after their stem.
-/// Resizes `out` to `[ceil(height / 2), ceil(width / 2), channels]`.
+/// The 3x3 maximum of stride 2 and padding 1 over `[pictures, height, width, channels]` levels, which ResNets have after
+/// their stem. Resizes `out` to `[pictures, ceil(height / 2), ceil(width / 2), channels]`.
 ///
 /// # Panics
-/// When a side is zero or `input` has another length.
+/// When a side is zero or `input` does not hold whole pictures.
 pub(crate) fn max_pool(input: &[u8], height: usize, width: usize, channels: usize, out: &mut Vec<u8>) {
-    assert!(height > 0 && width > 0 && input.len() == height * width * channels, "input fits its shape");
-    let (out_height, out_width) = (height.div_ceil(2), width.div_ceil(2));
+    assert!(height > 0 && width > 0 && channels > 0, "no side is zero");
+    let (len, out_len) = (height * width * channels, height.div_ceil(2) * width.div_ceil(2) * channels);
+    assert!(input.len().is_multiple_of(len), "input holds whole pictures");
     // The least level is a neutral start: quantization keeps the order of the reals.
     out.clear();
-    out.resize(out_height * out_width * channels, 0);
+    out.resize(input.len() / len * out_len, 0);
+    for (input, out) in input.chunks_exact(len).zip(out.chunks_exact_mut(out_len)) {
+        max_pool_picture(input, height, width, channels, out);
+    }
+}
+
+/// [`max_pool`] of one picture, from zeros.
+fn max_pool_picture(input: &[u8], height: usize, width: usize, channels: usize, out: &mut [u8]) {
+    let (out_height, out_width) = (height.div_ceil(2), width.div_ceil(2));
     for y in 0..out_height {
         for x in 0..out_width {
             let cell = &mut out[(y * out_width + x) * channels..][..channels];
@@ -57,6 +66,8 @@ pub(crate) fn mean_rows(x: &[f32], out: &mut [f32]) {
 /// Squeeze and excitation (Hu et al. 2018) without its linear layers: levels in, levels of the same range out.
 #[derive(Clone, Debug)]
 pub struct Gate {
+    /// Cells of a picture.
+    pub cells: usize,
     /// Channels of the levels.
     pub channels: usize,
     /// The range of the levels.
@@ -66,24 +77,32 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// Replaces `out` by the real mean of each channel. The sums are exact below 2^24, that is 132 thousand cells.
+    /// Replaces `out` by the real mean of each picture's channels. The sums are exact below 2^24, that is 132 thousand
+    /// cells.
     pub fn squeeze(&self, input: &[u8], out: &mut Vec<f32>) {
         out.clear();
-        out.resize(self.channels, 0.0);
-        self.set.vectorised(Squeeze { gate: self, input, out });
+        out.resize(input.len() / self.cells, 0.0);
+        let pictures = input.chunks_exact(self.cells * self.channels);
+        for (input, out) in pictures.zip(out.chunks_exact_mut(self.channels)) {
+            self.set.vectorised(Squeeze { gate: self, input, out });
+        }
     }
 
     /// Replaces `out` by the levels whose distance from the zero point is the input's times the hard sigmoid of the
-    /// channel's logit. `gates` is workspace that grows.
+    /// logit of the picture's channel. `gates` is workspace that grows.
     ///
     /// # Panics
-    /// When there is not one logit for each channel.
+    /// When there is not one logit for each channel of each picture.
     pub fn excite(&self, input: &[u8], logits: &[f32], gates: &mut Vec<f32>, out: &mut Vec<u8>) {
-        assert_eq!(logits.len(), self.channels, "one logit a channel");
+        let picture = self.cells * self.channels;
+        assert_eq!(logits.len() * self.cells, input.len(), "one logit a channel of a picture");
         gates.clear();
         gates.extend(logits.iter().map(|&logit| hard_sigmoid(logit)));
         out.resize(input.len(), 0);
-        self.set.vectorised(Excite { gate: self, input, gates, out });
+        let parts = input.chunks_exact(picture).zip(out.chunks_exact_mut(picture));
+        for ((input, out), gates) in parts.zip(gates.chunks_exact(self.channels)) {
+            self.set.vectorised(Excite { gate: self, input, gates, out });
+        }
     }
 }
 
@@ -145,7 +164,7 @@ mod tests {
     fn a_gate_is_the_product_with_the_hard_sigmoid() {
         for (cells, channels) in [(1, 3), (6, 8), (49, 19), (9, 24)] {
             let range = Quantization { scale: 0.03, zero_point: 9 };
-            let gate = Gate { channels, range, set: InstructionSet::best() };
+            let gate = Gate { cells, channels, range, set: InstructionSet::best() };
             let input: Vec<u8> = (0..cells * channels).map(|i| (i * 53 % 128) as u8).collect();
             let real = |i: usize| f64::from(range.dequantize(input[i]));
             let mut means = vec![7.0; 2];

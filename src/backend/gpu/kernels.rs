@@ -105,8 +105,7 @@ fn make(device: &wgpu::Device, has_dot_products: bool, kernel: Kernel) -> Pipeli
         ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset, min_binding_size: None },
         count: None,
     };
-    let storage =
-        |i| binding(i + 1, wgpu::BufferBindingType::Storage { read_only: i < reads }, false);
+    let storage = |i| binding(i + 1, wgpu::BufferBindingType::Storage { read_only: i < reads }, false);
     let mut entries = vec![binding(0, wgpu::BufferBindingType::Uniform, true)];
     entries.extend((0..reads + writes).map(storage));
     let layout = device

@@ -115,50 +115,6 @@ impl Gpu {
         ];
         self.run(kernel, &parameters, &[&levels, &conv.weights, &conv.channels, &added, &out], groups);
     }
-
-    /// Rows and positions of many texts.
-    fn embed_all(&mut self, tables: &Embeddings, texts: &[&[u32]], out: &mut Reals) {
-        let tokens = texts.iter().flat_map(|text| text.iter().zip(0u32..));
-        let bytes: Vec<u8> = tokens.flat_map(|(id, position)| [*id, position]).flat_map(u32::to_le_bytes).collect();
-        let (rows, width) = (bytes.len() / (2 * WORD), tables.width);
-        out.len = rows * width;
-        let (Some(memory), Some(tokens)) = (self.grow(&mut out.memory, out.len), self.upload(bytes)) else {
-            return;
-        };
-        let (groups, line) = self.spread(out.len.div_ceil(LANES));
-        let parameters = [rows as u32, width as u32, words(width) as u32, line];
-        let pieces = [&tokens, &tables.words, &tables.scale, &tables.positions, &memory];
-        self.run(Kernel::Embed, &parameters, &pieces, groups);
-    }
-
-    /// Each text attends to its own rows.
-    fn attend_all(&mut self, qkv: &Reals, lengths: &[usize], width: usize, heads: usize, out: &mut Reals) {
-        let depth = width / heads.max(1);
-        if depth > LONGEST_HEAD {
-            self.context.fault.set(GpuError::Depth { depth });
-        }
-        out.len = qkv.len / 3;
-        let rows = out.len / width.max(1);
-        let (texts, memory) = (self.texts(lengths), self.grow(&mut out.memory, out.len));
-        let (Some(from), Some(texts), Some(memory)) = (qkv.memory.piece(), texts, memory) else { return };
-        let (groups, line) = self.spread(rows * heads);
-        let scale = 1.0 / (depth as f32).sqrt();
-        let parameters =
-            [width as u32, heads as u32, depth as u32, scale.to_bits(), rows as u32, line];
-        self.run(Kernel::Attend, &parameters, &[&from, &texts, &memory], groups);
-    }
-
-    /// The levels of squares, one after the other.
-    fn pixels_all(&mut self, pixels: &Pixels, squares: &[&[u8]], out: &mut Levels) {
-        out.pictures = squares.len();
-        let count = squares.len() * pixels.area;
-        let bytes = squares.concat();
-        let (memory, rgb) = (self.grow(&mut out.memory, 2 * count), self.upload(bytes));
-        let (Some(memory), Some(rgb)) = (memory, rgb) else { return };
-        let (groups, line) = self.spread(count.div_ceil(LANES));
-        let parameters = [2 * count as u32, 2, 6, 0, 0, line, 0, 0];
-        self.run(Kernel::Pixels, &parameters, &[&rgb, &pixels.table, &memory], groups);
-    }
 }
 
 impl Backend for Gpu {
@@ -203,8 +159,19 @@ impl Backend for Gpu {
         Gate::load(bundle, step)
     }
 
-    fn embed(&mut self, tables: &Embeddings, ids: &[u32], out: &mut Reals) {
-        self.embed_all(tables, &[ids], out);
+    fn embed(&mut self, tables: &Embeddings, texts: &[&[u32]], out: &mut Reals) {
+        let tokens = texts.iter().flat_map(|text| text.iter().zip(0u32..));
+        let bytes: Vec<u8> =
+            tokens.flat_map(|(id, position)| [*id, position]).flat_map(u32::to_le_bytes).collect();
+        let (rows, width) = (bytes.len() / (2 * WORD), tables.width);
+        out.len = rows * width;
+        let (Some(memory), Some(tokens)) = (self.grow(&mut out.memory, out.len), self.upload(bytes)) else {
+            return;
+        };
+        let (groups, line) = self.spread(out.len.div_ceil(LANES));
+        let parameters = [rows as u32, width as u32, words(width) as u32, line];
+        let pieces = [&tokens, &tables.words, &tables.scale, &tables.positions, &memory];
+        self.run(Kernel::Embed, &parameters, &pieces, groups);
     }
 
     fn layer_norm(&mut self, norm: &LayerNorm, x: &mut Reals, residual: Option<&Reals>) {
@@ -249,20 +216,36 @@ impl Backend for Gpu {
             Some(HiddenActivation::GeluNew) => 2,
             Some(HiddenActivation::Relu) => 3,
         };
-        let parameters =
-            [x.rows as u32, linear.outputs as u32, words(linear.inputs) as u32, activation];
+        let parameters = [x.rows as u32, linear.outputs as u32, words(linear.inputs) as u32, activation];
         let groups = (x.rows.div_ceil(TILE), linear.outputs.div_ceil(TILE));
         let pieces = [&levels, &quantizations, &linear.weights, &linear.columns, &memory];
         self.run(Kernel::Linear, &parameters, &pieces, groups);
     }
 
-    fn attend(&mut self, qkv: &Reals, width: usize, heads: usize, out: &mut Reals) {
-        let rows = qkv.len.checked_div(3 * width).unwrap_or(0);
-        self.attend_all(qkv, &[rows], width, heads, out);
+    fn attend(&mut self, qkv: &Reals, lengths: &[usize], width: usize, heads: usize, out: &mut Reals) {
+        let depth = width / heads.max(1);
+        if depth > LONGEST_HEAD {
+            self.context.fault.set(GpuError::Depth { depth });
+        }
+        out.len = qkv.len / 3;
+        let rows = out.len / width.max(1);
+        let (texts, memory) = (self.texts(lengths), self.grow(&mut out.memory, out.len));
+        let (Some(from), Some(texts), Some(memory)) = (qkv.memory.piece(), texts, memory) else { return };
+        let (groups, line) = self.spread(rows * heads);
+        let scale = 1.0 / (depth as f32).sqrt();
+        let parameters = [width as u32, heads as u32, depth as u32, scale.to_bits(), rows as u32, line];
+        self.run(Kernel::Attend, &parameters, &[&from, &texts, &memory], groups);
     }
 
-    fn pixels(&mut self, pixels: &Pixels, rgb: &[u8], out: &mut Levels) {
-        self.pixels_all(pixels, &[rgb], out);
+    fn pixels(&mut self, pixels: &Pixels, squares: &[&[u8]], out: &mut Levels) {
+        out.pictures = squares.len();
+        let count = squares.len() * pixels.area;
+        let bytes = squares.concat();
+        let (memory, rgb) = (self.grow(&mut out.memory, 2 * count), self.upload(bytes));
+        let (Some(memory), Some(rgb)) = (memory, rgb) else { return };
+        let (groups, line) = self.spread(count.div_ceil(LANES));
+        let parameters = [2 * count as u32, 2, 6, 0, 0, line, 0, 0];
+        self.run(Kernel::Pixels, &parameters, &[&rgb, &pixels.table, &memory], groups);
     }
 
     fn conv(&mut self, conv: &Conv, input: &Levels, residual: Option<&Levels>, out: &mut Levels) {
@@ -295,14 +278,20 @@ impl Backend for Gpu {
         let memory = self.grow(&mut out.memory, out.len);
         let (Some(levels), Some(memory)) = (input.memory.piece(), memory) else { return };
         let nothing = self.nothing.clone();
-        self.gate(Kernel::Squeeze, gate, input.pictures * words(gate.channels), &[&levels, &nothing, &memory]);
+        self.gate(
+            Kernel::Squeeze,
+            gate,
+            input.pictures * words(gate.channels),
+            &[&levels, &nothing, &memory],
+        );
     }
 
     fn excite(&mut self, gate: &Gate, input: &Levels, logits: &Reals, out: &mut Levels) {
         out.pictures = input.pictures;
         let count = input.pictures * gate.side * gate.side * words(gate.channels);
         let memory = self.grow(&mut out.memory, count);
-        let (Some(levels), Some(logits), Some(memory)) = (input.memory.piece(), logits.memory.piece(), memory)
+        let (Some(levels), Some(logits), Some(memory)) =
+            (input.memory.piece(), logits.memory.piece(), memory)
         else {
             return;
         };

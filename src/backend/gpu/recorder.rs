@@ -149,16 +149,13 @@ fn bind(
     block: &Piece,
     pieces: &[&Piece],
 ) -> wgpu::BindGroup {
-    let slot = wgpu::BufferBinding {
-        buffer: &block.buffer,
-        offset: 0,
-        size: wgpu::BufferSize::new(SLOT as u64),
-    };
+    let slot =
+        wgpu::BufferBinding { buffer: &block.buffer, offset: 0, size: wgpu::BufferSize::new(SLOT as u64) };
     let first = wgpu::BindGroupEntry { binding: 0, resource: wgpu::BindingResource::Buffer(slot) };
-    let others = pieces.iter().zip(1..).map(|(piece, binding)| wgpu::BindGroupEntry {
-        binding,
-        resource: piece.buffer.as_entire_binding(),
-    });
+    let others = pieces
+        .iter()
+        .zip(1..)
+        .map(|(piece, binding)| wgpu::BindGroupEntry { binding, resource: piece.buffer.as_entire_binding() });
     let entries: Vec<_> = std::iter::once(first).chain(others).collect();
     context.device.create_bind_group(&wgpu::BindGroupDescriptor {
         label: None,

@@ -7,10 +7,7 @@ use super::{
     weights::{Shape, WORD, words},
 };
 use crate::{
-    backend::{
-        Backend, Quantization,
-        cpu::requantize::Requantize,
-    },
+    backend::{Backend, Quantization, cpu::requantize::Requantize},
     model::Activation,
 };
 
@@ -59,9 +56,25 @@ struct Case {
 /// Odd sizes, each kernel of the encoders among them.
 const CASES: [Case; 6] = [
     Case { side: 3, in_channels: 5, out_channels: 9, kernel: 1, stride: 1, padding: 0, is_depthwise: false },
-    Case { side: 6, in_channels: 64, out_channels: 40, kernel: 1, stride: 1, padding: 0, is_depthwise: false },
+    Case {
+        side: 6,
+        in_channels: 64,
+        out_channels: 40,
+        kernel: 1,
+        stride: 1,
+        padding: 0,
+        is_depthwise: false,
+    },
     Case { side: 7, in_channels: 6, out_channels: 33, kernel: 3, stride: 2, padding: 1, is_depthwise: false },
-    Case { side: 1, in_channels: 1536, out_channels: 8, kernel: 1, stride: 1, padding: 0, is_depthwise: false },
+    Case {
+        side: 1,
+        in_channels: 1536,
+        out_channels: 8,
+        kernel: 1,
+        stride: 1,
+        padding: 0,
+        is_depthwise: false,
+    },
     Case { side: 7, in_channels: 16, out_channels: 16, kernel: 3, stride: 1, padding: 1, is_depthwise: true },
     Case { side: 6, in_channels: 24, out_channels: 24, kernel: 5, stride: 2, padding: 2, is_depthwise: true },
 ];
@@ -166,7 +179,9 @@ fn definition(shape: &Shape, levels: &[u8], weights: &[i8]) -> Vec<i32> {
     let Shape { in_channels, out_channels, kernel, in_side, out_side, .. } = *shape;
     let picture = in_side * in_side * in_channels;
     let mut sums = Vec::new();
-    for (i, picture) in levels.chunks_exact(picture).flat_map(|p| (0..out_side * out_side).map(move |i| (i, p))) {
+    for (i, picture) in
+        levels.chunks_exact(picture).flat_map(|p| (0..out_side * out_side).map(move |i| (i, p)))
+    {
         for (channel, weights) in weights.chunks_exact(weights.len() / out_channels).enumerate() {
             let mut sum = 0;
             for (tap, weights) in weights.chunks_exact(weights.len() / (kernel * kernel)).enumerate() {
@@ -177,7 +192,8 @@ fn definition(shape: &Shape, levels: &[u8], weights: &[i8]) -> Vec<i32> {
                 };
                 let first = if shape.is_depthwise { channel } else { 0 };
                 let cell = &picture[(y * in_side + x) * in_channels + first..];
-                let product = |(&x, &w): (&u8, &i8)| (i32::from(x) - i32::from(shape.zero_point)) * i32::from(w);
+                let product =
+                    |(&x, &w): (&u8, &i8)| (i32::from(x) - i32::from(shape.zero_point)) * i32::from(w);
                 sum += cell.iter().zip(weights).map(product).sum::<i32>();
             }
             sums.push(sum);

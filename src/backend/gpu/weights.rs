@@ -126,7 +126,11 @@ fn columns(count: usize, column: impl Fn(usize) -> (i32, f32, f32)) -> Vec<u8> {
 }
 
 impl Embeddings {
-    pub(super) fn load(context: &mut Context, bundle: &Bundle, text: &TextParameters) -> Result<Self, GpuError> {
+    pub(super) fn load(
+        context: &mut Context,
+        bundle: &Bundle,
+        text: &TextParameters,
+    ) -> Result<Self, GpuError> {
         let width = text.words.width;
         let mut positions = text.positions.read(bundle)?.dequantized();
         let token_types = text.token_types.read(bundle)?.dequantized();
@@ -203,7 +207,8 @@ impl Pixels {
         range: &RangeParameter,
     ) -> Result<Self, GpuError> {
         let PixelLevels(levels) = PixelLevels::new(preprocess, Quantization::load(bundle, range)?);
-        let both = levels.as_flattened().iter().map(|&[first, second]| u32::from(first) | u32::from(second) << 8);
+        let both =
+            levels.as_flattened().iter().map(|&[first, second]| u32::from(first) | u32::from(second) << 8);
         let table = context.upload(both.flat_map(u32::to_le_bytes).collect())?;
         Ok(Pixels { table, area: preprocess.input_size * preprocess.input_size })
     }
@@ -216,7 +221,11 @@ impl Gate {
 }
 
 impl Conv {
-    pub(super) fn load(context: &mut Context, bundle: &Bundle, step: &ConvStep<'_>) -> Result<Self, GpuError> {
+    pub(super) fn load(
+        context: &mut Context,
+        bundle: &Bundle,
+        step: &ConvStep<'_>,
+    ) -> Result<Self, GpuError> {
         let spec = &step.parameter.spec;
         let ConvWeights { levels, scale, bias } = step.parameter.read(bundle)?;
         let range = Quantization::load(bundle, step.input)?;

@@ -117,7 +117,7 @@ pub fn attend(qkv: &[f64], width: usize, heads: usize) -> Vec<Expected> {
     out
 }
 
-/// A square grid of levels, `[side, side, channels]`.
+/// Square grids of levels, `[pictures, side, side, channels]`.
 #[derive(Clone, Debug)]
 pub struct Levels {
     pub side: usize,
@@ -126,6 +126,13 @@ pub struct Levels {
 }
 
 impl Levels {
+    /// Each picture's.
+    fn pictures(&self) -> impl Iterator<Item = Levels> {
+        let Levels { side, channels, .. } = *self;
+        let picture = move |levels: &[u8]| Levels { side, channels, levels: levels.to_vec() };
+        self.levels.chunks_exact(side * side * channels).map(picture)
+    }
+
     /// The level, or `None` outside.
     fn at(&self, y: Option<usize>, x: Option<usize>, channel: usize) -> Option<u8> {
         let (y, x) = (y.filter(|&y| y < self.side)?, x.filter(|&x| x < self.side)?);
@@ -135,6 +142,23 @@ impl Levels {
 
 /// `activation(conv(input) + bias + residual)`, quantized to `output` where there is one.
 pub fn conv(
+    spec: &ConvSpec,
+    weights: &Weights,
+    (input, range): (&Levels, &Range),
+    residual: Option<(&Levels, &Range)>,
+    activation: Activation,
+    output: Option<&Range>,
+) -> Vec<Expected> {
+    let mut residuals = residual.map(|(levels, range)| (levels.pictures(), range));
+    let of_picture = |input: Levels| {
+        let residual = residuals.as_mut().and_then(|(levels, range)| Some((levels.next()?, *range)));
+        let residual = residual.as_ref().map(|(levels, range)| (levels, *range));
+        conv_of_one(spec, weights, (&input, range), residual, activation, output)
+    };
+    input.pictures().flat_map(of_picture).collect()
+}
+
+fn conv_of_one(
     spec: &ConvSpec,
     weights: &Weights,
     (input, range): (&Levels, &Range),
@@ -185,6 +209,10 @@ pub fn conv(
 
 /// Squeeze and excitation whose logits are the means themselves: each channel times the hard sigmoid of its mean.
 pub fn gate(input: &Levels, range: &Range) -> Vec<Expected> {
+    input.pictures().flat_map(|input| gate_of_one(&input, range)).collect()
+}
+
+fn gate_of_one(input: &Levels, range: &Range) -> Vec<Expected> {
     let (scale, zero) = (f64::from(range.scale), f64::from(range.zero_point));
     let cells = input.levels.chunks_exact(input.channels);
     let count = cells.len() as f64;
@@ -206,14 +234,18 @@ fn hard_sigmoid(x: f64) -> f64 {
 /// The 3x3 maximum of stride 2 and padding 1.
 pub fn max_pool(input: &Levels) -> Levels {
     let side = input.side.div_ceil(2);
+    let levels = input.pictures().flat_map(|input| max_pool_of_one(&input, side)).collect();
+    Levels { side, channels: input.channels, levels }
+}
+
+fn max_pool_of_one(input: &Levels, side: usize) -> Vec<u8> {
     let maximum = |(y, x, channel): (usize, usize, usize)| {
         let window = triples(3, 3, 1).filter_map(|(ky, kx, _)| {
             input.at((2 * y + ky).checked_sub(1), (2 * x + kx).checked_sub(1), channel)
         });
         window.max().unwrap_or(0)
     };
-    let levels = triples(side, side, input.channels).map(maximum).collect();
-    Levels { side, channels: input.channels, levels }
+    triples(side, side, input.channels).map(maximum).collect()
 }
 
 fn triples(a: usize, b: usize, c: usize) -> impl Iterator<Item = (usize, usize, usize)> {

@@ -17,6 +17,7 @@ use crate::{
 pub struct Grid {
     preprocess: Preprocess,
     pixels: RangeParameter,
+    /// Of each picture, one after the other.
     rgb: Vec<u8>,
     /// What makes the pixels a grid of levels, or reads them.
     feed: Step,
@@ -74,7 +75,9 @@ impl Grid {
         let mut x = B::Levels::default();
         let (mut grid, mut added, mut levels) = (x.clone(), x.clone(), x.clone());
         let mut reals = B::Reals::default();
-        backend.pixels(&pixels, &self.rgb, &mut x);
+        let side = self.preprocess.input_size;
+        let squares: Vec<&[u8]> = self.rgb.chunks_exact(3 * side * side).collect();
+        backend.pixels(&pixels, &squares, &mut x);
         match &self.then {
             Then::Nothing => {
                 backend.conv_to_reals(&feed, &x, None, &mut reals);
@@ -139,7 +142,7 @@ fn integers(side: usize) -> Preprocess {
     }
 }
 
-/// Makes the pixels `rgb`, read with a scale of 1 for each of their two levels, a grid of levels of `range`.
+/// Makes the pixels `rgb`, read with a scale of 1 for each of their two levels, grids of levels of `range`.
 fn feed(
     maker: &mut Maker,
     (pixels, rgb, side): (&Range, &[u8], usize),
@@ -190,8 +193,8 @@ fn probe(maker: &mut Maker, side: usize, channels: usize) -> Result<Step, Bundle
 }
 
 /// Pixels of up to 254, which two levels add up to exactly.
-fn picture(maker: &mut Maker, side: usize) -> Vec<u8> {
-    (0..3 * side * side).map(|_| maker.integer(0, 254) as u8).collect()
+fn pictures(maker: &mut Maker, count: usize, side: usize) -> Vec<u8> {
+    (0..count * 3 * side * side).map(|_| maker.integer(0, 254) as u8).collect()
 }
 
 pub fn cases() -> Result<Vec<Case>, BundleError> {
@@ -222,10 +225,10 @@ pub fn cases() -> Result<Vec<Case>, BundleError> {
         let spec = ConvSpec { kernel, stride, padding, groups: channels, ..pointwise(channels, channels) };
         conv_cases(&mut cases, &mut seed, side, &spec)?;
     }
-    for (side, channels) in [(1, 3), (4, 8), (7, 5)] {
+    for (count, side, channels) in [(1, 1, 3), (1, 4, 8), (1, 7, 5), (3, 5, 4)] {
         seed += 1;
         let mut maker = Maker::new(seed);
-        let (rgb, pixels) = (picture(&mut maker, side), maker.range(2.0, 0, true)?);
+        let (rgb, pixels) = (pictures(&mut maker, count, side), maker.range(2.0, 0, true)?);
         let range = maker.range(1.0, 0, false)?;
         let (feed, grid) = feed(&mut maker, (&pixels, &rgb, side), channels, Size::Usual, &range)?;
         let pooled = max_pool(&grid);
@@ -238,13 +241,13 @@ pub fn cases() -> Result<Vec<Case>, BundleError> {
             then: Then::MaxPool { side, channels },
             probe: Some(probe(&mut maker, pooled.side, channels)?),
         };
-        let name = format!("max_pool {side}x{side}x{channels}");
+        let name = format!("max_pool {count}x{side}x{side}x{channels}");
         cases.push(case(name, maker, grid, pooled.levels.iter().map(exactly).collect())?);
     }
-    for (side, channels) in [(1, 8), (5, 24), (7, 11)] {
+    for (count, side, channels) in [(1, 1, 8), (1, 5, 24), (1, 7, 11), (3, 4, 16)] {
         seed += 1;
         let mut maker = Maker::new(seed);
-        let (rgb, pixels) = (picture(&mut maker, side), maker.range(2.0, 0, true)?);
+        let (rgb, pixels) = (pictures(&mut maker, count, side), maker.range(2.0, 0, true)?);
         let range = maker.range(0.04, 40, false)?;
         let (feed, grid) = feed(&mut maker, (&pixels, &rgb, side), channels, Size::Usual, &range)?;
         let expected = gate(&grid, &range);
@@ -256,12 +259,13 @@ pub fn cases() -> Result<Vec<Case>, BundleError> {
             then: Then::Gate { side, channels, range: range.parameter },
             probe: Some(probe(&mut maker, side, channels)?),
         };
-        cases.push(case(format!("gate {side}x{side}x{channels}"), maker, grid, expected)?);
+        cases.push(case(format!("gate {count}x{side}x{side}x{channels}"), maker, grid, expected)?);
     }
     Ok(cases)
 }
 
-/// A convolution with and without a residual, to levels and to reals, with each activation, of usual and extreme numbers.
+/// A convolution with and without a residual, to levels and to reals, with each activation, of usual and extreme numbers,
+/// over one picture and over several.
 fn conv_cases(
     cases: &mut Vec<Case>,
     seed: &mut u64,
@@ -269,16 +273,18 @@ fn conv_cases(
     spec: &ConvSpec,
 ) -> Result<(), BundleError> {
     let out_side = spec.output_size(side);
-    for (size, activation, has_residual, is_real) in [
-        (Size::Usual, Activation::Relu, false, false),
-        (Size::Usual, Activation::None, true, false),
-        (Size::Usual, Activation::Relu6, false, true),
-        (Size::Usual, Activation::Relu, true, true),
-        (Size::Usual, Activation::HardSwish, true, false),
-        (Size::Usual, Activation::HardSwish, false, true),
-        (Size::Extreme, Activation::None, false, false),
-        (Size::Extreme, Activation::Relu6, true, false),
-        (Size::Extreme, Activation::None, true, true),
+    for (count, size, activation, has_residual, is_real) in [
+        (1, Size::Usual, Activation::Relu, false, false),
+        (1, Size::Usual, Activation::None, true, false),
+        (1, Size::Usual, Activation::Relu6, false, true),
+        (1, Size::Usual, Activation::Relu, true, true),
+        (1, Size::Usual, Activation::HardSwish, true, false),
+        (1, Size::Usual, Activation::HardSwish, false, true),
+        (1, Size::Extreme, Activation::None, false, false),
+        (1, Size::Extreme, Activation::Relu6, true, false),
+        (1, Size::Extreme, Activation::None, true, true),
+        (3, Size::Usual, Activation::Relu, true, false),
+        (2, Size::Usual, Activation::HardSwish, false, true),
     ] {
         // A grid that is added comes from the pixels too, so it can only have their side.
         if has_residual && out_side != side {
@@ -286,7 +292,7 @@ fn conv_cases(
         }
         *seed += 1;
         let mut maker = Maker::new(*seed);
-        let (rgb, pixels) = (picture(&mut maker, side), maker.range(2.0, 0, true)?);
+        let (rgb, pixels) = (pictures(&mut maker, count, side), maker.range(2.0, 0, true)?);
         let zero_point = maker.integer(0, 127) as u8;
         let input = maker.range(0.03, zero_point, false)?;
         let from = (&pixels, rgb.as_slice(), side);
@@ -323,7 +329,7 @@ fn conv_cases(
         let kind = if spec.is_depthwise() { "depthwise" } else { "conv" };
         let to = if is_real { "reals" } else { "levels" };
         let name = format!(
-            "{kind} {kernel}x{kernel}, stride {}, {:?}, {side}x{side}x{} to {out}, {size:?}, {activation:?}, residual \
+            "{kind} {kernel}x{kernel}, stride {}, {:?}, {count}x{side}x{side}x{} to {out}, {size:?}, {activation:?}, residual \
              {has_residual}, to {to}",
             spec.stride, spec.padding, spec.in_channels
         );

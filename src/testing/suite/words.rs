@@ -16,7 +16,8 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Words {
     text: TextParameters,
-    ids: Vec<u32>,
+    /// The tokens of each text.
+    texts: Vec<Vec<u32>>,
     then: Then,
 }
 
@@ -27,7 +28,7 @@ enum Then {
     /// Of the sum with the embeddings of other words, or of the embeddings alone.
     LayerNorm {
         norm: LayerNormParameter,
-        residual: Option<Vec<u32>>,
+        residual: Option<Vec<Vec<u32>>>,
     },
     /// Of the quantized rows.
     Linear {
@@ -44,13 +45,17 @@ impl Words {
     pub fn output<B: Backend>(&self, backend: &mut B, source: &B::Source) -> Result<B::Reals, B::Error> {
         let tables = backend.make_embeddings(source, &self.text)?;
         let (mut x, mut out) = (B::Reals::default(), B::Reals::default());
-        backend.embed(&tables, &self.ids, &mut x);
+        let embed = |backend: &mut B, texts: &[Vec<u32>], out: &mut B::Reals| {
+            let texts: Vec<&[u32]> = texts.iter().map(Vec::as_slice).collect();
+            backend.embed(&tables, &texts, out);
+        };
+        embed(backend, &self.texts, &mut x);
         Ok(match &self.then {
             Then::Nothing => x,
             Then::LayerNorm { norm, residual } => {
                 let norm = backend.make_layer_norm(source, norm)?;
-                if let Some(ids) = residual {
-                    backend.embed(&tables, ids, &mut out);
+                if let Some(texts) = residual {
+                    embed(backend, texts, &mut out);
                 }
                 backend.layer_norm(&norm, &mut x, residual.is_some().then_some(&out));
                 x
@@ -63,7 +68,8 @@ impl Words {
                 out
             }
             Then::Attend { width, heads } => {
-                backend.attend(&x, *width, *heads, &mut out);
+                let lengths: Vec<usize> = self.texts.iter().map(Vec::len).collect();
+                backend.attend(&x, &lengths, *width, *heads, &mut out);
                 out
             }
         })
@@ -79,16 +85,23 @@ enum Rows {
     Levels(Size),
 }
 
-/// Tables, the ids of two texts, and the rows of reals that these give.
+/// Tables, the ids of texts and of others as long, and the rows of reals that these give.
 struct Embedded {
     text: TextParameters,
-    ids: Vec<u32>,
+    texts: Vec<Vec<u32>>,
     rows: Vec<Vec<f64>>,
-    other_ids: Vec<u32>,
+    other_texts: Vec<Vec<u32>>,
     other_rows: Vec<Vec<f64>>,
 }
 
-fn embeddings(maker: &mut Maker, count: usize, width: usize, rows: Rows) -> Result<Embedded, BundleError> {
+/// Of texts of these `lengths`.
+fn embeddings(
+    maker: &mut Maker,
+    lengths: &[usize],
+    width: usize,
+    rows: Rows,
+) -> Result<Embedded, BundleError> {
+    let count: usize = lengths.iter().sum();
     let vocabulary = 2 * count;
     let mut levels = Vec::new();
     for _ in 0..vocabulary {
@@ -126,7 +139,8 @@ fn embeddings(maker: &mut Maker, count: usize, width: usize, rows: Rows) -> Resu
     };
     let ids: Vec<u32> = (0..count).map(|_| maker.integer(0, vocabulary as i32 - 1) as u32).collect();
     let other_ids: Vec<u32> = ids.iter().rev().map(|id| (id + 1) % vocabulary as u32).collect();
-    let row = |(position, &id): (usize, &u32)| {
+    let row = |(position, id): (usize, &u32)| {
+        let id = *id;
         let number = |i: usize| {
             let at =
                 |levels: &[i8], row: usize, scale: f32| f64::from(levels[row * width + i]) * f64::from(scale);
@@ -136,30 +150,39 @@ fn embeddings(maker: &mut Maker, count: usize, width: usize, rows: Rows) -> Resu
         };
         (0..width).map(number).collect()
     };
-    let (rows, other_rows) =
-        (ids.iter().enumerate().map(row).collect(), other_ids.iter().enumerate().map(row).collect());
-    Ok(Embedded { text, ids, rows, other_ids, other_rows })
+    let apart = |ids: &[u32]| {
+        let mut ids = ids.iter().copied();
+        lengths.iter().map(|&length| ids.by_ref().take(length).collect()).collect::<Vec<Vec<u32>>>()
+    };
+    let (texts, other_texts) = (apart(&ids), apart(&other_ids));
+    let of = |texts: &[Vec<u32>]| texts.iter().flat_map(|text| text.iter().enumerate().map(row)).collect();
+    let (rows, other_rows) = (of(&texts), of(&other_texts));
+    Ok(Embedded { text, texts, rows, other_texts, other_rows })
 }
 
 pub fn cases() -> Result<Vec<Case>, BundleError> {
     let mut cases = Vec::new();
-    for (seed, (count, width)) in [(1, 1), (3, 8), (7, 33), (32, 384)].into_iter().enumerate() {
+    let embedded: [(&[usize], usize); 5] =
+        [(&[1], 1), (&[3], 8), (&[7], 33), (&[32], 384), (&[4, 0, 1, 6], 9)];
+    for (seed, (lengths, width)) in embedded.into_iter().enumerate() {
         for size in [1.0, 1e-12, 1e12] {
             let mut maker = Maker::new(seed as u64);
-            let Embedded { text, ids, rows, .. } = embeddings(&mut maker, count, width, Rows::Reals(size))?;
+            let Embedded { text, texts, rows, .. } =
+                embeddings(&mut maker, lengths, width, Rows::Reals(size))?;
             // A sum of floats is off by its parts' rounding, however small it is itself.
             let within = |&value: &f64| Expected { value, tolerance: 1e-6 * f64::from(size) };
             let embedded = rows.iter().flatten().map(within).collect();
-            let words = Words { text, ids, then: Then::Nothing };
-            cases.push(case(format!("embed {count}x{width} of about {size:e}"), maker, words, embedded)?);
+            let words = Words { text, texts, then: Then::Nothing };
+            cases.push(case(format!("embed {lengths:?}x{width} of about {size:e}"), maker, words, embedded)?);
 
             let mut maker = Maker::new(seed as u64);
-            let Embedded { text, ids, rows, .. } = embeddings(&mut maker, count, width, Rows::Reals(size))?;
+            let Embedded { text, texts, rows, .. } =
+                embeddings(&mut maker, lengths, width, Rows::Reals(size))?;
             let layers = vec![maker.linear(width, &identity(width))?];
             let quantized = rows.iter().flat_map(|row| quantized_row(row)).collect();
-            let words = Words { text, ids, then: Then::Linear { layers, activation: None } };
+            let words = Words { text, texts, then: Then::Linear { layers, activation: None } };
             cases.push(case(
-                format!("quantize_rows {count}x{width} of about {size:e}"),
+                format!("quantize_rows {lengths:?}x{width} of about {size:e}"),
                 maker,
                 words,
                 quantized,
@@ -178,11 +201,11 @@ pub fn cases() -> Result<Vec<Case>, BundleError> {
     {
         for has_residual in [false, true] {
             let mut maker = Maker::new(100 + seed as u64);
-            let Embedded { text, ids, mut rows, other_ids, other_rows } =
-                embeddings(&mut maker, count, width, Rows::Reals(size))?;
+            let Embedded { text, texts, mut rows, other_texts, other_rows } =
+                embeddings(&mut maker, &[count], width, Rows::Reals(size))?;
             let (weight, bias) = (maker.random.around(width, 1.0), maker.random.around(width, 0.0));
             let norm = maker.norm(&weight, &bias, eps)?;
-            let residual = has_residual.then_some(other_ids);
+            let residual = has_residual.then_some(other_texts);
             if has_residual {
                 rows.iter_mut().flatten().zip(other_rows.iter().flatten()).for_each(|(x, other)| *x += other);
             }
@@ -191,7 +214,7 @@ pub fn cases() -> Result<Vec<Case>, BundleError> {
             cases.push(case(
                 name,
                 maker,
-                Words { text, ids, then: Then::LayerNorm { norm, residual } },
+                Words { text, texts, then: Then::LayerNorm { norm, residual } },
                 expected,
             )?);
         }
@@ -218,7 +241,8 @@ pub fn cases() -> Result<Vec<Case>, BundleError> {
             Some(HiddenActivation::Relu),
         ] {
             let mut maker = Maker::new(200 + seed as u64);
-            let Embedded { text, ids, rows, .. } = embeddings(&mut maker, count, inputs, Rows::Levels(size))?;
+            let Embedded { text, texts, rows, .. } =
+                embeddings(&mut maker, &[count], inputs, Rows::Levels(size))?;
             // Each output about one, whatever the depth.
             let scale = 1.0 / (128.0 * (inputs as f32).sqrt());
             let weights: Vec<Weights> = [outputs, 3].map(|n| maker.weights(n, inputs, size, scale)).into();
@@ -230,24 +254,36 @@ pub fn cases() -> Result<Vec<Case>, BundleError> {
             cases.push(case(
                 name,
                 maker,
-                Words { text, ids, then: Then::Linear { layers, activation } },
+                Words { text, texts, then: Then::Linear { layers, activation } },
                 expected,
             )?);
         }
     }
-    for (seed, (count, width, heads)) in
-        [(1, 4, 2), (2, 24, 3), (13, 40, 4), (7, 10, 1), (32, 64, 2)].into_iter().enumerate()
-    {
+    let attended: [(&[usize], usize, usize); 7] = [
+        (&[1], 4, 2),
+        (&[2], 24, 3),
+        (&[13], 40, 4),
+        (&[7], 10, 1),
+        (&[32], 64, 2),
+        (&[5, 1, 0, 13, 8], 24, 2),
+        (&[3, 19, 3], 10, 1),
+    ];
+    for (seed, (lengths, width, heads)) in attended.into_iter().enumerate() {
         for size in [1.0, 16.0] {
             let mut maker = Maker::new(300 + seed as u64);
-            let Embedded { text, ids, rows, .. } =
-                embeddings(&mut maker, count, 3 * width, Rows::Reals(size))?;
-            let expected = attend(&rows.concat(), width, heads);
-            let name = format!("attend {count}x{width} with {heads} heads, of about {size}");
+            let Embedded { text, texts, rows, .. } =
+                embeddings(&mut maker, lengths, 3 * width, Rows::Reals(size))?;
+            let mut rows = rows.into_iter();
+            let mut attended = |&length: &usize| {
+                let own: Vec<_> = rows.by_ref().take(length).collect();
+                attend(&own.concat(), width, heads)
+            };
+            let expected = lengths.iter().flat_map(&mut attended).collect();
+            let name = format!("attend {lengths:?}x{width} with {heads} heads, of about {size}");
             cases.push(case(
                 name,
                 maker,
-                Words { text, ids, then: Then::Attend { width, heads } },
+                Words { text, texts, then: Then::Attend { width, heads } },
                 expected,
             )?);
         }

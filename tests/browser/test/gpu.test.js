@@ -19,7 +19,7 @@ const LOSSES = 20;
 /** A page with `window.gpu`: the program, and how its buffer with the bundle is made. */
 async function openPage(browser, url) {
   const page = await browser.newPage();
-  await page.goto(`${url}www/404.html`);
+  await page.goto(`${url}nothing`); // an empty page
   await page.evaluate(async () => {
     const { bindings } = await import('/pkg/dist/gpu-bindings.js');
     const bytes = async (url) => new Uint8Array(await (await fetch(url)).arrayBuffer());

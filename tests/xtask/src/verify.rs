@@ -75,7 +75,11 @@ const STEPS: &[Step] = &[
     Step { name: "miri", about: "the bundle reader and unsafe code in Miri", run: miri },
     Step { name: "suite-wasm", about: "every operation on wasm's instruction sets", run: suite_wasm },
     Step { name: "suite-arm", about: "every operation on 64-bit Arm's, emulated", run: suite_arm },
-    Step { name: "suite-gpu", about: "every operation on a GPU, or on Mesa's program in its place", run: suite_gpu },
+    Step {
+        name: "suite-gpu",
+        about: "every operation on a GPU, or on Mesa's program in its place",
+        run: suite_gpu,
+    },
     Step { name: "onnx", about: "the ONNX files in onnxruntime and onnxruntime-web", run: onnx },
     Step { name: "types", about: "TypeScript types and the package's own tests", run: types },
     Step { name: "packages", about: "the packed package in Node.js, bundlers, TypeScript", run: packages },
@@ -142,7 +146,10 @@ fn lints(sh: &Shell) -> Result<()> {
     let clippy = ["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"];
     cargo(sh).args(clippy).run()?;
     let package = ["clippy", "--locked", "--package", "mixed-feelings-suite", "--features", "webgpu"];
-    Ok(cargo(sh).args(package).args(["--package", "mixed-feelings", "--all-targets", "--", "-D", "warnings"]).run()?)
+    Ok(cargo(sh)
+        .args(package)
+        .args(["--package", "mixed-feelings", "--all-targets", "--", "-D", "warnings"])
+        .run()?)
 }
 
 fn lints_wasm(sh: &Shell) -> Result<()> {

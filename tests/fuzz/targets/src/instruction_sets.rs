@@ -94,7 +94,7 @@ fn words(choices: &mut Choices<'_>, seed: u64) -> Result<(Operation, Bundle), Bu
         0 => Box::new(move |mut cpu, bundle| {
             let x = embedded(&mut cpu, bundle, &text, &ids)?;
             let mut out = Vec::new();
-            cpu.attend(&x, width / 3, heads, &mut out);
+            cpu.attend(&x, &[count], width / 3, heads, &mut out);
             Ok(out)
         }),
         1 => {
@@ -138,7 +138,7 @@ fn words(choices: &mut Choices<'_>, seed: u64) -> Result<(Operation, Bundle), Bu
 fn embedded(cpu: &mut Cpu, bundle: &Bundle, text: &TextParameters, ids: &[u32]) -> Outcome {
     let tables = cpu.make_embeddings(bundle, text)?;
     let mut x = Vec::new();
-    cpu.embed(&tables, ids, &mut x);
+    cpu.embed(&tables, &[ids], &mut x);
     Ok(x)
 }
 
@@ -169,7 +169,7 @@ fn grid(choices: &mut Choices<'_>, seed: u64) -> Result<(Operation, Bundle), Bun
     let before = move |cpu: &mut Cpu, bundle: &Bundle| {
         let pixel_levels = cpu.make_pixels(bundle, &preprocess, &pixels)?;
         let (mut x, mut grid) = Default::default();
-        cpu.pixels(&pixel_levels, &rgb, &mut x);
+        cpu.pixels(&pixel_levels, &[&rgb], &mut x);
         let feed = make(cpu, bundle, &feed, side, (&pixels, None, Some(&input)))?;
         cpu.conv(&feed, &x, None, &mut grid);
         Ok::<_, BundleError>((grid, input.clone()))
