@@ -23,8 +23,9 @@ use crate::{
 
 type GpuAnalyzer = Analyzer<QuantizedModel<Gpu>>;
 
-/// How long an answer is waited for.
+/// How long the answer to a post is waited for; of many posts, so long and [`SECONDS_MORE`] for each.
 const SECONDS: u64 = 30;
+const SECONDS_MORE: u64 = 10;
 
 #[wasm_bindgen]
 extern "C" {
@@ -54,14 +55,14 @@ impl GpuEngine {
                 let analyzer = Analyzer::on(gpu, bundle.into_bytes())?;
                 Ok(GpuEngine { analyzer: Rc::new(RefCell::new(analyzer)), device })
             };
-            within(make).await.map(JsValue::from).map_err(thrown)
+            within(SECONDS, make).await.map(JsValue::from).map_err(thrown)
         })
     }
 
     /// Rejects when the GPU gives other integers than the CPU: then do not use it. Compiles the kernels on the way.
     #[wasm_bindgen(js_name = selfTest)]
     pub fn self_test(&self) -> Promise {
-        self.begin(async |analyzer| {
+        self.begin(SECONDS, async |analyzer| {
             analyzer.model().backend().self_test().await?;
             Ok(JsValue::UNDEFINED)
         })
@@ -102,7 +103,7 @@ impl GpuEngine {
 
     /// The analysis as JSON, with `timings`.
     pub fn analyze(&self, text: Option<String>, picture: Option<Picture>) -> Promise {
-        self.begin(async move |analyzer| {
+        self.begin(SECONDS, async move |analyzer| {
             let mut clock = Clock::default();
             let post = Post { text: text.as_deref(), image: picture.as_ref().map(Picture::input) };
             let analysis = analyzer.analyze_async(post, |stage| clock.begins(Some(stage))).await?;
@@ -117,7 +118,7 @@ impl GpuEngine {
         let texts: Vec<Option<String>> = texts.iter().map(|text| text.as_string()).collect();
         let pictures: Vec<Option<Picture>> =
             pictures.iter().map(|picture| Picture::try_from_js_value(picture).ok()).collect();
-        self.begin(async move |analyzer| {
+        self.begin(SECONDS + SECONDS_MORE * texts.len() as u64, async move |analyzer| {
             let posts: Vec<Post<'_>> = texts
                 .iter()
                 .zip(&pictures)
@@ -143,7 +144,7 @@ impl GpuEngine {
 
     /// Milliseconds that the encoders take for so many texts of so many tokens and so many pictures, which mean nothing.
     pub fn probe(&self, texts: usize, tokens: usize, pictures: usize) -> Promise {
-        self.begin(async move |analyzer| {
+        self.begin(SECONDS, async move |analyzer| {
             let began = now();
             super::probe(analyzer.model(), texts, tokens, pictures).await?;
             Ok((now() - began).into())
@@ -159,14 +160,14 @@ impl Drop for GpuEngine {
 
 impl GpuEngine {
     /// Does something with the analyzer, one thing at a time.
-    fn begin<F>(&self, does: F) -> Promise
+    fn begin<F>(&self, seconds: u64, does: F) -> Promise
     where
         F: AsyncFnOnce(&mut GpuAnalyzer) -> Result<JsValue, Error> + 'static,
     {
         let (analyzer, device) = (Rc::clone(&self.analyzer), self.device.clone());
         future_to_promise(async move {
             let mut analyzer = analyzer.try_borrow_mut().map_err(|_| busy())?;
-            let done = within(does(&mut analyzer)).await;
+            let done = within(seconds, does(&mut analyzer)).await;
             if let Err(Error::Gpu(GpuError::Timeout { .. })) = &done {
                 // It would not be believed any more.
                 device.destroy();
@@ -210,15 +211,15 @@ fn busy() -> JsValue {
 }
 
 /// What `future` gives, or [`GpuError::Timeout`] when the GPU does not answer.
-async fn within<T>(future: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+async fn within<T>(seconds: u64, future: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     let mut timer = JsValue::UNDEFINED;
-    let promise = Promise::new(&mut |resolve, _| timer = set_timeout(&resolve, SECONDS as f64 * 1e3));
+    let promise = Promise::new(&mut |resolve, _| timer = set_timeout(&resolve, seconds as f64 * 1e3));
     let (mut future, mut rings) = (pin!(future), JsFuture::from(promise));
     let done = poll_fn(|context| {
         if let Poll::Ready(done) = future.as_mut().poll(context) {
             return Poll::Ready(done);
         }
-        pin!(&mut rings).poll(context).map(|_| Err(GpuError::Timeout { seconds: SECONDS }.into()))
+        pin!(&mut rings).poll(context).map(|_| Err(GpuError::Timeout { seconds }.into()))
     });
     let done = done.await;
     clear_timeout(&timer);

@@ -19,7 +19,7 @@ const LOSSES = 20;
 /** A page with `window.gpu`: the program, and how its buffer with the bundle is made. */
 async function openPage(browser, url) {
   const page = await browser.newPage();
-  await page.goto(`${url}nothing`); // an empty page
+  await page.goto(`${url}nothing`); // a page without anything on it
   await page.evaluate(async () => {
     const { bindings } = await import('/pkg/dist/gpu-bindings.js');
     const bytes = async (url) => new Uint8Array(await (await fetch(url)).arrayBuffer());
@@ -43,7 +43,7 @@ async function openPage(browser, url) {
   return page;
 }
 
-const start = (args) => launch({ program: process.env.CHROMIUM ?? '/usr/bin/chromium', args });
+const start = (gpu) => launch({ program: process.env.CHROMIUM ?? '/usr/bin/chromium', gpu });
 
 describe('the GPU', { skip: !BUILT && 'needs `cargo pack`' }, () => {
   let site;
@@ -53,7 +53,7 @@ describe('the GPU', { skip: !BUILT && 'needs `cargo pack`' }, () => {
   after(() => site?.stop());
 
   it('says so where there is none', async () => {
-    const browser = await start([]);
+    const browser = await start(false);
     try {
       const page = await openPage(browser, site.url);
       const told = await page.evaluate(() => window.gpu.tried(() => window.gpu.program.GpuEngine.create(window.gpu.buffer())));
@@ -67,7 +67,7 @@ describe('the GPU', { skip: !BUILT && 'needs `cargo pack`' }, () => {
     let browser;
     let page;
     before(async () => {
-      browser = await start(['--enable-unsafe-webgpu']);
+      browser = await start(true);
       page = await openPage(browser, site.url);
       const opened = await page.evaluate(async () => {
         const { program, buffer, tried } = window.gpu;

@@ -74,8 +74,9 @@ fn scores_are_the_cpus() -> Result {
     let texts: Vec<&str> = texts.iter().map(String::as_str).filter(|text| !text.trim().is_empty()).collect();
     let pictures: Vec<Vec<u8>> = (0..4).map(picture).collect();
     let alone = texts.iter().step_by(4).map(|text| Post { text: Some(text), image: None });
-    let both = texts.iter().zip(&photos);
-    let both = both.map(|(text, photo)| Post { text: Some(text), image: Some(ImageInput::Encoded(photo)) });
+    let image = |pixels| Some(ImageInput::Rgba { width: 64, height: 48, pixels });
+    let both =
+        texts.iter().zip(&pictures).map(|(text, pixels)| Post { text: Some(text), image: image(pixels) });
     let (mut posts, mut farthest) = (0, 0.0f32);
     for post in alone.chain(both) {
         let (Ok(expected), found) = (cpu.analyze(post), gpu.analyze(post)) else { continue };
