@@ -33,6 +33,10 @@ pub enum Error {
     /// What was learned elsewhere cannot be used here.
     #[error(transparent)]
     Profile(#[from] ProfileError),
+    /// The GPU cannot be used, or failed.
+    #[cfg(feature = "webgpu")]
+    #[error(transparent)]
+    Gpu(#[from] crate::backend::gpu::GpuError),
     /// The float model failed inside candle.
     #[cfg(feature = "float")]
     #[error("float model: {0}")]
@@ -50,6 +54,8 @@ impl Error {
             Error::Config(e) => e.code(),
             Error::Learn(e) => e.code(),
             Error::Profile(e) => e.code(),
+            #[cfg(feature = "webgpu")]
+            Error::Gpu(e) => e.code(),
             #[cfg(feature = "float")]
             Error::Float(_) => "float-model",
         }

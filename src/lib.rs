@@ -52,6 +52,7 @@
 //! | `cuda` | no | the float model on an NVIDIA GPU; needs the CUDA toolkit to build |
 //! | `testing` | no | tiny configurations and bundles of random weights, for tests and benchmarks |
 //! | `web` | no | the bindings for JavaScript, on `wasm32` |
+//! | `webgpu` | no | the encoders on a GPU, by wgpu: WebGPU in a page; Vulkan, Metal or Direct3D 12 elsewhere |
 //!
 //! Without default features the crate reads posts with the quantized model, and does not depend on candle.
 //!
@@ -59,7 +60,7 @@
 //!
 //! - **The same bits everywhere.** One bundle gives the same answer, to the last bit, in every engine and on every
 //!   instruction set: the sums are exact integers, and every float step is an IEEE basic operation in a fixed order.
-//!   [`guides::quantization`] says why. The float model makes no such promise.
+//!   [`guides::quantization`] says why. The float model makes no such promise, and a GPU one of its own (`backend::gpu`).
 //! - **Hostile input is an error, never a panic.** Bundles, images and texts may come from anyone. Sizes are checked before
 //!   memory is allocated for them, and every [`Error`] says what was wrong with which input. After an error the
 //!   [`Analyzer`] works as before.

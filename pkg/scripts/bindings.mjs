@@ -1,5 +1,6 @@
-// dist/bindings.js: wasm-bindgen's module, which has one instance of the program in a thread, as a function that gives one
-// each time. So each analyzer has a memory of its own, which goes with it, and a crash is nobody else's.
+// dist/bindings.js and dist/gpu-bindings.js: wasm-bindgen's module, which has one instance of the program in a thread, as a
+// function that gives one each time. So each analyzer has a memory of its own, which goes with it, and a crash is nobody
+// else's.
 
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -11,14 +12,19 @@ const [script, other] = ['simd128', 'relaxed-simd'].map((name) => new URL(`${nam
 if (!readFileSync(script).equals(readFileSync(other))) {
   throw new Error('the two programs have different bindings: dist/bindings.js can only be made of one for both');
 }
-await build({
-  entryPoints: [fileURLToPath(script)],
-  outfile: fileURLToPath(new URL('bindings.js', dist)),
-  format: 'iife',
-  globalName: 'made',
-  banner: { js: 'export const bindings=()=>{' },
-  footer: { js: 'return made};' },
-  minify: true,
-  target: 'es2022',
-  logLevel: 'warning',
-});
+for (const [from, to] of [
+  [script, 'bindings.js'],
+  [new URL('gpu/engine.js', dist), 'gpu-bindings.js'],
+]) {
+  await build({
+    entryPoints: [fileURLToPath(from)],
+    outfile: fileURLToPath(new URL(to, dist)),
+    format: 'iife',
+    globalName: 'made',
+    banner: { js: 'export const bindings=()=>{' },
+    footer: { js: 'return made};' },
+    minify: true,
+    target: 'es2022',
+    logLevel: 'warning',
+  });
+}

@@ -16,8 +16,8 @@ pub use post::{ImageInput, Post};
 use std::{future::Future, pin::pin, task};
 
 use crate::{
-    backend::Cpu,
-    bundle::Bundle,
+    backend::{Backend, Cpu},
+    bundle::{Bundle, BundleError},
     error::{Error, Result},
     fusion::{Features, HeadLogits, Readout, explain::Shares, profile::BundleSum},
     image::{Limits, Picture},
@@ -90,9 +90,22 @@ impl Analyzer {
     /// [`Error::Bundle`], [`Error::Config`] and [`Error::Text`] when the bundle, its config or its tokenizer is not sound;
     /// see [`Bundle::parse`].
     pub fn from_bundle(bytes: impl Into<Vec<u8>>) -> Result<Self> {
+        Analyzer::on(Cpu::default(), bytes)
+    }
+}
+
+impl<B: Backend<Source = Bundle, Error: From<BundleError>>> Analyzer<QuantizedModel<B>>
+where
+    Error: From<B::Error>,
+{
+    /// As [`from_bundle`](Analyzer::from_bundle), with the encoders on a backend of choice.
+    ///
+    /// # Errors
+    /// As [`from_bundle`](Analyzer::from_bundle), and those of the backend.
+    pub fn on(backend: B, bytes: impl Into<Vec<u8>>) -> Result<Self> {
         let mut bundle = Bundle::parse(bytes.into())?;
         let config = ModelConfig::of_bundle(&bundle)?;
-        let model = QuantizedModel::load(Cpu::default(), &mut bundle, &config)?;
+        let model = QuantizedModel::load(backend, &mut bundle, &config)?;
         Analyzer::new(model, &config, tokenizer_json(&bundle)?)
     }
 }
@@ -115,6 +128,11 @@ impl<M: Inference> Analyzer<M> {
             learned_from: 0,
             anchors: Vec::new(),
         })
+    }
+
+    /// The model.
+    pub fn model(&mut self) -> &mut M {
+        &mut self.model
     }
 
     /// What turns the model's logits into an answer: labels, temperatures, and the calibration of the contradiction.
@@ -237,8 +255,8 @@ impl<M: Immediate> Analyzer<M> {
     }
 }
 
-/// The output of a future that does not wait.
-fn run<F: Future>(future: F) -> F::Output {
+/// The output of a future that does not wait: of an [`Immediate`] model, or of a GPU outside of a page.
+pub fn run<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let mut context = task::Context::from_waker(task::Waker::noop());
     loop {

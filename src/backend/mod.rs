@@ -1,10 +1,12 @@
 //! The operations of the quantized encoders, as one trait. The forward passes in
-//! [`crate::text`] and [`crate::image`] are written once over it; [`cpu`] has the kernels that run in a page, and an ONNX
-//! export records the same passes.
+//! [`crate::text`] and [`crate::image`] are written once over it; [`cpu`] has the kernels that run in every page, `gpu` those
+//! of feature `webgpu`, and an ONNX export records the same passes.
 //!
 //! Fusion and heads are a thousandth of the work and stay on the CPU for every backend.
 
 pub mod cpu;
+#[cfg(feature = "webgpu")]
+pub mod gpu;
 
 use std::{fmt::Debug, future::Future};
 

@@ -21,13 +21,13 @@ pub struct QuantizedModel<B: Backend = Cpu> {
     readout: Readout,
 }
 
-impl<B: Backend<Source = Bundle, Error = BundleError>> QuantizedModel<B> {
+impl<B: Backend<Source = Bundle, Error: From<BundleError>>> QuantizedModel<B> {
     /// Makes the weights that `config`, the bundle's, asks for, and refuses a bundle that has others. The bundle's tensors
     /// are freed on the way: wasm memory never shrinks, so holding both at once would cost that memory for good.
     ///
     /// # Errors
-    /// [`BundleError`] for a tensor that is missing, wrong, or without a place.
-    pub fn load(mut backend: B, bundle: &mut Bundle, config: &ModelConfig) -> Result<Self, BundleError> {
+    /// [`BundleError`] for a tensor that is missing, wrong, or without a place; those of the backend.
+    pub fn load(mut backend: B, bundle: &mut Bundle, config: &ModelConfig) -> Result<Self, B::Error> {
         let parameters = Parameters::new(config);
         // The text's weights come first because they are most of a bundle, and the last in its file.
         let text = TextEncoder::load(&mut backend, bundle, &config.text, &parameters.text)?;
@@ -53,6 +53,11 @@ impl<B: Backend> QuantizedModel<B> {
     /// The last grid `[side, side, channels]` of a picture, in the backend's memory. It is valid until the next call.
     pub fn grid(&mut self, picture: &Picture) -> &B::Reals {
         self.image.encode(&mut self.backend, picture)
+    }
+
+    /// What the encoders run on.
+    pub fn backend(&mut self) -> &mut B {
+        &mut self.backend
     }
 
     /// The heads.
@@ -102,6 +107,10 @@ where
 }
 
 impl Immediate for QuantizedModel<Cpu> {}
+
+/// Outside of a page, reading from a GPU blocks.
+#[cfg(all(feature = "webgpu", not(target_arch = "wasm32")))]
+impl Immediate for QuantizedModel<crate::backend::gpu::Gpu> {}
 
 /// The parts of these lengths, one after the other. The only one is not copied.
 fn apart(numbers: Vec<f32>, lengths: impl ExactSizeIterator<Item = usize>) -> Vec<Vec<f32>> {

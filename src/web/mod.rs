@@ -16,11 +16,14 @@ use wasm_bindgen::prelude::*;
 use crate::{
     Analysis, Analyzer, Error, Post,
     analyzer::{ImageInput, Stage},
-    inference::Immediate,
+    image::Picture as Square,
+    inference::{Immediate, Inference},
     model::{Filter, Fit},
 };
 
 mod buffer;
+#[cfg(feature = "webgpu")]
+mod gpu;
 mod learn;
 #[cfg(feature = "float")]
 mod reference;
@@ -28,6 +31,8 @@ mod reference;
 mod suite;
 
 pub use buffer::BundleBuffer;
+#[cfg(feature = "webgpu")]
+pub use gpu::GpuEngine;
 pub use learn::Lessons;
 
 #[wasm_bindgen]
@@ -94,9 +99,35 @@ impl Engine {
     pub fn analyze(&mut self, text: Option<String>, picture: Option<Picture>) -> Result<String, JsValue> {
         analyze(&mut self.0, text, picture)
     }
+
+    /// Milliseconds that the encoders take for so many texts of so many tokens and so many pictures, which mean nothing.
+    pub fn probe(&mut self, texts: usize, tokens: usize, pictures: usize) -> Result<f64, JsValue> {
+        let began = now();
+        crate::analyzer::run(probe(self.0.model(), texts, tokens, pictures)).map_err(thrown)?;
+        Ok(now() - began)
+    }
 }
 
-fn labels<M: Immediate>(analyzer: &Analyzer<M>) -> Result<String, JsValue> {
+/// Has the encoders read texts and pictures that mean nothing.
+async fn probe<M: Inference>(
+    model: &mut M,
+    texts: usize,
+    tokens: usize,
+    pictures: usize,
+) -> crate::Result<()> {
+    let ids = vec![0; tokens];
+    if texts > 0 {
+        model.encode_texts(&vec![&ids[..]; texts]).await?;
+    }
+    let side = model.preprocess().input_size as u32;
+    let square = Square::from_rgb(side, side, vec![127; 3 * (side * side) as usize])?;
+    if pictures > 0 {
+        model.encode_images(&vec![&square; pictures]).await?;
+    }
+    Ok(())
+}
+
+fn labels<M: Inference>(analyzer: &Analyzer<M>) -> Result<String, JsValue> {
     let labels: Vec<_> = analyzer.readout().labels.iter().collect();
     serde_json::to_string(&labels).map_err(|e| JsError::from(e).into())
 }
@@ -109,7 +140,7 @@ struct Prepare {
     filter: u32,
 }
 
-fn preprocess<M: Immediate>(analyzer: &Analyzer<M>) -> Result<String, JsValue> {
+fn preprocess<M: Inference>(analyzer: &Analyzer<M>) -> Result<String, JsValue> {
     let preprocess = analyzer.preprocess();
     let fit = match preprocess.fit {
         Fit::Stretch => 0,

@@ -17,7 +17,7 @@ use crate::{
 
 /// 7 bits are too few for pixels: what is lost in front of the first convolution spreads through all others. So a pixel
 /// is read as the sum of two levels, in two channels that the first convolution gives the same weights.
-const PIXEL_LEVELS: usize = 2;
+pub(in crate::backend) const PIXEL_LEVELS: usize = 2;
 
 /// The range of every value that a pixel can become.
 pub fn pixel_range(preprocess: &Preprocess) -> Quantization {
@@ -26,13 +26,13 @@ pub fn pixel_range(preprocess: &Preprocess) -> Quantization {
 }
 
 /// How each of the two levels of a pixel is quantized.
-fn of_pixels(range: Quantization) -> Quantization {
+pub(in crate::backend) fn of_pixels(range: Quantization) -> Quantization {
     Quantization { scale: range.scale / PIXEL_LEVELS as f32, ..range }
 }
 
 /// For each channel, the two levels of each of the 256 pixel values.
 #[derive(Clone, Debug)]
-pub struct PixelLevels([[[u8; PIXEL_LEVELS]; 256]; 3]);
+pub struct PixelLevels(pub(in crate::backend) [[[u8; PIXEL_LEVELS]; 256]; 3]);
 
 impl PixelLevels {
     /// By way of the real number that the float encoder sees.

@@ -35,7 +35,7 @@ pub(crate) mod requantize;
 
 mod collect;
 mod gemm;
-mod image;
+pub(super) mod image;
 mod instruction_set;
 #[cfg(target_arch = "aarch64")]
 mod neon;

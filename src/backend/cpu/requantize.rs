@@ -30,16 +30,16 @@ pub(crate) trait Sums {
 #[derive(Clone, Debug)]
 pub(crate) struct Requantize {
     /// What is no clamp in the activation.
-    curve: Option<HardSwish>,
+    pub(in crate::backend) curve: Option<HardSwish>,
     channels: usize,
     /// Takes the input's zero point off the sum.
-    correction: Vec<i32>,
-    multiplier: Vec<f32>,
-    offset: Vec<f32>,
+    pub(in crate::backend) correction: Vec<i32>,
+    pub(in crate::backend) multiplier: Vec<f32>,
+    pub(in crate::backend) offset: Vec<f32>,
     /// Factor of the residual's levels; their zero point is in the offset.
-    residual: f32,
-    low: f32,
-    high: f32,
+    pub(in crate::backend) residual: f32,
+    pub(in crate::backend) low: f32,
+    pub(in crate::backend) high: f32,
 }
 
 impl Requantize {
@@ -131,11 +131,11 @@ impl Curve for Straight {
 
 /// From a real number to its hard swish in the output's steps.
 #[derive(Clone, Copy, Debug)]
-struct HardSwish {
+pub(in crate::backend) struct HardSwish {
     /// Steps in 1.
-    factor: f32,
+    pub(in crate::backend) factor: f32,
     /// The zero point.
-    zero: f32,
+    pub(in crate::backend) zero: f32,
 }
 
 impl Curve for HardSwish {

@@ -168,6 +168,25 @@ pub fn run_set(set: InstructionSet) -> Result<Report, Mismatch> {
     }
 }
 
+/// Holds a GPU to the definitions: the one of this number, or the one that the system finds best. Its name, and what was
+/// compared.
+///
+/// # Errors
+/// The [`Mismatch`], or that there is none.
+#[cfg(feature = "webgpu")]
+pub async fn run_gpu(index: Option<usize>) -> Result<(String, Report), Mismatch> {
+    use crate::backend::gpu::{Gpu, GpuError};
+
+    let failed =
+        |error: GpuError| Mismatch::Backend { case: "the GPU itself".into(), reason: error.to_string() };
+    let mut gpu = Gpu::open(index).await.map_err(failed)?;
+    gpu.self_test().await.map_err(failed)?;
+    let report = run(&mut gpu).await?;
+    let adapter = gpu.adapter();
+    let dots = if adapter.has_dot_products { "dot products" } else { "no dot products" };
+    Ok((format!("{} ({}, {dots})", adapter.name, adapter.backend), report))
+}
+
 async fn compare<B>(
     backend: &mut B,
     mut expected: impl FnMut(&Case) -> Result<Vec<Expected>, BundleError>,
@@ -209,12 +228,12 @@ pub fn check(case: &str, found: &[f32], expected: &[Expected]) -> Result<(), Mis
     Ok(())
 }
 
-/// The result of what never waits.
-fn at_once<F: Future>(future: F) -> F::Output {
+/// The result of what never waits: the CPU, and, outside of a page, the GPU, which blocks.
+pub fn at_once<F: Future>(future: F) -> F::Output {
     let mut context = task::Context::from_waker(task::Waker::noop());
     match pin!(future).poll(&mut context) {
         task::Poll::Ready(output) => output,
-        task::Poll::Pending => unreachable!("the CPU never waits"),
+        task::Poll::Pending => unreachable!("neither the CPU nor a native GPU waits"),
     }
 }
 

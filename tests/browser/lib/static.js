@@ -28,6 +28,7 @@ export async function serveStatic(folder, base) {
     if (!found) {
       missed.push(path);
       file = join(folder, '404.html');
+      if (!existsSync(file)) return void response.writeHead(404, { 'Content-Type': TYPES['.html'] }).end('nothing here');
     }
     const type = TYPES[extname(file)] ?? 'application/octet-stream';
     response.writeHead(found ? 200 : 404, { 'Content-Type': type, 'Content-Length': statSync(file).size });

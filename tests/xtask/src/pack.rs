@@ -84,14 +84,14 @@ pub fn build(args: &Args) -> Result<Vec<PathBuf>> {
     for (build, wasm) in built {
         changed.extend(bindings(&shell, &places, build, wasm)?);
     }
-    one_for_both(&shell, &places)?;
+    shipped_bindings(&shell, &places)?;
     changed.extend(place_decoder(&places, &decoder)?);
     list_crates(&shell, &places)?;
     Ok(changed)
 }
 
-/// Makes of the bindings, which are the same for both programs, those that the package ships.
-fn one_for_both(shell: &Shell, places: &Places) -> Result<()> {
+/// Makes of the bindings, which are the same for both programs of the CPU, those that the package ships; and of the GPU's.
+fn shipped_bindings(shell: &Shell, places: &Places) -> Result<()> {
     let _in_pkg = shell.push_dir(&places.pkg);
     Ok(npm(shell).args(["run", "--silent", "bindings"]).quiet().run()?)
 }

@@ -224,6 +224,22 @@ pub fn require_arm(shell: &Shell) -> Result<()> {
     Ok(())
 }
 
+/// A driver for Vulkan; apt installs Mesa's where there is none and may be installed. Other systems come with their own.
+///
+/// # Errors
+/// When there is none, with what to install.
+pub fn require_vulkan(shell: &Shell) -> Result<()> {
+    let has_driver = || {
+        ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d", "/usr/local/share/vulkan/icd.d"]
+            .iter()
+            .any(|folder| std::fs::read_dir(folder).is_ok_and(|mut files| files.next().is_some()))
+    };
+    if !cfg!(target_os = "linux") || has_driver() {
+        return Ok(());
+    }
+    apt_install(shell, "mesa-vulkan-drivers", "a driver for Vulkan is needed: install the GPU's, or Mesa's")
+}
+
 /// Installs a package where apt is here and we are root.
 fn apt_install(shell: &Shell, package: &str, advice: &str) -> Result<()> {
     let is_root = || cmd!(shell, "id -u").quiet().read().is_ok_and(|id| id == "0");

@@ -75,6 +75,11 @@ const STEPS: &[Step] = &[
     Step { name: "miri", about: "the bundle reader and unsafe code in Miri", run: miri },
     Step { name: "suite-wasm", about: "every operation on wasm's instruction sets", run: suite_wasm },
     Step { name: "suite-arm", about: "every operation on 64-bit Arm's, emulated", run: suite_arm },
+    Step {
+        name: "suite-gpu",
+        about: "every operation on a GPU, or on Mesa's program in its place",
+        run: suite_gpu,
+    },
     Step { name: "onnx", about: "the ONNX files in onnxruntime and onnxruntime-web", run: onnx },
     Step { name: "types", about: "TypeScript types and the package's own tests", run: types },
     Step { name: "packages", about: "the packed package in Node.js, bundlers, TypeScript", run: packages },
@@ -139,12 +144,19 @@ fn format(sh: &Shell) -> Result<()> {
 
 fn lints(sh: &Shell) -> Result<()> {
     let clippy = ["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"];
-    Ok(cargo(sh).args(clippy).run()?)
+    cargo(sh).args(clippy).run()?;
+    let package = ["clippy", "--locked", "--package", "mixed-feelings-suite", "--features", "webgpu"];
+    Ok(cargo(sh)
+        .args(package)
+        .args(["--package", "mixed-feelings", "--all-targets", "--", "-D", "warnings"])
+        .run()?)
 }
 
 fn lints_wasm(sh: &Shell) -> Result<()> {
     // The flags of the faster of the two programs: it has the kernels of both.
-    lints_of(sh, wasm::TARGET, "decoders,web", "-Ctarget-feature=+simd128,+relaxed-simd")
+    let flags = "-Ctarget-feature=+simd128,+relaxed-simd";
+    lints_of(sh, wasm::TARGET, "decoders,web", flags)?;
+    lints_of(sh, wasm::TARGET, "web,webgpu", flags)
 }
 
 /// No other step needs this target, so where it cannot be had (offline) the rest goes on, and says so.
@@ -269,6 +281,19 @@ fn suite_arm(sh: &Shell) -> Result<()> {
         );
     }
     Ok(run.run()?)
+}
+
+/// First with no GPU to be found, which must be told. Then on one, which Mesa's program on the CPU can be.
+fn suite_gpu(sh: &Shell) -> Result<()> {
+    let package = ["--locked", "--package", "mixed-feelings-suite", "--features", "webgpu"];
+    let without = cargo(sh).arg("test").args(package).env("MIXED_FEELINGS_NO_GPU", "1");
+    without.env("VK_DRIVER_FILES", "/nowhere").env("VK_ICD_FILENAMES", "/nowhere").run()?;
+    if let Err(error) = tools::require_vulkan(sh) {
+        println!("left out: {error:#}");
+        return Ok(());
+    }
+    cargo(sh).arg("run").args(package).args(["--", "gpu"]).run()?;
+    Ok(cargo(sh).arg("test").args(package).run()?)
 }
 
 fn onnx(sh: &Shell) -> Result<()> {

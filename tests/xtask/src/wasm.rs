@@ -25,10 +25,12 @@ pub struct Build {
     flags: &'static [&'static str],
 }
 
-/// What the package contains: the faster one needs an engine with relaxed SIMD.
-pub const SHIPPED: [Build; 2] = [
+/// What the package contains: the faster one of the CPU needs an engine with relaxed SIMD, and the GPU's is loaded where it
+/// is asked for.
+pub const SHIPPED: [Build; 3] = [
     Build { name: "simd128", features: "web", flags: &[] },
     Build { name: "relaxed-simd", features: "relaxed-simd,web", flags: &["-Ctarget-feature=+relaxed-simd"] },
+    Build { name: "gpu", features: "web,webgpu", flags: &[] },
 ];
 
 /// The float model, for tests.

@@ -1,0 +1,66 @@
+//! A bundle on the GPU: `--device gpu[:N]` and `--list-devices`. Needs the feature `webgpu`.
+
+use std::io::Write;
+
+use anyhow::Result;
+
+#[cfg(feature = "webgpu")]
+pub use with::{GpuAnalyzer, list, open};
+
+/// Writes which GPUs there are.
+///
+/// # Errors
+/// When this program was built without the feature `webgpu`, or the output cannot be written.
+#[cfg(not(feature = "webgpu"))]
+pub fn list(_: &mut impl Write) -> Result<()> {
+    anyhow::bail!("--list-devices: this build computes bundles on the CPU only: build with `--features webgpu`")
+}
+
+#[cfg(feature = "webgpu")]
+mod with {
+    use std::{io::Write, path::Path};
+
+    use anyhow::{Context, Result};
+    use mixed_feelings::{
+        Analyzer,
+        analyzer::run,
+        backend::gpu::{Gpu, adapters},
+        inference::QuantizedModel,
+    };
+
+    use crate::bundle;
+
+    /// What answers on a GPU.
+    pub type GpuAnalyzer = Analyzer<QuantizedModel<Gpu>>;
+
+    /// Writes which GPUs there are, one a line, by their number.
+    ///
+    /// # Errors
+    /// When the output cannot be written.
+    pub fn list(out: &mut impl Write) -> Result<()> {
+        let adapters = run(adapters());
+        for (number, adapter) in adapters.iter().enumerate() {
+            writeln!(out, "gpu:{number}  {adapter}")?;
+        }
+        if adapters.is_empty() {
+            writeln!(out, "no GPU was found: install its driver for Vulkan, Metal or Direct3D 12; the CPU needs none")?;
+        }
+        Ok(())
+    }
+
+    /// Opens `bundle`, or the default one, on the GPU of this number, once that gave the integers of the CPU.
+    ///
+    /// # Errors
+    /// As [`bundle::open`], and when the GPU cannot be used; the message says what to do.
+    pub fn open(bundle: Option<&Path>, index: Option<usize>) -> Result<GpuAnalyzer> {
+        let (path, bytes) = bundle::read(bundle)?;
+        let opened = run(async {
+            let mut gpu = Gpu::open(index).await?;
+            gpu.self_test().await?;
+            Ok::<_, mixed_feelings::backend::gpu::GpuError>(gpu)
+        });
+        let gpu = opened.context("--device gpu")?;
+        tracing::debug!("bundle {} on {:?}", path.display(), gpu.adapter());
+        Analyzer::on(gpu, bytes).with_context(|| format!("bundle {}", path.display()))
+    }
+}
