@@ -13,7 +13,7 @@ type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
 const TARGET: &str = "pkg/src/analysis.ts";
 
 /// Where a struct is, and its name in TypeScript if that is another.
-const STRUCTS: [(&str, &str, &str); 7] = [
+const STRUCTS: [(&str, &str, &str); 9] = [
     ("src/model/labels.rs", "Label", "Label"),
     ("src/analyzer/analysis.rs", "Reading", "Reading"),
     ("src/analyzer/analysis.rs", "WordWeight", "WordWeight"),
@@ -22,17 +22,28 @@ const STRUCTS: [(&str, &str, &str); 7] = [
     ("src/web/mod.rs", "StageTimings", "StageTimings"),
     // The package adds to it whose decoder read the picture, and the times.
     ("src/analyzer/analysis.rs", "Analysis", "EngineAnalysis"),
+    ("src/analyzer/learn.rs", "HeadReport", "HeadReport"),
+    ("src/analyzer/learn.rs", "LearnReport", "LearnReport"),
 ];
 
 /// Fields that hold the name of a label.
 const LABELS: [(&str, &str); 3] = [("Label", "name"), ("Reading", "label"), ("Analysis", "label")];
 
+/// Fields that hold one of a few names.
+const NAMES: [(&str, &str, &str); 1] = [("HeadReport", "head", "'text' | 'image' | 'fused'")];
+
 /// Types with the names of the labels as a parameter.
 const OVER_LABELS: [&str; 4] = ["Label", "Scores", "Reading", "Analysis"];
 
 /// Where errors say their codes.
-const ERRORS: [&str; 5] =
-    ["src/error.rs", "src/text/mod.rs", "src/image/error.rs", "src/bundle/mod.rs", "src/model/mod.rs"];
+const ERRORS: [&str; 6] = [
+    "src/error.rs",
+    "src/text/mod.rs",
+    "src/image/error.rs",
+    "src/bundle/mod.rs",
+    "src/model/mod.rs",
+    "src/fusion/profile.rs",
+];
 
 /// Codes of what no page can do: it writes no bundles.
 const NATIVE_ONLY: [&str; 1] = ["bundle-unwritable"];

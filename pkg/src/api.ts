@@ -189,27 +189,6 @@ export interface LearnOptions extends AnalyzeOptions {
   readonly onProgress?: ((progress: BatchProgress) => void) | null | undefined;
 }
 
-/** What was learned. */
-export interface LearnReport {
-  readonly examples: number;
-  /** How many of them the shipped model labels as they are. */
-  readonly before: number;
-  /** How many are so labelled by a model that has learned from the others: what to expect of the next post. */
-  readonly after: number;
-  /** The same for each head that an example was for. */
-  readonly heads: readonly HeadReport[];
-}
-
-/** What one head has learned. */
-export interface HeadReport {
-  readonly head: 'text' | 'image' | 'fused';
-  readonly examples: number;
-  readonly before: number;
-  readonly after: number;
-  /** Whether it was moved: not where that made it worse at the examples that were left out. */
-  readonly moved: boolean;
-}
-
 /**
  * Reads posts. It is frozen and its functions need no `this`: it may be taken apart, or be put behind a proxy.
  *

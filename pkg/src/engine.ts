@@ -1,7 +1,7 @@
 /** The program with its weights, in whatever thread this is. One call at a time. */
 
 import { onAbort, throwIfAborted } from './abort.js';
-import type { Backend, CacheLike, Info, LearnReport, Progress } from './api.js';
+import type { Backend, CacheLike, Info, Progress } from './api.js';
 import type { Engine } from './bindings.js';
 import { ProgramBuffer } from './buffer.js';
 import { loadBundle, type BundleSource, type SentBundle } from './bundle.js';
@@ -9,7 +9,7 @@ import { Decoder, type Decoded, type Preprocess } from './decoder.js';
 import { MixedFeelingsError } from './errors.js';
 import type { Fetch } from './platform.js';
 import { readBitmap, type Bitmap, type Pixels } from './snapshot.js';
-import type { EngineAnalysis, Label, StageTimings } from './analysis.js';
+import type { EngineAnalysis, Label, LearnReport, StageTimings } from './analysis.js';
 import { compiled, guard, loadProgram, type Program, type WasmSources } from './wasm.js';
 
 /** What an engine is opened with, as often as one must be. */

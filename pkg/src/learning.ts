@@ -1,7 +1,8 @@
 /** Learning from a few labelled posts: reads them, has the engine learn, and holds what came of it for the engines to come. */
 
 import { orAborted, throwIfAborted } from './abort.js';
-import type { Example, LearnOptions, LearnReport } from './api.js';
+import type { LearnReport } from './analysis.js';
+import type { Example, LearnOptions } from './api.js';
 import type { EngineHandle, Lesson } from './engine.js';
 import { MixedFeelingsError, seen, shown } from './errors.js';
 import { takePicture, type TakeOptions } from './image.js';

@@ -49,9 +49,15 @@ pub fn of_batch(batch: &Batch) -> String {
     let told = |speed: Option<f64>| speed.map_or("–".into(), |speed| format!("{speed:.1}"));
     let rows = batch.speeds.iter().filter(|(_, speed)| speed.single.is_some()).map(|(name, speed)| {
         let gain = speed.batch.zip(speed.single).map(|(batch, single)| batch / single);
-        vec![name.clone(), told(speed.single), told(speed.batch), gain.map_or("–".into(), |gain| format!("{gain:.2}x"))]
+        vec![
+            name.clone(),
+            told(speed.single),
+            told(speed.batch),
+            gain.map_or("–".into(), |gain| format!("{gain:.2}x")),
+        ]
     });
-    let head = [&format!("{} posts, {}", batch.texts, batch.backend), "one by one, a second", "as a batch", "gain"];
+    let head =
+        [&format!("{} posts, {}", batch.texts, batch.backend), "one by one, a second", "as a batch", "gain"];
     table(&head, &rows.collect::<Vec<_>>())
 }
 
