@@ -41,5 +41,10 @@ export declare class Engine {
   preprocess(): string;
   /** The analysis as JSON, with `timings`. Takes the picture over. */
   analyze(text: string | undefined, picture: Picture | undefined): string;
+  /**
+   * As many analyses as posts in a JSON list, in their order, or `{ error, code }` in the place of a post that cannot be
+   * read. `timings` are the post's even share of a pass. Takes the pictures over.
+   */
+  analyzeMany(texts: (string | undefined)[], pictures: (Picture | undefined)[]): string;
   free(): void;
 }
