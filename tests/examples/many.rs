@@ -10,7 +10,7 @@ use std::{
 };
 
 use mixed_feelings::{
-    Analyzer, Bundle, Post,
+    Analyzer, Bundle, Error, Post,
     analyzer::Stage,
     backend::cpu::{InstructionSet, peak},
     model::{ModelConfig, tokenizer_json},
@@ -32,9 +32,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let tokenizer =
         Tokenizer::from_json(tokenizer_json(&bundle)?, config.max_tokens, config.text_preparation)?;
     let texts: Vec<String> = (0..POSTS).map(text).collect();
-    let lengths =
-        texts.iter().map(|text| Ok(tokenizer.encode(text)?.ids.len())).collect::<Result<Vec<_>, _>>();
-    let lengths: Vec<usize> = lengths.map_err(mixed_feelings::Error::from)?;
+    let mut lengths = Vec::new();
+    for text in &texts {
+        lengths.push(tokenizer.encode(text).map_err(Error::from)?.ids.len());
+    }
     let posts: Vec<Post<'_>> = texts.iter().map(|text| Post { text: Some(text), image: None }).collect();
 
     let mut analyzer = Analyzer::from_bundle(bytes)?;
