@@ -61,7 +61,10 @@ export declare class Engine {
   setProfile(bytes: Uint8Array): number;
   /** Answers as it was shipped again. */
   forget(): void;
-  /** A list of analyses or `{ error, code }` as JSON, each as of `analyze`, read in one pass. Takes the pictures over. */
+  /**
+   * As many analyses as posts in a JSON list, in their order, or `{ error, code }` in the place of a post that cannot be
+   * read. `timings` are the post's even share of a pass. Takes the pictures over.
+   */
   analyzeMany(texts: (string | undefined)[], pictures: (Picture | undefined)[]): string;
   free(): void;
 }

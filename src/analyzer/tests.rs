@@ -1,6 +1,7 @@
 //! What the journey does with posts, good and bad.
 
 use super::*;
+use crate::backend::cpu::InstructionSet;
 use crate::testing::{random_bundle, tiny_config, tiny_tokenizer};
 
 fn bytes() -> Vec<u8> {
@@ -191,4 +192,90 @@ fn a_bundle_that_is_not_what_its_config_says_is_refused() {
         let error = Analyzer::from_bundle(bytes).unwrap_err();
         assert_eq!(error.code(), "bundle-tensor", "{error}");
     }
+}
+
+/// Posts of every kind: equal texts and pictures, lengths from one word to too many, empty ones and bad ones.
+fn many_posts<'a>(texts: &'a [String], pictures: &'a [Picture], seed: u64) -> Vec<Post<'a>> {
+    let mut state = seed;
+    let mut random = |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % below
+    };
+    let bad = [
+        ImageInput::Rgba { width: 2, height: 2, pixels: &[0; 15] },
+        ImageInput::Rgba { width: 60_000, height: 60_000, pixels: b"" },
+    ];
+    let count = random(40);
+    let post = |_| {
+        let text = (random(8) > 0).then(|| texts[random(texts.len())].as_str());
+        let image = match random(12) {
+            0 => Some(bad[random(bad.len())]),
+            1..4 => Some(ImageInput::Picture(&pictures[random(pictures.len())])),
+            _ => None,
+        };
+        Post { text, image }
+    };
+    (0..count).map(post).collect()
+}
+
+/// What was said of a post, or the code and the message of its error.
+fn told(outcome: Result<Analysis>) -> Result<Analysis, (&'static str, String)> {
+    outcome.map_err(|error| (error.code(), error.to_string()))
+}
+
+#[test]
+fn many_posts_are_answered_as_one_by_one_to_the_bit_on_every_instruction_set() {
+    let words = ["sun", "rain", "I", "love", "sad,", "perfect", "\u{1f600}", "solitude!", "happy"];
+    let mut texts: Vec<String> = (0..40usize)
+        .map(|i| (0..=i * i % 23).map(|j| words[(i + j * 5) % words.len()]).collect::<Vec<_>>().join(" "))
+        .collect();
+    texts.extend(["", " \n\u{200b}"].map(String::from));
+    texts.push("so ".repeat(4_000_000));
+    let pictures = [picture(11), picture(12), picture(11), picture(13)];
+    let (mut good, mut refused) = (0, 0);
+    for set in InstructionSet::available() {
+        let mut bundle = Bundle::parse(bytes()).unwrap();
+        let model = QuantizedModel::load(Cpu::with(set).unwrap(), &mut bundle, &tiny_config()).unwrap();
+        let mut one = Analyzer::new(model, &tiny_config(), &tiny_tokenizer()).unwrap();
+        let mut all = one.clone();
+        for seed in 0..12 {
+            let posts = many_posts(&texts, &pictures, seed);
+            let together: Vec<_> = all.analyze_many(&posts).into_iter().map(told).collect();
+            assert_eq!(together.len(), posts.len());
+            let answers = all.answers(&posts);
+            for ((post, together), answer) in posts.iter().zip(together).zip(answers) {
+                let alone = told(one.analyze(*post));
+                assert_eq!(together, alone, "{}: {post:?}", set.name());
+                assert_eq!(answer.map_err(|e| e.code()).ok(), one.answer(*post).ok());
+                *if alone.is_ok() { &mut good } else { &mut refused } += 1;
+            }
+        }
+    }
+    assert!(good > 100 && refused > 10, "{good} good ones, {refused} refused");
+}
+
+#[test]
+fn each_text_and_picture_of_many_posts_is_encoded_once() {
+    let mut analyzer = analyzer();
+    let (picture, other) = (picture(5), picture(6));
+    let image = |picture| Some(ImageInput::Picture(picture));
+    let posts = [
+        Post { text: Some("sun"), image: image(&picture) },
+        Post { text: Some("I love the rain"), image: image(&other) },
+        text("sun"),
+        Post { text: None, image: image(&picture) },
+        Post { text: Some("I love the rain"), image: image(&picture) },
+        text(" "),
+    ];
+    let mut stages = Vec::new();
+    let outcomes =
+        analyzer.analyze_many_observed(&posts, |stage, posts| stages.push((stage, posts.to_vec())));
+    let codes: Vec<_> =
+        outcomes.iter().map(|outcome| outcome.as_ref().map(|_| ()).map_err(Error::code)).collect();
+    assert_eq!(codes, [Ok(()), Ok(()), Ok(()), Ok(()), Ok(()), Err("empty-post")]);
+    let of = |wanted| stages.iter().filter(move |(stage, _)| *stage == wanted).map(|(_, posts)| &posts[..]);
+    assert_eq!(of(Stage::Tokenize).collect::<Vec<_>>(), [[0], [1], [5]]);
+    assert_eq!(of(Stage::Text).collect::<Vec<_>>(), [[0, 2, 1, 4]], "one pass, the short text first");
+    assert_eq!(of(Stage::Image).count(), 2);
+    assert_eq!(of(Stage::Fusion).count(), 6);
 }

@@ -25,6 +25,7 @@ mod buffer;
 #[cfg(feature = "webgpu")]
 mod gpu;
 mod learn;
+mod many;
 #[cfg(feature = "float")]
 mod reference;
 #[cfg(feature = "testing")]
@@ -106,6 +107,14 @@ impl Engine {
         crate::analyzer::run(probe(self.0.model(), texts, tokens, pictures)).map_err(thrown)?;
         Ok(now() - began)
     }
+
+    /// As many analyses as posts in a JSON list, in their order; `{ error, code }` for a post that cannot be read. A post is a
+    /// text, or `undefined`, and the picture in the same place, or `undefined`. Texts are encoded in passes, so `timings`
+    /// are the post's even share of what it passed through with others. Takes the pictures over.
+    #[wasm_bindgen(js_name = analyzeMany)]
+    pub fn analyze_many(&mut self, texts: Vec<JsValue>, pictures: Vec<JsValue>) -> Result<String, JsValue> {
+        many::analyze_many(&mut self.0, texts, pictures)
+    }
 }
 
 /// Has the encoders read texts and pictures that mean nothing.
@@ -159,11 +168,12 @@ fn analyze<M: Immediate>(
     text: Option<String>,
     picture: Option<Picture>,
 ) -> Result<String, JsValue> {
-    let mut clock = Clock::default();
+    let mut clock = Clock::new(1);
     let post = Post { text: text.as_deref(), image: picture.as_ref().map(Picture::input) };
-    let analysis = analyzer.analyze_observed(post, |stage| clock.begins(Some(stage))).map_err(thrown)?;
-    clock.begins(None);
-    let timed = Timed { analysis: &analysis, timings: &clock.timings };
+    let began = |stage| clock.begins(stage, &[0]);
+    let analysis = analyzer.analyze_observed(post, began).map_err(thrown)?;
+    let timings = clock.end().pop().unwrap_or_default();
+    let timed = Timed { analysis: &analysis, timings };
     serde_json::to_string(&timed).map_err(|e| JsError::from(e).into())
 }
 
@@ -172,11 +182,11 @@ fn analyze<M: Immediate>(
 struct Timed<'a> {
     #[serde(flatten)]
     analysis: &'a Analysis,
-    timings: &'a StageTimings,
+    timings: StageTimings,
 }
 
 /// Milliseconds of each stage. A stage that was not needed took 0.
-#[derive(Default, Serialize)]
+#[derive(Clone, Default, Serialize)]
 struct StageTimings {
     /// Cleaning the text and splitting it into word pieces.
     tokenize: f64,
@@ -190,26 +200,45 @@ struct StageTimings {
     fusion: f64,
 }
 
-#[derive(Default)]
+/// The times of some posts.
 struct Clock {
-    timings: StageTimings,
-    running: Option<(Stage, f64)>,
+    timings: Vec<StageTimings>,
+    /// With the posts that it is for, and when it began.
+    running: Option<(Stage, Vec<usize>, f64)>,
 }
 
 impl Clock {
-    /// Ends the running stage and begins another, if there is one.
-    fn begins(&mut self, stage: Option<Stage>) {
+    fn new(posts: usize) -> Clock {
+        Clock { timings: vec![StageTimings::default(); posts], running: None }
+    }
+
+    /// Ends the running stage and begins another.
+    fn begins(&mut self, stage: Stage, posts: &[usize]) {
         let now = now();
-        if let Some((stage, began)) = self.running {
+        self.ends(now);
+        self.running = Some((stage, posts.to_vec(), now));
+    }
+
+    /// The time of the running stage goes to its posts in even shares.
+    fn ends(&mut self, now: f64) {
+        let Some((stage, posts, began)) = self.running.take() else { return };
+        let share = (now - began) / posts.len().max(1) as f64;
+        for post in posts {
+            let Some(timings) = self.timings.get_mut(post) else { continue };
             *match stage {
-                Stage::Tokenize => &mut self.timings.tokenize,
-                Stage::Text => &mut self.timings.text,
-                Stage::Decode => &mut self.timings.decode,
-                Stage::Image => &mut self.timings.image,
-                Stage::Fusion => &mut self.timings.fusion,
-            } += now - began;
+                Stage::Tokenize => &mut timings.tokenize,
+                Stage::Text => &mut timings.text,
+                Stage::Decode => &mut timings.decode,
+                Stage::Image => &mut timings.image,
+                Stage::Fusion => &mut timings.fusion,
+            } += share;
         }
-        self.running = stage.map(|stage| (stage, now));
+    }
+
+    /// Ends the last stage.
+    fn end(mut self) -> Vec<StageTimings> {
+        self.ends(now());
+        self.timings
     }
 }
 

@@ -3,8 +3,9 @@
 use anyhow::{Context, Result};
 use indicatif::ProgressBar;
 use mixed_feelings::{
-    Analyzer,
-    analyzer::{Answer, Prepared},
+    Analyzer, Post,
+    analyzer::{Answer, ImageInput, Prepared},
+    image::Picture,
     inference::Reference,
 };
 use rayon::prelude::*;
@@ -16,7 +17,10 @@ use crate::{
 };
 
 /// Posts that the float model reads together, on a CPU and on a GPU.
-const AT_ONCE: [usize; 2] = [16, 128];
+const FLOAT_AT_ONCE: [usize; 2] = [16, 128];
+
+/// Cases that the int8 model is asked about at once. Their texts are read in passes together.
+const AT_ONCE: usize = 32;
 
 /// The model's answer to each case, in their order. `what` heads the progress bar.
 ///
@@ -30,20 +34,19 @@ pub fn answers(engine: &Engine, cases: &[Case], what: &str) -> Result<Vec<Answer
         return answers;
     }
     let answers = cases
-        .par_iter()
         // A clone of an int8 model is tens of megabytes: it should serve more than a few rows.
-        .with_min_len(16)
+        .par_chunks(AT_ONCE)
         .map_init(
             || engine.clone(),
-            |engine, case| {
-                let answer = answer(engine, case).with_context(|| case.place.clone());
-                bar.inc(1);
-                answer
+            |engine, cases| {
+                let answers = at_once(engine, cases);
+                bar.inc(cases.len() as u64);
+                answers
             },
         )
-        .collect();
+        .collect::<Result<Vec<Vec<Answer>>>>();
     bar.finish_and_clear();
-    answers
+    Ok(answers?.concat())
 }
 
 /// Texts of about one length together, so that little is padded.
@@ -64,7 +67,7 @@ fn in_batches(analyzer: &Analyzer<Reference>, cases: &[Case], bar: &ProgressBar)
         bar.inc(part.len() as u64);
         Ok(part.iter().copied().zip(answers).collect())
     };
-    let [on_cpu, on_gpu] = AT_ONCE;
+    let [on_cpu, on_gpu] = FLOAT_AT_ONCE;
     let parts: Result<Vec<_>> = match analyzer.model().device().is_cpu() {
         true => order.par_chunks(on_cpu).map(ask).collect(),
         false => order.chunks(on_gpu).map(ask).collect(),
@@ -74,9 +77,27 @@ fn in_batches(analyzer: &Analyzer<Reference>, cases: &[Case], bar: &ProgressBar)
     Ok(answers.into_iter().map(|(_, answer)| answer).collect())
 }
 
-fn answer(engine: &mut Engine, case: &Case) -> Result<Answer> {
-    let picture = case.image.as_deref().map(post::read_image).transpose()?;
-    engine.answer(Some(&case.text), picture.as_ref())
+fn at_once(engine: &mut Engine, cases: &[Case]) -> Result<Vec<Answer>> {
+    // Each photo is reduced to what the encoder sees before the next one is read: many large ones would fill the memory.
+    let preprocess = engine.preprocess().clone();
+    let square = |case: &Case| {
+        let picture = case.image.as_deref().map(post::read_image).transpose();
+        let picture = picture.with_context(|| case.place.clone())?;
+        Ok(picture.map(|picture| preprocess.apply(&picture)))
+    };
+    let squares = cases.iter().map(square).collect::<Result<Vec<_>>>()?;
+    let posts: Vec<Post<'_>> = cases
+        .iter()
+        .zip(&squares)
+        .map(|(case, square)| Post { text: Some(&case.text), image: square.as_ref().map(prepared) })
+        .collect();
+    let answers = engine.answers(&posts).into_iter().zip(cases);
+    answers.map(|(answer, case)| answer.with_context(|| case.place.clone())).collect()
+}
+
+/// A picture that needs no more preparation.
+fn prepared(square: &Picture) -> ImageInput<'_> {
+    ImageInput::Prepared { pixels: square.pixels(), incomplete: false }
 }
 
 /// What a model would answer whose text head says `scores` of a post without a picture.
