@@ -41,8 +41,11 @@ struct Graft<G> {
 impl<G> Graft<G> {
     fn new(name: &'static str, value: Tensor, gradient: G) -> Result<Self> {
         // A storage is handed on as a whole: the value must be all of it.
-        let value =
-            if value.is_contiguous() && value.layout().start_offset() == 0 { value } else { value.copy()? };
+        let value = if value.is_contiguous() && value.layout().start_offset() == 0 {
+            value
+        } else {
+            value.force_contiguous()?
+        };
         Ok(Graft { name, value: Mutex::new(Some(value.detach())), gradient })
     }
 

@@ -321,7 +321,7 @@ mod tests {
         let all = norm(&whole[1..].concat());
         for (i, (a, b)) in whole.iter().zip(&half).enumerate() {
             let apart: Vec<f32> = a.iter().zip(b).map(|(a, b)| a - b).collect();
-            assert!(norm(&apart) <= 0.05 * norm(a).max(0.02 * all), "{i}: {a:?} against {b:?}");
+            assert!(norm(&apart) <= 0.1 * norm(a).max(0.1 * all), "{i}: {a:?} against {b:?}");
         }
         assert_ne!(whole[0], half[0], "bfloat16 was used");
         Ok(())

@@ -336,10 +336,9 @@ mod tests {
             for (a, b) in one.concat().iter().zip(all.concat()) {
                 assert!((a - b).abs() < 1e-5, "{a} against {b}, clip {clip}");
             }
-            assert_ne!(
-                one,
-                uneven()?.iter().map(|(_, v)| v.flatten_all()?.to_vec1()).collect::<Result<Vec<_>>>()?
-            );
+            for ((name, start), end) in uneven()?.iter().zip(&one) {
+                assert_ne!(start.flatten_all()?.to_vec1::<f32>()?, *end, "{name} moves");
+            }
         }
         Ok(())
     }
@@ -358,7 +357,7 @@ mod tests {
             let var = Var::new(&[1f32, 2.0], &Device::Cpu)?;
             let adamw = AdamW::new(vec![("w".into(), var.clone())], 0.01, 1.0)?;
             let mut adamw = AdamW { together, ..adamw };
-            let gradients = var.affine(0.0, -1.0)?.log()?.sum_all()?.backward()?;
+            let gradients = var.affine(1.0, -1.0)?.log()?.sum_all()?.backward()?; // 1 / 0
             let told = adamw.update(&[gradients], &BTreeMap::new(), 0.1).and_then(|()| adamw.check());
             assert!(told.expect_err("NaN").to_string().contains("not finite"), "together: {together}");
             assert!(adamw.check().is_ok(), "it is told once");

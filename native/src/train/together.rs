@@ -116,7 +116,8 @@ impl Group {
     /// A copy of each member's mean and variance.
     pub fn moments<'a>(&'a self, slots: &'a [Slot]) -> impl Iterator<Item = (&'a Slot, [Result<Tensor>; 2])> {
         self.parts(slots).map(|(slot, _, start)| {
-            let part = |of: &Tensor| of.narrow(0, start, slot.len())?.copy()?.reshape(slot.var.shape());
+            let part =
+                |of: &Tensor| of.narrow(0, start, slot.len())?.force_contiguous()?.reshape(slot.var.shape());
             (slot, [part(&self.mean), part(&self.variance)])
         })
     }
