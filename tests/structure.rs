@@ -178,3 +178,37 @@ fn no_file_is_too_long() -> Result {
     }
     Ok(())
 }
+
+/// A promise that names a file without a test promises nothing.
+#[test]
+fn the_table_of_promises_names_tests() -> Result {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let security = fs::read_to_string(root.join(".github/SECURITY.md"))?;
+    let table =
+        security.split("| promise |").nth(1).and_then(|rest| rest.split("\n\n").next()).ok_or("a table")?;
+    let rows =
+        table.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |")?.split_once(" | "));
+    let rows: Vec<_> = rows.filter(|(promise, _)| !promise.starts_with("tested by")).collect();
+    assert!(rows.len() > 20, "{} promises", rows.len());
+    for (promise, tests) in rows {
+        let mut proofs = 0;
+        for name in tests.split('`').skip(1).step_by(2) {
+            let fuzzed = root.join(format!("tests/fuzz/fuzz_targets/{name}.rs"));
+            // What is no path is a command, a lint, or a fuzz target.
+            proofs += usize::from(fuzzed.exists() || name.starts_with("cargo verify"));
+            if !name.contains('/') {
+                continue;
+            }
+            let path = root.join(name);
+            assert!(path.exists(), "{promise}: {name} is not there");
+            let files = if path.is_dir() { sources(&path)? } else { vec![path] };
+            let is_test = |file: &PathBuf| {
+                let code = fs::read_to_string(file).unwrap_or_default();
+                ["#[test]", "\ntest(", " test(", " it("].iter().any(|start| code.contains(start))
+            };
+            proofs += files.iter().filter(|file| is_test(file)).count();
+        }
+        assert!(proofs > 0, "{promise}: nothing tests it");
+    }
+    Ok(())
+}

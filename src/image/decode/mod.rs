@@ -150,3 +150,15 @@ mod fixtures {
         decode(bytes, &Limits::default())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_decoder_that_panics_costs_its_picture() {
+        let error = caught("PNG", || panic!("as a decoder may")).map(|_| ()).unwrap_err();
+        assert_eq!(error.code(), "image-corrupt");
+        assert!(error.to_string().contains("PNG"), "{error}");
+    }
+}
