@@ -8,6 +8,7 @@ use mixed_feelings::{
     fusion::Readout,
     image::Picture,
     inference::Reference,
+    model::Preprocess,
 };
 
 use crate::checkpoint::Checkpoint;
@@ -55,6 +56,22 @@ impl Engine {
             Engine::Int8(analyzer) => analyzer.answer(post)?,
             Engine::Float(analyzer) => analyzer.answer(post)?,
         })
+    }
+
+    /// What each post feels, in their order: as [`answer`](Self::answer), in less time.
+    pub fn answers(&mut self, posts: &[Post<'_>]) -> Vec<mixed_feelings::Result<Answer>> {
+        match self {
+            Engine::Int8(analyzer) => analyzer.answers(posts),
+            Engine::Float(analyzer) => analyzer.answers(posts),
+        }
+    }
+
+    /// How pictures are prepared for its encoder.
+    pub fn preprocess(&self) -> &Preprocess {
+        match self {
+            Engine::Int8(analyzer) => analyzer.preprocess(),
+            Engine::Float(analyzer) => analyzer.preprocess(),
+        }
     }
 }
 

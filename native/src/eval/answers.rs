@@ -1,11 +1,18 @@
 //! Asking a model about many posts.
 
 use anyhow::{Context, Result};
-use mixed_feelings::analyzer::Answer;
+use mixed_feelings::{
+    Post,
+    analyzer::{Answer, ImageInput},
+    image::Picture,
+};
 use rayon::prelude::*;
 
 use super::cases::Case;
 use crate::{engine::Engine, post, progress};
+
+/// Cases that are asked about at once. Their texts are read in passes together.
+const AT_ONCE: usize = 32;
 
 /// The model's answer to each case, in their order. `what` heads the progress bar.
 ///
@@ -14,25 +21,42 @@ use crate::{engine::Engine, post, progress};
 pub fn answers(engine: &Engine, cases: &[Case], what: &str) -> Result<Vec<Answer>> {
     let bar = progress::bar(cases.len(), what);
     let answers = cases
-        .par_iter()
         // A clone of an int8 model is tens of megabytes: it should serve more than a few rows.
-        .with_min_len(16)
+        .par_chunks(AT_ONCE)
         .map_init(
             || engine.clone(),
-            |engine, case| {
-                let answer = answer(engine, case).with_context(|| case.place.clone());
-                bar.inc(1);
-                answer
+            |engine, cases| {
+                let answers = at_once(engine, cases);
+                bar.inc(cases.len() as u64);
+                answers
             },
         )
-        .collect();
+        .collect::<Result<Vec<Vec<Answer>>>>();
     bar.finish_and_clear();
-    answers
+    Ok(answers?.concat())
 }
 
-fn answer(engine: &mut Engine, case: &Case) -> Result<Answer> {
-    let picture = case.image.as_deref().map(post::read_image).transpose()?;
-    engine.answer(Some(&case.text), picture.as_ref())
+fn at_once(engine: &mut Engine, cases: &[Case]) -> Result<Vec<Answer>> {
+    // Each photo is reduced to what the encoder sees before the next one is read: many large ones would fill the memory.
+    let preprocess = engine.preprocess().clone();
+    let square = |case: &Case| {
+        let picture = case.image.as_deref().map(post::read_image).transpose();
+        let picture = picture.with_context(|| case.place.clone())?;
+        Ok(picture.map(|picture| preprocess.apply(&picture)))
+    };
+    let squares = cases.iter().map(square).collect::<Result<Vec<_>>>()?;
+    let posts: Vec<Post<'_>> = cases
+        .iter()
+        .zip(&squares)
+        .map(|(case, square)| Post { text: Some(&case.text), image: square.as_ref().map(prepared) })
+        .collect();
+    let answers = engine.answers(&posts).into_iter().zip(cases);
+    answers.map(|(answer, case)| answer.with_context(|| case.place.clone())).collect()
+}
+
+/// A picture that needs no more preparation.
+fn prepared(square: &Picture) -> ImageInput<'_> {
+    ImageInput::Prepared { pixels: square.pixels(), incomplete: false }
 }
 
 /// What a model would answer whose text head says `scores` of a post without a picture.

@@ -14,16 +14,16 @@ use std::{
     fmt::{self, Display},
     fs::{self, File},
     io::{BufRead, BufReader, Read, Write},
-    path::Path,
+    path::{Path, PathBuf},
     str::Utf8Error,
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use mixed_feelings::{Analysis, Analyzer};
+use mixed_feelings::{Analysis, Analyzer, image::Limits};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{checkpoint::beside, one_line, post};
+use crate::{checkpoint::beside, one_line, post, progress};
 
 /// What editors put in front of UTF-8.
 const BYTE_ORDER_MARK: &str = "\u{feff}";
@@ -83,6 +83,19 @@ struct Refusal {
     message: String,
 }
 
+/// Posts that are analyzed at once. Their texts are read in passes together.
+const AT_ONCE: usize = 32;
+
+/// Bytes of lines and image files that are held at once, unless one post has more.
+const HELD: usize = 64 << 20;
+
+/// A line of the input, where it is, and its post or why it is none.
+struct Asked {
+    at: String,
+    post: Result<Post>,
+    image: Result<Option<PathBuf>>,
+}
+
 /// Prints one line for each line of the file at `path`, in their order.
 ///
 /// # Errors
@@ -90,15 +103,20 @@ struct Refusal {
 /// tells how many there were.
 pub fn predict(path: &Path, analyzer: &mut Analyzer, out: &mut impl Write) -> Result<()> {
     let file = File::open(path).with_context(|| path.display().to_string())?;
+    let length = file.metadata().map_or(0, |file| file.len());
+    let bar = progress::bar(usize::try_from(length).unwrap_or(usize::MAX), "bytes read");
     let mut lines = BufReader::new(file);
     let (mut bytes, mut posts, mut refused) = (Vec::new(), 0usize, 0usize);
+    let (mut asked, mut held) = (Vec::with_capacity(AT_ONCE), 0);
     for number in 1.. {
         bytes.clear();
         let at = || format!("{} line {number}", path.display());
         let most = LONGEST_LINE as u64 + 1;
-        if lines.by_ref().take(most).read_until(b'\n', &mut bytes).with_context(at)? == 0 {
+        let read_bytes = lines.by_ref().take(most).read_until(b'\n', &mut bytes).with_context(at)?;
+        if read_bytes == 0 {
             break;
         }
+        bar.inc(read_bytes as u64);
         if bytes.len() > LONGEST_LINE && !bytes.ends_with(b"\n") {
             lines.skip_until(b'\n').with_context(at)?;
         }
@@ -106,24 +124,64 @@ pub fn predict(path: &Path, analyzer: &mut Analyzer, out: &mut impl Write) -> Re
             continue;
         }
         posts += 1;
-        let (id, further, analysis) = match read(&bytes) {
-            Ok(mut post) => (post.id.take(), std::mem::take(&mut post.further), one(&post, path, analyzer)),
-            Err(error) => (None, Map::new(), Err(error)),
+        let post = read(&bytes);
+        let image = post.as_ref().map_or(Ok(None), |post| image_of(post, path));
+        let (image, length) = match image {
+            Ok(Some((image, length))) => (Ok(Some(image)), length),
+            Ok(None) => (Ok(None), 0),
+            Err(error) => (Err(error), 0),
+        };
+        let own = bytes.len().saturating_add(length);
+        if held + own > HELD {
+            refused += answer(std::mem::take(&mut asked), analyzer, out)?;
+            held = 0;
+        }
+        held += own;
+        asked.push(Asked { at: at(), post, image });
+        if asked.len() == AT_ONCE {
+            held = 0;
+            refused += answer(std::mem::take(&mut asked), analyzer, out)?;
+        }
+    }
+    refused += answer(asked, analyzer, out)?;
+    bar.finish_and_clear();
+    if refused > 0 {
+        bail!("{}: {refused} of {posts} posts could not be read; their lines say why", path.display());
+    }
+    Ok(())
+}
+
+/// Prints a line for each of `asked`, and returns how many of them were refused.
+fn answer(asked: Vec<Asked>, analyzer: &mut Analyzer, out: &mut impl Write) -> Result<usize> {
+    let readable: Vec<(Option<&str>, Option<&Path>)> = asked
+        .iter()
+        .filter_map(|asked| match (&asked.post, &asked.image) {
+            (Ok(post), Ok(image)) => Some((post.text.as_deref(), image.as_deref())),
+            _ => None,
+        })
+        .collect();
+    let mut analyses = post::analyze_many(analyzer, &readable).into_iter();
+    drop(readable);
+    let mut refused = 0;
+    for Asked { at, post, image } in asked {
+        let (id, further, analysis) = match (post, image) {
+            (Ok(post), image) => {
+                let analysis = image.and_then(|_| analyses.next().context("an analysis a post")?);
+                (post.id, post.further, analysis)
+            }
+            (Err(error), _) => (None, Map::new(), Err(error)),
         };
         let outcome = analysis.map_or_else(
             |error| {
                 refused += 1;
-                let message = format!("{}: {}", at(), one_line(&error));
+                let message = format!("{at}: {}", one_line(&error));
                 Outcome::Error { error: Refusal { code: code_of(&error), message } }
             },
             |analysis| Outcome::Analysis(Box::new(analysis)),
         );
         writeln!(out, "{}", serde_json::to_string(&Line { id, outcome, post: further })?)?;
     }
-    if refused > 0 {
-        bail!("{}: {refused} of {posts} posts could not be read; their lines say why", path.display());
-    }
-    Ok(())
+    Ok(refused)
 }
 
 /// The post of a line.
@@ -139,14 +197,14 @@ fn read(line: &[u8]) -> Result<Post> {
         .context("not a post, which is {\"text\": string or null, \"image\": path or null}")
 }
 
-fn one(post: &Post, table: &Path, analyzer: &mut Analyzer) -> Result<Analysis> {
-    let image = post.image.as_ref().map(|image| beside(table, image));
-    if let Some(image) = &image {
-        // A pipe would be waited for, a device never ends.
-        let kind = fs::metadata(image).with_context(|| format!("image {}", image.display()))?;
-        ensure!(kind.is_file(), "image {}: not a file but a folder, a device or a pipe", image.display());
-    }
-    post::analyze(analyzer, post.text.as_deref(), image.as_deref())
+/// The image file of a post, and its length.
+fn image_of(post: &Post, table: &Path) -> Result<Option<(PathBuf, usize)>> {
+    let Some(image) = post.image.as_ref().map(|image| beside(table, image)) else { return Ok(None) };
+    // A pipe would be waited for, a device never ends.
+    let kind = fs::metadata(&image).with_context(|| format!("image {}", image.display()))?;
+    ensure!(kind.is_file(), "image {}: not a file but a folder, a device or a pipe", image.display());
+    // What is longer than an image may be is not read to its end.
+    Ok(Some((image, usize::try_from(kind.len()).unwrap_or(usize::MAX).min(Limits::default().max_bytes))))
 }
 
 /// The library's code of an error; `bad-post` for a line that is no post, `unreadable` for a file.
