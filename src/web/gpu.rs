@@ -18,7 +18,7 @@ use super::{BundleBuffer, Clock, Picture, Timed, labels, now, preprocess, thrown
 use crate::{
     Analyzer, Error, Post,
     backend::gpu::{Gpu, GpuError},
-    inference::{Inference, QuantizedModel},
+    inference::QuantizedModel,
 };
 
 type GpuAnalyzer = Analyzer<QuantizedModel<Gpu>>;

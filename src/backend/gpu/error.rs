@@ -53,11 +53,15 @@ pub enum GpuError {
         /// How many would be needed.
         groups: u64,
     },
-    /// A head of attention is longer than the kernels know.
-    #[error("heads of {depth} numbers are more than the GPU's kernels take, 256: use the CPU")]
-    Depth {
+    /// A head of attention or a text is longer than the kernels know.
+    #[error(
+        "heads of {depth} numbers and texts of {tokens} tokens are more than the kernels take, 256 and 1024: use the CPU"
+    )]
+    Attention {
         /// Numbers of a head.
         depth: usize,
+        /// Tokens of the longest text.
+        tokens: usize,
     },
     /// It was taken away: unplugged, reset, or closed.
     #[error("the GPU was lost: {reason}")]
@@ -97,7 +101,7 @@ impl GpuError {
         match self {
             GpuError::Bundle(error) => error.code(),
             GpuError::NoAdapter { .. } | GpuError::NoSuchAdapter { .. } => "gpu-none",
-            GpuError::Limit { .. } | GpuError::Depth { .. } => "gpu-limit",
+            GpuError::Limit { .. } | GpuError::Attention { .. } => "gpu-limit",
             GpuError::Device { .. } => "gpu-device",
             GpuError::TooLarge { .. } | GpuError::TooMany { .. } => "gpu-too-large",
             GpuError::Lost { .. } => "gpu-lost",

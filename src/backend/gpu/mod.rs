@@ -3,9 +3,10 @@
 //! # What it promises
 //! - **The same integers as the CPU.** Levels are 0 to 127, weights int8, sums exact: by WGSL's `dot4I8Packed` where the
 //!   GPU's language has it, byte by byte elsewhere. [`Gpu::self_test`] compares them; who uses a GPU asks it first.
-//! - **Not the same bits.** A GPU may fuse a product and a sum, divides to within 2.5 ulp, and adds up a row in an order of
-//!   its own. So what passes through floats is within the tolerances of the suite over backends, a level may be its
-//!   neighbor where the number lies on the border of both, and scores are within 1e-3 of the CPU's.
+//! - **Nearly the same floats.** Kernels add up in the CPU's order and use its exponential and its GELU. But a GPU may fuse a
+//!   product and a sum, and divides to within 2.5 ulp. So what passes through floats is within the tolerances of the suite
+//!   over backends, and a level may be its neighbor where the number lies on the border of both. One such level moves
+//!   others: a GPU that rounds as IEEE 754 says has scores within 1e-3 of the CPU's, usually the same.
 //! - **An error, never a panic.** Operations do not fail: what goes wrong is kept, and [`Backend::read`](super::Backend::read)
 //!   tells it. A lost GPU stays lost.
 //!

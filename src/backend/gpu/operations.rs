@@ -18,8 +18,9 @@ use crate::{
 /// Threads of a workgroup.
 const LANES: usize = 64;
 
-/// Longest head that `attention.wgsl` holds.
+/// Longest head and longest text that `attention.wgsl` holds.
 const LONGEST_HEAD: usize = 256;
+const LONGEST_TEXT: usize = 1024;
 
 /// What a convolution gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -224,8 +225,9 @@ impl Backend for Gpu {
 
     fn attend(&mut self, qkv: &Reals, lengths: &[usize], width: usize, heads: usize, out: &mut Reals) {
         let depth = width / heads.max(1);
-        if depth > LONGEST_HEAD {
-            self.context.fault.set(GpuError::Depth { depth });
+        let tokens = lengths.iter().copied().max().unwrap_or(0);
+        if depth > LONGEST_HEAD || tokens > LONGEST_TEXT {
+            self.context.fault.set(GpuError::Attention { depth, tokens });
         }
         out.len = qkv.len / 3;
         let rows = out.len / width.max(1);

@@ -1,5 +1,5 @@
-// Scaled dot-product attention: a workgroup makes one head of one row, which attends to the rows of its text. The weights
-// are made 64 at a time, each time by the largest one so far, so a text may have any length.
+// Scaled dot-product attention: a workgroup makes one head of one row, which attends to the rows of its text, at most 1024.
+// Sums are added up in the CPU's order.
 
 struct Params {
     width: u32,
@@ -23,7 +23,7 @@ const LANES = 64u;
 const LOWEST = -3.0e38;
 
 var<workgroup> query: array<f32, 256>;
-var<workgroup> weights: array<f32, 64>;
+var<workgroup> weights: array<f32, 1024>;
 var<workgroup> partial: array<f32, 64>;
 
 @compute @workgroup_size(64)
@@ -40,50 +40,45 @@ fn attend(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_ind
     for (var i = lane; i < params.depth; i += LANES) {
         query[i] = qkv[row * stride + head + i];
     }
+    workgroupBarrier();
     var largest = LOWEST;
-    var total = 0.0;
-    var sums = vec4<f32>();
-    for (var start = 0u; start < count; start += LANES) {
-        workgroupBarrier();
-        var logit = LOWEST;
-        if (start + lane < count) {
-            let key = (first + start + lane) * stride + params.width + head;
-            var sum = 0.0;
-            for (var i = 0u; i < params.depth; i++) {
-                sum += query[i] * qkv[key + i];
-            }
-            logit = params.scale * sum;
+    for (var other = lane; other < count; other += LANES) {
+        let key = (first + other) * stride + params.width + head;
+        var sum = 0.0;
+        for (var i = 0u; i < params.depth; i++) {
+            sum += query[i] * qkv[key + i];
         }
-        partial[lane] = logit;
-        workgroupBarrier();
-        for (var half = LANES / 2u; half > 0u; half /= 2u) {
-            if (lane < half) {
-                partial[lane] = max(partial[lane], partial[lane + half]);
-            }
-            workgroupBarrier();
-        }
-        let top = max(largest, partial[0]);
-        let shrink = exponential(max(largest - top, -87.0));
-        largest = top;
-        let here = min(LANES, count - start);
-        weights[lane] = select(0.0, exponential(max(logit - top, -87.0)), lane < here);
-        workgroupBarrier();
-        total *= shrink;
-        sums *= shrink;
-        for (var other = 0u; other < here; other++) {
-            let weight = weights[other];
-            total += weight;
-            let value = (first + start + other) * stride + 2u * params.width + head;
-            for (var i = 0u; i < 4u; i++) {
-                if (i * LANES + lane < params.depth) {
-                    sums[i] += weight * qkv[value + i * LANES + lane];
-                }
-            }
-        }
+        weights[other] = params.scale * sum;
+        largest = max(largest, weights[other]);
     }
-    for (var i = 0u; i < 4u; i++) {
-        if (i * LANES + lane < params.depth) {
-            out[row * params.width + head + i * LANES + lane] = sums[i] / total;
+    partial[lane] = largest;
+    workgroupBarrier();
+    for (var half = LANES / 2u; half > 0u; half /= 2u) {
+        if (lane < half) {
+            partial[lane] = max(partial[lane], partial[lane + half]);
         }
+        workgroupBarrier();
+    }
+    largest = partial[0];
+    for (var other = lane; other < count; other += LANES) {
+        weights[other] = exponential(weights[other] - largest);
+    }
+    workgroupBarrier();
+    if (lane < 8u) {
+        var sum = 0.0;
+        for (var other = lane; other < count; other += 8u) {
+            sum += weights[other];
+        }
+        partial[lane] = sum;
+    }
+    workgroupBarrier();
+    let total = ((partial[0] + partial[4]) + (partial[2] + partial[6])) + ((partial[1] + partial[5]) + (partial[3] + partial[7]));
+    let factor = 1.0 / total;
+    for (var i = lane; i < params.depth; i += LANES) {
+        var sum = 0.0;
+        for (var other = 0u; other < count; other++) {
+            sum += weights[other] * qkv[(first + other) * stride + 2u * params.width + head + i];
+        }
+        out[row * params.width + head + i] = factor * sum;
     }
 }

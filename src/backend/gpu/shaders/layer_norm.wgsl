@@ -1,4 +1,5 @@
-// LayerNorm of each row of `x`, or of `x` and what is added to it, in place: a workgroup a row.
+// LayerNorm of each row of `x`, or of `x` and what is added to it, in place: a workgroup a row. Sums are added up in the
+// CPU's order, eight of them side by side: a level that lies on a border is then the CPU's level.
 
 struct Params {
     rows: u32,
@@ -17,19 +18,10 @@ struct Params {
 
 const LANES = 64u;
 
-var<workgroup> partial: array<f32, 64>;
+var<workgroup> partial: array<f32, 8>;
 
-fn sum_of_lanes(lane: u32, x: f32) -> f32 {
-    workgroupBarrier();
-    partial[lane] = x;
-    workgroupBarrier();
-    for (var half = LANES / 2u; half > 0u; half /= 2u) {
-        if (lane < half) {
-            partial[lane] += partial[lane + half];
-        }
-        workgroupBarrier();
-    }
-    return partial[0];
+fn sum_of_partial() -> f32 {
+    return ((partial[0] + partial[4]) + (partial[2] + partial[6])) + ((partial[1] + partial[5]) + (partial[3] + partial[7]));
 }
 
 @compute @workgroup_size(64)
@@ -40,22 +32,33 @@ fn layer_norm(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation
     }
     let start = row * params.width;
     let count = f32(params.width);
-    var sum = 0.0;
-    for (var i = lane; i < params.width; i += LANES) {
-        var y = x[start + i];
-        if (params.has_residual != 0u) {
-            y += added[start + i];
-            x[start + i] = y;
+    if (params.has_residual != 0u) {
+        for (var i = lane; i < params.width; i += LANES) {
+            x[start + i] += added[start + i];
         }
-        sum += y;
     }
-    let mean = sum_of_lanes(lane, sum) / count;
-    var squares = 0.0;
-    for (var i = lane; i < params.width; i += LANES) {
-        let distance = x[start + i] - mean;
-        squares += distance * distance;
+    storageBarrier();
+    workgroupBarrier();
+    if (lane < 8u) {
+        var sum = 0.0;
+        for (var i = lane; i < params.width; i += 8u) {
+            sum += x[start + i];
+        }
+        partial[lane] = sum;
     }
-    let variance = sum_of_lanes(lane, squares) / count;
+    workgroupBarrier();
+    let mean = sum_of_partial() / count;
+    workgroupBarrier();
+    if (lane < 8u) {
+        var sum = 0.0;
+        for (var i = lane; i < params.width; i += 8u) {
+            let distance = x[start + i] - mean;
+            sum += distance * distance;
+        }
+        partial[lane] = sum;
+    }
+    workgroupBarrier();
+    let variance = sum_of_partial() / count;
     let scale = 1.0 / sqrt(variance + params.eps);
     for (var i = lane; i < params.width; i += LANES) {
         let parameter = parameters[i];
