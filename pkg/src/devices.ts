@@ -3,7 +3,7 @@
 import type { EngineAnalysis, EngineHandle, EnginePost, Refused } from './engine.js';
 import { MixedFeelingsError } from './errors.js';
 import type { Gpu } from './gpu.js';
-import { IN_THREAD, IN_WORKER, passAnswer, type PassAnswer, type PassReader } from './passes.js';
+import { IN_THREAD, IN_WORKER, ON_SOFTWARE, passAnswer, type PassAnswer, type PassReader } from './passes.js';
 import type { Supervisor } from './supervisor.js';
 
 /** Reads a post, alone or with others. */
@@ -28,7 +28,10 @@ export class Devices {
 
   /** Of the passes of a batch. */
   readonly passes: PassReader = {
-    size: () => (this.gpu.use.batches || this.cpu.engine.worker ? IN_WORKER : IN_THREAD),
+    size: () => {
+      if (this.gpu.use.batches) return this.gpu.adapter?.software ? ON_SOFTWARE : IN_WORKER;
+      return this.cpu.engine.worker ? IN_WORKER : IN_THREAD;
+    },
     read: (take) => {
       let taken: readonly EnginePost[] | undefined;
       const once = () => (taken ??= take());
