@@ -1,5 +1,5 @@
 // The GPU beside the processor: whatever becomes of it, every post has its answer. The engine that stands for the GPU is the
-// real program in a thread of its own; tests/browser/test/gpu.test.js has real devices.
+// real program in a thread of its own; tests/browser/test/device.test.js has real devices.
 //
 // DEVICE_ROUNDS chooses how often one is lost.
 

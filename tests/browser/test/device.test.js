@@ -8,7 +8,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 
 import { EXAMPLES } from '../../../www/examples.js';
-import { openBlank, start } from '../lib/browser.js';
+import { newPage, openBlank, start } from '../lib/browser.js';
 import { ROOT } from '../lib/demo.js';
 import { residentBytes } from '../lib/memory.js';
 import { TEXTS } from '../lib/posts.js';
@@ -104,7 +104,7 @@ describe('without a GPU', PATIENCE, () => {
   });
 
   it('the page offers no choice', async () => {
-    const page = await (await stage.newContext()).newPage();
+    const page = await newPage(await stage.newContext());
     await page.goto(stage.url);
     await page.waitForSelector('#status[data-state=offline]');
     assert.equal(await page.$eval('#device', ({ hidden }) => hidden), true);
@@ -116,7 +116,7 @@ describe('with SwiftShader', PATIENCE, () => {
   let page;
   let expected;
   before(async () => {
-    stage = await start({ webgpu: true });
+    stage = await start({ gpu: true });
     page = await blank(stage);
     await open(page, { device: 'cpu' });
     expected = (await readAll(page, texts)).answers;
