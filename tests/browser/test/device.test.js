@@ -16,7 +16,7 @@ import { TEXTS } from '../lib/posts.js';
 const ROUNDS = Number(process.env.GPU_ROUNDS ?? 10);
 const PATIENCE = { timeout: 1_200_000 };
 const skip = !existsSync(`${ROOT}pkg/dist/gpu/engine_bg.wasm`) && 'left out: no program for the GPU in pkg/dist';
-const texts = TEXTS.slice(0, 12);
+const texts = TEXTS.slice(0, 6);
 
 /** In the page, before anything else: the GPU's worker starts with a switch that destroys its devices. */
 function withSwitch() {
