@@ -1,10 +1,10 @@
 /** The last step of posts: on the GPU where that is faster, else on the processor, and always on one of them. */
 
-import type { TimedAnalysis, EngineHandle, EnginePost, Refused } from './engine.js';
+import type { EngineHandle, EnginePost, Refused, TimedAnalysis } from './engine.js';
 import { MixedFeelingsError } from './errors.js';
 import type { Gpu, Use } from './gpu.js';
 import type { Profile } from './learning.js';
-import { IN_THREAD, IN_WORKER, passAnswer, type PassAnswer, type PassReader } from './passes.js';
+import { IN_THREAD, IN_WORKER, ON_SOFTWARE, passAnswer, type PassAnswer, type PassReader } from './passes.js';
 import type { Supervisor } from './supervisor.js';
 
 /** Reads a post, alone or with others. */
@@ -35,7 +35,10 @@ export class Devices {
 
   /** Of the passes of a batch. */
   readonly passes: PassReader = {
-    size: () => (this.#use.batches || this.cpu.engine.worker ? IN_WORKER : IN_THREAD),
+    size: () => {
+      if (this.#use.batches) return this.gpu.adapter?.software ? ON_SOFTWARE : IN_WORKER;
+      return this.cpu.engine.worker ? IN_WORKER : IN_THREAD;
+    },
     read: (take) => {
       let taken: readonly EnginePost[] | undefined;
       const once = () => (taken ??= take());

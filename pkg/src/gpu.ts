@@ -18,6 +18,8 @@ const ENOUGH_WORK = 1000;
 const REST = 2000;
 /** Milliseconds after which a GPU hangs. A pass takes a second on the slowest that are chosen. */
 const HANGS = 10_000;
+/** The same of software, which is as slow as it is: its passes are small. */
+const SOFTWARE_HANGS = 60_000;
 
 /** What it reads. */
 export interface Use {
@@ -70,8 +72,9 @@ export class Gpu {
     try {
       const engine = this.#engine;
       if (!engine) return undefined;
+      const patience = this.adapter?.software ? SOFTWARE_HANGS : HANGS;
       const hangs = new Promise<never>((_, reject) => {
-        stop = after(HANGS, () => reject(new Error(`it did not answer for ${HANGS / 1000} s`)));
+        stop = after(patience, () => reject(new Error(`it did not answer for ${patience / 1000} s`)));
       });
       return { value: await Promise.race([call(engine), hangs]) };
     } catch (error) {

@@ -14,6 +14,8 @@ export interface PassSize {
 export const IN_WORKER: PassSize = { posts: 32, weight: 6000 };
 /** What stops the caller's own thread: about 40 ms. */
 export const IN_THREAD: PassSize = { posts: 8, weight: 1200 };
+/** What a GPU that is software is asked at once: a second of work. */
+export const ON_SOFTWARE: PassSize = { posts: 4, weight: 800 };
 
 /** What a picture weighs, by the time that it takes. */
 const PICTURE = 400;

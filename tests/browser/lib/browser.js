@@ -8,10 +8,10 @@ import { startNetwork } from './network.js';
 const PATIENCE = 60_000;
 
 /**
- * Starts demo, browser, and the network between them. `newContext()` is a fresh profile on that network; `webgpu`
+ * Starts demo, browser, and the network between them. `newContext()` is a fresh profile on that network; `gpu`
  * says whether there is WebGPU.
  */
-export async function start({ webgpu } = {}) {
+export async function start({ gpu } = {}) {
   const demo = await startDemo();
   const network = await startNetwork();
   let browser;
@@ -21,7 +21,7 @@ export async function start({ webgpu } = {}) {
     await demo.stop();
   }
   try {
-    browser = await launch({ program: process.env.CHROMIUM ?? '/usr/bin/chromium', webgpu });
+    browser = await launch({ program: process.env.CHROMIUM ?? '/usr/bin/chromium', gpu });
   } catch (error) {
     await stop(); // what is left running would keep the tests from ending
     throw error;

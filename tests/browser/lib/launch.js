@@ -4,10 +4,10 @@ import puppeteer from 'puppeteer-core';
 
 /**
  * Starts `program`, a Chromium unless `name` says `firefox`; `args` are more of Chromium's switches, `extensions` whether it
- * can install some, `profile` a folder for its profile, `prefs` Firefox's settings, `webgpu` whether Chromium
- * has WebGPU.
+ * can install some, `profile` a folder for its profile, `prefs` Firefox's settings, `gpu` whether it has one (SwiftShader, a
+ * program on the CPU, where the machine has none).
  */
-export function launch({ name = 'chromium', program, args = [], extensions = false, profile, prefs = {}, webgpu = false }) {
+export function launch({ name = 'chromium', program, args = [], extensions = false, profile, prefs = {}, gpu = false }) {
   const firefox = name === 'firefox';
   return puppeteer.launch({
     browser: firefox ? 'firefox' : 'chrome',
@@ -21,8 +21,7 @@ export function launch({ name = 'chromium', program, args = [], extensions = fal
       ? []
       : [
           ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []), // containers run as root
-          // WebGPU in software, where there is no GPU: SwiftShader.
-          ...(webgpu ? ['--enable-unsafe-webgpu'] : ['--disable-gpu']),
+          gpu ? '--enable-unsafe-webgpu' : '--disable-gpu',
           '--disable-dev-shm-usage',
           '--disable-background-networking',
           '--disable-component-update',

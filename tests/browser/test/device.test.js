@@ -8,7 +8,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 
 import { EXAMPLES } from '../../../www/examples.js';
-import { openBlank, start } from '../lib/browser.js';
+import { newPage, openBlank, start } from '../lib/browser.js';
 import { ROOT } from '../lib/demo.js';
 import { residentBytes } from '../lib/memory.js';
 import { TEXTS } from '../lib/posts.js';
@@ -16,7 +16,7 @@ import { TEXTS } from '../lib/posts.js';
 const ROUNDS = Number(process.env.GPU_ROUNDS ?? 10);
 const PATIENCE = { timeout: 1_200_000 };
 const skip = !existsSync(`${ROOT}pkg/dist/gpu/engine_bg.wasm`) && 'left out: no program for the GPU in pkg/dist';
-const texts = TEXTS.slice(0, 40);
+const texts = TEXTS.slice(0, 6);
 
 /** In the page, before anything else: the GPU's worker starts with a switch that destroys its devices. */
 function withSwitch() {
@@ -104,7 +104,7 @@ describe('without a GPU', PATIENCE, () => {
   });
 
   it('the page offers no choice', async () => {
-    const page = await (await stage.newContext()).newPage();
+    const page = await newPage(await stage.newContext());
     await page.goto(stage.url);
     await page.waitForSelector('#status[data-state=offline]');
     assert.equal(await page.$eval('#device', ({ hidden }) => hidden), true);
@@ -116,7 +116,7 @@ describe('with SwiftShader', PATIENCE, () => {
   let page;
   let expected;
   before(async () => {
-    stage = await start({ webgpu: true });
+    stage = await start({ gpu: true });
     page = await blank(stage);
     await open(page, { device: 'cpu' });
     expected = (await readAll(page, texts)).answers;
