@@ -11,8 +11,14 @@ const [script, other] = ['simd128', 'relaxed-simd'].map((name) => new URL(`${nam
 if (!readFileSync(script).equals(readFileSync(other))) {
   throw new Error('the two programs have different bindings: dist/bindings.js can only be made of one for both');
 }
+// A module may come from another realm, as in the sandbox of Next.js's edge runtime: its tag tells, not its class.
+const contents = readFileSync(script, 'utf8').replace(
+  /(\w+) instanceof WebAssembly\.Module\b/,
+  "Object.prototype.toString.call($1)==='[object WebAssembly.Module]'",
+);
+if (!contents.includes('[object WebAssembly.Module]')) throw new Error('the bindings look for their module in another way than they did');
 await build({
-  entryPoints: [fileURLToPath(script)],
+  stdin: { contents, resolveDir: fileURLToPath(new URL('simd128/', dist)) },
   outfile: fileURLToPath(new URL('bindings.js', dist)),
   format: 'iife',
   globalName: 'made',
