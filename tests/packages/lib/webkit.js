@@ -51,8 +51,11 @@ export async function openWebKit() {
   async function close() {
     await session?.end().catch(() => {});
     for (const child of children) child.kill();
-    // The browser's processes end after the driver's, and write until then.
-    rmSync(home, { recursive: true, force: true, maxRetries: 20, retryDelay: 200 });
+    try {
+      rmSync(home, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
+    } catch {
+      // The browser's processes end after the driver's, and write until then: what they leave says nothing about the package.
+    }
   }
   let session;
   try {

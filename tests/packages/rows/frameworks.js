@@ -71,8 +71,10 @@ export const frameworks = [
     },
     shows: ['@sveltejs/kit', 'vite'],
     files: {
-      'svelte.config.js': `import adapter from '@sveltejs/adapter-static';\nexport default { kit: { adapter: adapter() } };\n`,
-      'vite.config.js': `import { sveltekit } from '@sveltejs/kit/vite';\nexport default { plugins: [sveltekit()] };\n`,
+      'vite.config.js': `import adapter from '@sveltejs/adapter-static';
+import { sveltekit } from '@sveltejs/kit/vite';
+export default { plugins: [sveltekit({ adapter: adapter() })] };
+`,
       'src/app.html': '<!doctype html><html lang="en"><head>%sveltekit.head%</head><body>%sveltekit.body%</body></html>\n',
       'src/routes/+layout.js': 'export const prerender = true;\n',
       'src/routes/+page.svelte': `<script>
