@@ -19,7 +19,8 @@ fn a_profile_is_learned_and_goes_on_and_a_wrong_one_is_refused() -> Result {
     world.write("a.safetensors", random_bundle(&tiny_config(), &tiny_tokenizer(), 1)?);
     world.write("b.safetensors", random_bundle(&tiny_config(), &tiny_tokenizer(), 2)?);
     world.write("posts.tsv", TABLE);
-    let (a, b, posts, mine) = (path("a.safetensors"), path("b.safetensors"), path("posts.tsv"), path("mine.profile"));
+    let (a, b, posts, mine) =
+        (path("a.safetensors"), path("b.safetensors"), path("posts.tsv"), path("mine.profile"));
 
     let told = run(["learn", &posts, "--bundle", &a, "--out", &mine]).ok();
     assert!(told.contains("text head: 9 examples"), "{told}");
