@@ -114,7 +114,12 @@ fn property(owner: &str, field: &Field) -> Result<String> {
         return Err(format!("{owner} has a field with serde's attributes").into());
     }
     let name = field.ident.as_ref().ok_or("a name")?.to_string();
-    let kind = if LABELS.contains(&(owner, &name)) { String::from("L") } else { in_typescript(&field.ty)? };
+    let names = NAMES.iter().find(|(of, field, _)| (*of, *field) == (owner, &*name));
+    let kind = match names {
+        Some((_, _, names)) => (*names).to_owned(),
+        None if LABELS.contains(&(owner, &name)) => String::from("L"),
+        None => in_typescript(&field.ty)?,
+    };
     Ok(format!("  readonly {name}: {kind};\n"))
 }
 

@@ -117,9 +117,36 @@ export interface EngineAnalysis<L extends string = SentimentLabel> {
   readonly incomplete: boolean;
 }
 
+/** What a head has learned. */
+export interface HeadReport {
+  /** `text`, `image` or `fused`. */
+  readonly head: 'text' | 'image' | 'fused';
+  /** Its examples. */
+  readonly examples: number;
+  /** How many of them the shipped head labels as they are. */
+  readonly before: number;
+  /** How many are so labelled by one that has learned from the others. */
+  readonly after: number;
+  /** Whether it was moved. Where that would have been for the worse with the examples that were left out, it was not. */
+  readonly moved: boolean;
+}
+
+/** What was learned. */
+export interface LearnReport {
+  /** Examples that were learned from. */
+  readonly examples: number;
+  /** How many of them the shipped model labels as they are. */
+  readonly before: number;
+  /** How many are labelled as they are by a model that has learned from the others: what to expect of the next post. */
+  readonly after: number;
+  /** The same for each head that an example was for. */
+  readonly heads: readonly HeadReport[];
+}
+
 /** The codes of the engine's errors. */
 export type EngineErrorCode =
   | 'bad-config'
+  | 'bad-input'
   | 'bad-tokenizer'
   | 'bundle-header'
   | 'bundle-memory'
@@ -134,7 +161,14 @@ export type EngineErrorCode =
   | 'image-shape'
   | 'image-too-large'
   | 'image-unsupported'
+  | 'no-examples'
   | 'not-a-bundle'
+  | 'not-a-profile'
   | 'not-an-image'
+  | 'profile-bundle'
+  | 'profile-damaged'
+  | 'profile-version'
   | 'text-too-long'
-  | 'token-ids';
+  | 'token-ids'
+  | 'too-many-examples'
+  | 'unknown-label';

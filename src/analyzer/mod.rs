@@ -130,8 +130,8 @@ impl<M: Inference> Analyzer<M> {
         })
     }
 
-    /// The model.
-    pub fn model(&mut self) -> &mut M {
+    /// The model, to run its encoders alone.
+    pub fn model_mut(&mut self) -> &mut M {
         &mut self.model
     }
 

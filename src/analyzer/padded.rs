@@ -74,7 +74,7 @@ impl Analyzer<Reference> {
         }
         let model = self.model.model();
         let device = model.fusion.device();
-        let text = self.texts(posts)?;
+        let text = self.padded_texts(posts)?;
         let pixels: Vec<&[f32]> = posts.iter().filter_map(|post| post.pixels.as_deref()).collect();
         let image = if pixels.is_empty() {
             None
@@ -98,7 +98,7 @@ impl Analyzer<Reference> {
     }
 
     /// The texts' hidden states, padded to the longest; `None` without texts.
-    fn texts(&self, posts: &[&Prepared]) -> Result<Option<TextFeatures>> {
+    fn padded_texts(&self, posts: &[&Prepared]) -> Result<Option<TextFeatures>> {
         let texts: Vec<&[u32]> = posts.iter().filter_map(|post| post.ids.as_deref()).collect();
         let longest = texts.iter().map(|ids| ids.len()).max().unwrap_or(0);
         if longest == 0 {

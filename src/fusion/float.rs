@@ -124,7 +124,7 @@ mod tests {
             NoiseSource,
             gradient_check::{assert_gradients, input, randomise},
         },
-        model::{FusionKind, FusionParameters, LinearLayout, PerModality},
+        model::{FusionKind, FusionParameters, LinearLayout, LinearParameter, PerModality},
     };
 
     const KINDS: [FusionKind; 4] =

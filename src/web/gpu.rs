@@ -63,7 +63,7 @@ impl GpuEngine {
     #[wasm_bindgen(js_name = selfTest)]
     pub fn self_test(&self) -> Promise {
         self.begin(SECONDS, async |analyzer| {
-            analyzer.model().backend().self_test().await?;
+            analyzer.model_mut().backend().self_test().await?;
             Ok(JsValue::UNDEFINED)
         })
     }
@@ -82,7 +82,7 @@ impl GpuEngine {
     /// tells nothing, `software`, `dot4` (sums of four products at once), and `limits`.
     pub fn adapter(&self) -> Result<String, JsValue> {
         let mut analyzer = self.analyzer.try_borrow_mut().map_err(|_| busy())?;
-        let adapter = analyzer.model().backend().adapter().clone();
+        let adapter = analyzer.model_mut().backend().adapter().clone();
         let info =
             self.device.as_webgpu().and_then(|device| Reflect::get(device, &"adapterInfo".into()).ok());
         let told = |name: &str| {
@@ -146,7 +146,7 @@ impl GpuEngine {
     pub fn probe(&self, texts: usize, tokens: usize, pictures: usize) -> Promise {
         self.begin(SECONDS, async move |analyzer| {
             let began = now();
-            super::probe(analyzer.model(), texts, tokens, pictures).await?;
+            super::probe(analyzer.model_mut(), texts, tokens, pictures).await?;
             Ok((now() - began).into())
         })
     }

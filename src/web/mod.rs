@@ -104,7 +104,7 @@ impl Engine {
     /// Milliseconds that the encoders take for so many texts of so many tokens and so many pictures, which mean nothing.
     pub fn probe(&mut self, texts: usize, tokens: usize, pictures: usize) -> Result<f64, JsValue> {
         let began = now();
-        crate::analyzer::run(probe(self.0.model(), texts, tokens, pictures)).map_err(thrown)?;
+        crate::analyzer::run(probe(self.0.model_mut(), texts, tokens, pictures)).map_err(thrown)?;
         Ok(now() - began)
     }
 

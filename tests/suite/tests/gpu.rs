@@ -68,7 +68,7 @@ fn scores_are_the_cpus() -> Result {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let bundle = fs::read(root.join("pkg/mixed-feelings-small.safetensors"))?;
     let Some(mut gpu) = on_gpu(bundle.clone())? else { return Ok(()) };
-    at_once(gpu.model().backend().self_test())?;
+    at_once(gpu.model_mut().backend().self_test())?;
     let mut cpu = Analyzer::from_bundle(bundle)?;
     let texts: Vec<String> = serde_json::from_slice(&fs::read(root.join("tests/digest/texts.json"))?)?;
     let texts: Vec<&str> = texts.iter().map(String::as_str).filter(|text| !text.trim().is_empty()).collect();
@@ -97,7 +97,7 @@ fn a_lost_device_is_an_error_a_hundred_times() -> Result {
     let post = Post { text: Some("perfect solitude, I love it!"), image };
     for round in 0..100 {
         let Some(mut gpu) = on_gpu(bundle.clone())? else { return Ok(()) };
-        let device = gpu.model().backend().device().clone();
+        let device = gpu.model_mut().backend().device().clone();
         // Now before the first command, now while it works.
         let lost = if round % 2 == 0 {
             device.destroy();
@@ -124,7 +124,7 @@ fn a_lost_device_is_an_error_a_hundred_times() -> Result {
 fn a_closed_gpu_and_one_that_is_not_there_say_so() -> Result {
     let Some(mut gpu) = on_gpu(tiny()?)? else { return Ok(()) };
     gpu.analyze(Post { text: Some("happy"), image: None })?;
-    gpu.model().backend().destroy();
+    gpu.model_mut().backend().destroy();
     let closed = gpu.analyze(Post { text: Some("sad"), image: None }).err().ok_or("it answered")?;
     assert_eq!(closed.code(), "gpu-lost");
     match at_once(Gpu::open(Some(99))) {
