@@ -1,6 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** What one calls: how an analyzer is made, what it does, and what it says of itself. */
 
+import type { LearnReport } from './analysis.js';
 import type {
   Analysis,
   AnalyzeOptions,
