@@ -1,19 +1,36 @@
 //! A bundle on the GPU: `--device gpu[:N]` and `--list-devices`. Needs the feature `webgpu`.
 
-use std::io::Write;
-
-use anyhow::Result;
-
 #[cfg(feature = "webgpu")]
-pub use with::{GpuAnalyzer, list, open};
-
-/// Writes which GPUs there are.
-///
-/// # Errors
-/// When this program was built without the feature `webgpu`, or the output cannot be written.
+pub use with::{list, open};
 #[cfg(not(feature = "webgpu"))]
-pub fn list(_: &mut impl Write) -> Result<()> {
-    anyhow::bail!("--list-devices: this build computes bundles on the CPU only: build with `--features webgpu`")
+pub use without::{list, open};
+
+/// What a build without GPUs says.
+#[cfg(not(feature = "webgpu"))]
+mod without {
+    use std::{io::Write, path::Path};
+
+    use anyhow::{Result, bail};
+    use mixed_feelings::Analyzer;
+
+    /// Says how to list GPUs.
+    ///
+    /// # Errors
+    /// Always.
+    pub fn list(_: &mut impl Write) -> Result<()> {
+        bail!("--list-devices: this build computes bundles on the CPU only: build with `--features webgpu`")
+    }
+
+    /// Says how to get one.
+    ///
+    /// # Errors
+    /// Always.
+    pub fn open(_: Option<&Path>, _: Option<usize>) -> Result<Analyzer> {
+        bail!(
+            "--device gpu: this build computes bundles on the CPU only: build with `--features webgpu`, or use \
+             --device cpu"
+        )
+    }
 }
 
 #[cfg(feature = "webgpu")]
@@ -43,7 +60,10 @@ mod with {
             writeln!(out, "gpu:{number}  {adapter}")?;
         }
         if adapters.is_empty() {
-            writeln!(out, "no GPU was found: install its driver for Vulkan, Metal or Direct3D 12; the CPU needs none")?;
+            writeln!(
+                out,
+                "no GPU was found: install its driver for Vulkan, Metal or Direct3D 12; the CPU needs none"
+            )?;
         }
         Ok(())
     }

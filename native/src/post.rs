@@ -21,6 +21,7 @@ use mixed_feelings::{
     Analysis, Analyzer, Post,
     analyzer::ImageInput,
     image::{Limits, Picture, decode},
+    inference::Immediate,
 };
 
 /// Bytes read of a text: far more than the model takes, so that its error can tell the true size of most texts.
@@ -43,7 +44,11 @@ pub fn read_image(path: &Path) -> Result<Picture> {
 ///
 /// # Errors
 /// When the image cannot be read; the message names the file. Those of the analyzer.
-pub fn analyze(analyzer: &mut Analyzer, text: Option<&str>, image: Option<&Path>) -> Result<Analysis> {
+pub fn analyze<M: Immediate>(
+    analyzer: &mut Analyzer<M>,
+    text: Option<&str>,
+    image: Option<&Path>,
+) -> Result<Analysis> {
     let bytes = image.map(image_bytes).transpose()?;
     let post = Post { text, image: bytes.as_deref().map(ImageInput::Encoded) };
     let analysis = analyzer.analyze(post);

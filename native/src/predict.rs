@@ -9,15 +9,16 @@ use std::{
     time::Instant,
 };
 
-use anyhow::Result;
+use anyhow::{Result, bail};
+use mixed_feelings::{Analyzer, inference::Immediate};
 
-use crate::{bundle, post};
+use crate::{bundle, device::DeviceChoice, gpu, post};
 
 /// Tells what a post feels: its text, its image, or both.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 #[command(group(clap::ArgGroup::new("post").required(true).multiple(true)
-    .args(["text", "text_file", "image", "posts"])))]
+    .args(["text", "text_file", "image", "posts", "list_devices"])))]
 pub struct Args {
     /// The text; `-` reads it from standard input.
     #[arg(short, long, value_name = "TEXT", allow_hyphen_values = true, conflicts_with = "text_file")]
@@ -39,30 +40,49 @@ pub struct Args {
     /// Print the analysis as JSON.
     #[arg(long)]
     json: bool,
+    /// Where the encoders run: cpu, gpu, gpu:N.
+    #[arg(long, default_value_t)]
+    device: DeviceChoice,
+    /// Print which GPUs there are, and nothing else.
+    #[arg(long)]
+    list_devices: bool,
 }
 
 const EXAMPLES: &str = "Examples:
   mixed-feelings predict --text 'Perfect solitude' --image beach.jpg
   mixed-feelings predict --image beach.jpg --json
   mixed-feelings predict --text - < post.txt
-  mixed-feelings predict --posts posts.jsonl --json > analyses.jsonl";
+  mixed-feelings predict --posts posts.jsonl --json > analyses.jsonl
+  mixed-feelings predict --posts posts.jsonl --json --device gpu > analyses.jsonl";
 
 /// Runs the subcommand.
 ///
 /// # Errors
 /// When the bundle or the post cannot be read.
 pub fn run(args: Args) -> Result<()> {
+    let bundle = args.bundle.as_deref();
+    match args.device {
+        _ if args.list_devices => gpu::list(&mut io::stdout().lock()),
+        DeviceChoice::Cpu => predict(&args, || bundle::open(bundle)),
+        DeviceChoice::Gpu(index) => predict(&args, || gpu::open(bundle, index)),
+        DeviceChoice::Cuda(_) => {
+            bail!("--device {}: it computes float models; for a bundle use --device cpu or gpu", args.device)
+        }
+    }
+}
+
+fn predict<M: Immediate>(args: &Args, open: impl FnOnce() -> Result<Analyzer<M>>) -> Result<()> {
     let mut out = io::stdout().lock();
     if let Some(posts) = &args.posts {
-        return posts::predict(posts, &mut bundle::open(args.bundle.as_deref())?, &mut out);
+        return posts::predict(posts, &mut open()?, &mut out);
     }
-    let text = match (args.text, &args.text_file) {
-        (Some(text), _) if text != "-" => Some(text),
+    let text = match (&args.text, &args.text_file) {
+        (Some(text), _) if text != "-" => Some(text.clone()),
         (Some(dash), _) => Some(post::read_text(dash.as_ref())?),
         (None, Some(file)) => Some(post::read_text(file)?),
         (None, None) => None,
     };
-    let mut analyzer = bundle::open(args.bundle.as_deref())?;
+    let mut analyzer = open()?;
     let start = Instant::now();
     let analysis = post::analyze(&mut analyzer, text.as_deref(), args.image.as_deref())?;
     let took = start.elapsed();

@@ -19,7 +19,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use mixed_feelings::{Analysis, Analyzer};
+use mixed_feelings::{Analysis, Analyzer, inference::Immediate};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -88,7 +88,7 @@ struct Refusal {
 /// # Errors
 /// When the file cannot be read or the output not written. A bad post is a line of the output; after the last post the error
 /// tells how many there were.
-pub fn predict(path: &Path, analyzer: &mut Analyzer, out: &mut impl Write) -> Result<()> {
+pub fn predict<M: Immediate>(path: &Path, analyzer: &mut Analyzer<M>, out: &mut impl Write) -> Result<()> {
     let file = File::open(path).with_context(|| path.display().to_string())?;
     let mut lines = BufReader::new(file);
     let (mut bytes, mut posts, mut refused) = (Vec::new(), 0usize, 0usize);
@@ -139,7 +139,7 @@ fn read(line: &[u8]) -> Result<Post> {
         .context("not a post, which is {\"text\": string or null, \"image\": path or null}")
 }
 
-fn one(post: &Post, table: &Path, analyzer: &mut Analyzer) -> Result<Analysis> {
+fn one<M: Immediate>(post: &Post, table: &Path, analyzer: &mut Analyzer<M>) -> Result<Analysis> {
     let image = post.image.as_ref().map(|image| beside(table, image));
     if let Some(image) = &image {
         // A pipe would be waited for, a device never ends.
