@@ -1,4 +1,4 @@
-//! Where the float model computes: `--device cpu` or `--device cuda[:N]`.
+//! Where a model computes: `--device cpu`; of the float model `--device cuda[:N]`, of a bundle `--device gpu[:N]`.
 
 use std::str::FromStr;
 
@@ -13,6 +13,8 @@ pub enum DeviceChoice {
     Cpu,
     /// The NVIDIA GPU with this number, from 0.
     Cuda(usize),
+    /// The GPU with this number, from 0, or the one that the system finds best, by Vulkan, Metal or Direct3D 12.
+    Gpu(Option<usize>),
 }
 
 impl FromStr for DeviceChoice {
@@ -22,12 +24,16 @@ impl FromStr for DeviceChoice {
         match s.split_once(':') {
             None if s == "cpu" => Ok(DeviceChoice::Cpu),
             None if s == "cuda" => Ok(DeviceChoice::Cuda(0)),
-            Some(("cuda", n)) => {
-                n.parse().map(DeviceChoice::Cuda).map_err(|_| format!("`{n}` is not the number of a GPU"))
-            }
-            _ => Err("expected cpu, cuda or cuda:N".into()),
+            None if s == "gpu" => Ok(DeviceChoice::Gpu(None)),
+            Some(("cuda", n)) => number(n).map(DeviceChoice::Cuda),
+            Some(("gpu", n)) => number(n).map(|n| DeviceChoice::Gpu(Some(n))),
+            _ => Err("expected cpu, cuda, cuda:N, gpu or gpu:N".into()),
         }
     }
+}
+
+fn number(n: &str) -> Result<usize, String> {
+    n.parse().map_err(|_| format!("`{n}` is not the number of a GPU"))
 }
 
 impl std::fmt::Display for DeviceChoice {
@@ -35,18 +41,23 @@ impl std::fmt::Display for DeviceChoice {
         match self {
             DeviceChoice::Cpu => f.write_str("cpu"),
             DeviceChoice::Cuda(n) => write!(f, "cuda:{n}"),
+            DeviceChoice::Gpu(None) => f.write_str("gpu"),
+            DeviceChoice::Gpu(Some(n)) => write!(f, "gpu:{n}"),
         }
     }
 }
 
 impl DeviceChoice {
-    /// Opens the device.
+    /// Opens the device for a float model.
     ///
     /// # Errors
-    /// When this program was built without the `cuda` feature, or no driver or GPU answers.
+    /// When it computes bundles alone, this program was built without the `cuda` feature, or no driver or GPU answers.
     pub fn open(self) -> Result<Device> {
         match self {
             DeviceChoice::Cpu => Ok(Device::Cpu),
+            DeviceChoice::Gpu(_) => bail!(
+                "--device {self}: it computes bundles, which are int8; for a float model use --device cpu or cuda"
+            ),
             DeviceChoice::Cuda(_) if !cfg!(feature = "cuda") => bail!(
                 "--device {self}: this build computes on the CPU only: build with `--features cuda` on a machine \
                  with the CUDA toolkit, or use --device cpu"
@@ -68,13 +79,19 @@ mod tests {
 
     #[test]
     fn names_are_read_and_written_alike() {
-        for name in ["cpu", "cuda:0", "cuda:3"] {
+        for name in ["cpu", "cuda:0", "cuda:3", "gpu", "gpu:2"] {
             assert_eq!(name.parse::<DeviceChoice>().map(|d| d.to_string()), Ok(name.to_owned()));
         }
         assert_eq!("cuda".parse(), Ok(DeviceChoice::Cuda(0)));
-        for wrong in ["", "gpu", "cuda:", "cuda:x", "cpu:0", "CPU"] {
+        for wrong in ["", "gpu:", "gpu:x", "cuda:", "cuda:x", "cpu:0", "CPU"] {
             assert!(wrong.parse::<DeviceChoice>().is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_float_model_is_not_for_every_gpu() {
+        let told = DeviceChoice::Gpu(None).open().expect_err("a float model").to_string();
+        assert!(told.contains("--device cpu or cuda"), "{told}");
     }
 
     #[cfg(not(feature = "cuda"))]

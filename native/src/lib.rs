@@ -14,6 +14,7 @@ mod digest;
 mod engine;
 mod eval;
 mod export;
+mod gpu;
 mod hub;
 mod inventory;
 mod learn;

@@ -21,6 +21,7 @@ use mixed_feelings::{
     Analysis, Analyzer, Post,
     analyzer::ImageInput,
     image::{Limits, Picture, decode},
+    inference::Immediate,
 };
 
 /// Bytes read of a text: far more than the model takes, so that its error can tell the true size of most texts.
@@ -43,15 +44,19 @@ pub fn read_image(path: &Path) -> Result<Picture> {
 ///
 /// # Errors
 /// When the image cannot be read; the message names the file. Those of the analyzer.
-pub fn analyze(analyzer: &mut Analyzer, text: Option<&str>, image: Option<&Path>) -> Result<Analysis> {
+pub fn analyze<M: Immediate>(
+    analyzer: &mut Analyzer<M>,
+    text: Option<&str>,
+    image: Option<&Path>,
+) -> Result<Analysis> {
     let bytes = image.map(image_bytes).transpose()?;
     let post = Post { text, image: bytes.as_deref().map(ImageInput::Encoded) };
     of_image(analyzer.analyze(post), image)
 }
 
 /// What the bundle says of each post, in their order: as [`analyze`], in less time.
-pub fn analyze_many(
-    analyzer: &mut Analyzer,
+pub fn analyze_many<M: Immediate>(
+    analyzer: &mut Analyzer<M>,
     posts: &[(Option<&str>, Option<&Path>)],
 ) -> Vec<Result<Analysis>> {
     let read = |(_, image): &(Option<&str>, Option<&Path>)| image.map(image_bytes).transpose();

@@ -9,16 +9,22 @@ use std::{
     time::Instant,
 };
 
-use anyhow::{Context, Result};
-use mixed_feelings::{Analyzer, fusion::profile::Profile};
+use anyhow::{Context, Result, bail};
+use mixed_feelings::{
+    Analyzer,
+    backend::Backend,
+    bundle::{Bundle, BundleError},
+    fusion::profile::Profile,
+    inference::{Immediate, QuantizedModel},
+};
 
-use crate::{bundle, checkpoint, post};
+use crate::{bundle, checkpoint, device::DeviceChoice, gpu, post};
 
 /// Tells what a post feels: its text, its image, or both.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 #[command(group(clap::ArgGroup::new("post").required(true).multiple(true)
-    .args(["text", "text_file", "image", "posts"])))]
+    .args(["text", "text_file", "image", "posts", "list_devices"])))]
 pub struct Args {
     /// The text; `-` reads it from standard input.
     #[arg(short, long, value_name = "TEXT", allow_hyphen_values = true, conflicts_with = "text_file")]
@@ -43,22 +49,41 @@ pub struct Args {
     /// Print the analysis as JSON.
     #[arg(long)]
     json: bool,
+    /// Where the encoders run: cpu, gpu, gpu:N.
+    #[arg(long, default_value_t)]
+    device: DeviceChoice,
+    /// Print which GPUs there are, and nothing else.
+    #[arg(long)]
+    list_devices: bool,
 }
 
 const EXAMPLES: &str = "Examples:
   mixed-feelings predict --text 'Perfect solitude' --image beach.jpg
   mixed-feelings predict --image beach.jpg --json
   mixed-feelings predict --text - < post.txt
-  mixed-feelings predict --posts posts.jsonl --json > analyses.jsonl";
+  mixed-feelings predict --posts posts.jsonl --json > analyses.jsonl
+  mixed-feelings predict --posts posts.jsonl --json --device gpu > analyses.jsonl";
 
 /// Runs the subcommand.
 ///
 /// # Errors
 /// When the bundle or the post cannot be read.
 pub fn run(args: Args) -> Result<()> {
+    let bundle = args.bundle.as_deref();
+    match args.device {
+        _ if args.list_devices => gpu::list(&mut io::stdout().lock()),
+        DeviceChoice::Cpu => predict(&args, || taught(bundle::open_identified(bundle)?, &args)),
+        DeviceChoice::Gpu(index) => predict(&args, || taught(gpu::open(bundle, index)?, &args)),
+        DeviceChoice::Cuda(_) => {
+            bail!("--device {}: it computes float models; for a bundle use --device cpu or gpu", args.device)
+        }
+    }
+}
+
+fn predict<M: Immediate>(args: &Args, open: impl FnOnce() -> Result<Analyzer<M>>) -> Result<()> {
     let mut out = io::stdout().lock();
     if let Some(posts) = &args.posts {
-        return posts::predict(posts, &mut open(&args)?, &mut out);
+        return posts::predict(posts, &mut open()?, &mut out);
     }
     let text = match (&args.text, &args.text_file) {
         (Some(text), _) if text != "-" => Some(text.clone()),
@@ -66,7 +91,7 @@ pub fn run(args: Args) -> Result<()> {
         (None, Some(file)) => Some(post::read_text(file)?),
         (None, None) => None,
     };
-    let mut analyzer = open(&args)?;
+    let mut analyzer = open()?;
     let start = Instant::now();
     let analysis = post::analyze(&mut analyzer, text.as_deref(), args.image.as_deref())?;
     let took = start.elapsed();
@@ -78,11 +103,12 @@ pub fn run(args: Args) -> Result<()> {
     Ok(())
 }
 
-/// The bundle, with the profile if there is one.
-fn open(args: &Args) -> Result<Analyzer> {
-    let bundle = args.bundle.as_deref();
-    let Some(path) = &args.profile else { return bundle::open(bundle) };
-    let mut analyzer = bundle::open_identified(bundle)?;
+/// With the profile, if there is one.
+fn taught<B: Backend<Source = Bundle, Error = BundleError>>(
+    mut analyzer: Analyzer<QuantizedModel<B>>,
+    args: &Args,
+) -> Result<Analyzer<QuantizedModel<B>>> {
+    let Some(path) = &args.profile else { return Ok(analyzer) };
     let bytes = checkpoint::read(path)?;
     let profile = Profile::from_bytes(&bytes).map_err(mixed_feelings::Error::from);
     let told = || format!("profile {}", path.display());

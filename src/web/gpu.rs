@@ -9,12 +9,16 @@ use std::{
     task::Poll,
 };
 
-use js_sys::{Array, Promise, Reflect};
+use js_sys::{Promise, Reflect};
 use serde::Serialize;
-use wasm_bindgen::{convert::TryFromJsValue, prelude::*};
+use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, future_to_promise};
 
-use super::{BundleBuffer, Clock, Picture, Timed, labels, now, preprocess, thrown};
+use super::{
+    BundleBuffer, Clock, Picture, Timed, labels,
+    many::{Posts, outcomes},
+    now, preprocess, thrown,
+};
 use crate::{
     Analyzer, Error, Post,
     backend::gpu::{Gpu, GpuError},
@@ -104,42 +108,29 @@ impl GpuEngine {
     /// The analysis as JSON, with `timings`.
     pub fn analyze(&self, text: Option<String>, picture: Option<Picture>) -> Promise {
         self.begin(SECONDS, async move |analyzer| {
-            let mut clock = Clock::default();
+            let mut clock = Clock::new(1);
             let post = Post { text: text.as_deref(), image: picture.as_ref().map(Picture::input) };
-            let analysis = analyzer.analyze_async(post, |stage| clock.begins(Some(stage))).await?;
-            clock.begins(None);
-            Ok(json(&Timed { analysis: &analysis, timings: &clock.timings }))
+            let analysis = analyzer.analyze_async(post, |stage| clock.begins(stage, &[0])).await?;
+            let timings = clock.end().pop().unwrap_or_default();
+            Ok(json(&Timed { analysis: &analysis, timings }))
         })
     }
 
-    /// The analyses of many posts as a JSON list; where a post has an error, `{ error, code }`. Rejects when the GPU fails.
+    /// As [`Engine::analyzeMany`](super::Engine::analyze_many). Rejects when the GPU fails.
     #[wasm_bindgen(js_name = analyzeMany)]
-    pub fn analyze_many(&self, texts: &Array, pictures: &Array) -> Promise {
-        let texts: Vec<Option<String>> = texts.iter().map(|text| text.as_string()).collect();
-        let pictures: Vec<Option<Picture>> =
-            pictures.iter().map(|picture| Picture::try_from_js_value(picture).ok()).collect();
-        self.begin(SECONDS + SECONDS_MORE * texts.len() as u64, async move |analyzer| {
-            let posts: Vec<Post<'_>> = texts
-                .iter()
-                .zip(&pictures)
-                .map(|(text, picture)| Post {
-                    text: text.as_deref(),
-                    image: picture.as_ref().map(Picture::input),
-                })
-                .collect();
-            let mut answers = Vec::with_capacity(posts.len());
-            for answer in analyzer.analyze_many_async(&posts, |_, _| {}).await {
-                answers.push(match answer {
-                    Ok(analysis) => serde_json::to_string(&analysis),
-                    Err(Error::Gpu(error)) => return Err(error.into()),
-                    Err(error) => {
-                        serde_json::to_string(&Refused { error: error.to_string(), code: error.code() })
-                    }
-                });
+    pub fn analyze_many(&self, texts: Vec<JsValue>, pictures: Vec<JsValue>) -> Result<Promise, JsValue> {
+        let seconds = SECONDS + SECONDS_MORE * texts.len() as u64;
+        let posts = Posts::new(texts, pictures)?;
+        Ok(self.begin(seconds, async move |analyzer| {
+            let posts = posts.all();
+            let mut clock = Clock::new(posts.len());
+            let began = |stage, posts: &[usize]| clock.begins(stage, posts);
+            let mut answers = analyzer.analyze_many_async(&posts, began).await;
+            if let Some(lost) = answers.iter().position(|answer| matches!(answer, Err(Error::Gpu(_)))) {
+                answers.swap_remove(lost)?;
             }
-            let answers: Result<Vec<String>, _> = answers.into_iter().collect();
-            Ok(format!("[{}]", answers.unwrap_or_default().join(",")).into())
-        })
+            Ok(outcomes(&answers, clock).map_or(JsValue::UNDEFINED, JsValue::from))
+        }))
     }
 
     /// Milliseconds that the encoders take for so many texts of so many tokens and so many pictures, which mean nothing.
@@ -193,13 +184,6 @@ struct Told {
 #[serde(rename_all = "camelCase")]
 struct Limits {
     max_storage_buffer_binding_size: u64,
-}
-
-/// A post without an answer.
-#[derive(Serialize)]
-struct Refused {
-    error: String,
-    code: &'static str,
 }
 
 fn json(value: &impl Serialize) -> JsValue {

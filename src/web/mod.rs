@@ -113,7 +113,7 @@ impl Engine {
     /// are the post's even share of what it passed through with others. Takes the pictures over.
     #[wasm_bindgen(js_name = analyzeMany)]
     pub fn analyze_many(&mut self, texts: Vec<JsValue>, pictures: Vec<JsValue>) -> Result<String, JsValue> {
-        many::analyze_many(&mut self.0, texts, pictures)
+        many::analyze_many(&mut self.0, &many::Posts::new(texts, pictures)?)
     }
 }
 

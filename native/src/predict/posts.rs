@@ -19,7 +19,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use mixed_feelings::{Analysis, Analyzer, image::Limits};
+use mixed_feelings::{Analysis, Analyzer, image::Limits, inference::Immediate};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -101,7 +101,7 @@ struct Asked {
 /// # Errors
 /// When the file cannot be read or the output not written. A bad post is a line of the output; after the last post the error
 /// tells how many there were.
-pub fn predict(path: &Path, analyzer: &mut Analyzer, out: &mut impl Write) -> Result<()> {
+pub fn predict<M: Immediate>(path: &Path, analyzer: &mut Analyzer<M>, out: &mut impl Write) -> Result<()> {
     let file = File::open(path).with_context(|| path.display().to_string())?;
     let length = file.metadata().map_or(0, |file| file.len());
     let bar = progress::bar(usize::try_from(length).unwrap_or(usize::MAX), "bytes read");
@@ -152,7 +152,11 @@ pub fn predict(path: &Path, analyzer: &mut Analyzer, out: &mut impl Write) -> Re
 }
 
 /// Prints a line for each of `asked`, and returns how many of them were refused.
-fn answer(asked: Vec<Asked>, analyzer: &mut Analyzer, out: &mut impl Write) -> Result<usize> {
+fn answer<M: Immediate>(
+    asked: Vec<Asked>,
+    analyzer: &mut Analyzer<M>,
+    out: &mut impl Write,
+) -> Result<usize> {
     let readable: Vec<(Option<&str>, Option<&Path>)> = asked
         .iter()
         .filter_map(|asked| match (&asked.post, &asked.image) {

@@ -191,7 +191,7 @@ fn shards(threads: Option<NonZero<usize>>, device: DeviceChoice) -> usize {
     match (threads, device) {
         (Some(threads), _) => threads.get(),
         (None, DeviceChoice::Cpu) => std::thread::available_parallelism().map_or(1, NonZero::get),
-        (None, DeviceChoice::Cuda(_)) => 1,
+        (None, DeviceChoice::Cuda(_) | DeviceChoice::Gpu(_)) => 1,
     }
 }
 
