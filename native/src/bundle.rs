@@ -14,21 +14,11 @@ use crate::{
 /// The bundle that the project ships, from the project's folder.
 pub const DEFAULT: &str = "pkg/mixed-feelings-small.safetensors";
 
-/// Opens `bundle`, or the default one.
-///
-/// # Errors
-/// When there is no such file, its checksum is another, or it is no bundle; the message names it.
-pub fn open(bundle: Option<&Path>) -> Result<Analyzer> {
-    let (path, bytes) = read(bundle)?;
-    tracing::debug!("bundle {} ({} bytes)", path.display(), bytes.len());
-    Analyzer::from_bundle(bytes).with_context(|| format!("bundle {}", path.display()))
-}
-
 /// Opens `bundle`, or the default one, so that profiles of other bundles are refused.
 ///
 /// # Errors
-/// As [`open`].
-pub fn open_identified(bundle: Option<&Path>) -> Result<Analyzer> {
+/// When it cannot be read or is not sound; the message names it.
+pub fn open(bundle: Option<&Path>) -> Result<Analyzer> {
     let (path, bytes) = read(bundle)?;
     let sum = digest::sha256_bytes(&bytes);
     let mut analyzer = Analyzer::from_bundle(bytes).with_context(|| format!("bundle {}", path.display()))?;

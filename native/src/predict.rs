@@ -72,7 +72,7 @@ pub fn run(args: Args) -> Result<()> {
     let bundle = args.bundle.as_deref();
     match args.device {
         _ if args.list_devices => gpu::list(&mut io::stdout().lock()),
-        DeviceChoice::Cpu => predict(&args, || taught(bundle::open_identified(bundle)?, &args)),
+        DeviceChoice::Cpu => predict(&args, || taught(bundle::open(bundle)?, &args)),
         DeviceChoice::Gpu(index) => predict(&args, || taught(gpu::open(bundle, index)?, &args)),
         DeviceChoice::Cuda(_) => {
             bail!("--device {}: it computes float models; for a bundle use --device cpu or gpu", args.device)

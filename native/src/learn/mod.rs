@@ -58,7 +58,7 @@ const EXAMPLES: &str = "Examples:
 /// # Errors
 /// When the bundle or a row cannot be read, the profile not be written, or the model cannot learn from the rows.
 pub fn run(args: Args) -> Result<()> {
-    let mut analyzer = bundle::open_identified(args.bundle.as_deref())?;
+    let mut analyzer = bundle::open(args.bundle.as_deref())?;
     if let Some(each) = args.simulate {
         return simulate::run(&args, each, &analyzer);
     }
