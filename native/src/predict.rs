@@ -13,7 +13,6 @@ use anyhow::{Context, Result, bail};
 use mixed_feelings::{
     Analyzer,
     backend::Backend,
-    bundle::{Bundle, BundleError},
     fusion::profile::Profile,
     inference::{Immediate, QuantizedModel},
 };
@@ -104,13 +103,16 @@ fn predict<M: Immediate>(args: &Args, open: impl FnOnce() -> Result<Analyzer<M>>
 }
 
 /// With the profile, if there is one.
-fn taught<B: Backend<Source = Bundle, Error = BundleError>>(
+fn taught<B: Backend>(
     mut analyzer: Analyzer<QuantizedModel<B>>,
     args: &Args,
-) -> Result<Analyzer<QuantizedModel<B>>> {
+) -> Result<Analyzer<QuantizedModel<B>>>
+where
+    mixed_feelings::Error: From<B::Error>,
+{
     let Some(path) = &args.profile else { return Ok(analyzer) };
     let bytes = checkpoint::read(path)?;
-    let profile = Profile::from_bytes(&bytes).map_err(mixed_feelings::Error::from);
+    let profile = Profile::from_bytes(&bytes).map_err(mixed_feelings::Error::Profile);
     let told = || format!("profile {}", path.display());
     analyzer.set_profile(profile.with_context(told)?).with_context(told)?;
     Ok(analyzer)

@@ -5,12 +5,13 @@ import type { EngineErrorCode } from './analysis.js';
 /** What went wrong, in a form that a program can compare. Codes may be added, none changes its meaning. */
 export type ErrorCode =
   | EngineErrorCode
-  // The input of a call.
-  | 'bad-input'
+  // The pictures' way to the engine.
   | 'image-fetch'
   | 'image-timeout'
   // Of a post in a batch: its own signal gave it up.
   | 'aborted'
+  // Nothing was learned that could be exported.
+  | 'no-profile'
   // The bundle's download.
   | 'bundle-fetch'
   | 'bundle-checksum'

@@ -151,6 +151,10 @@ impl Drop for GpuEngine {
 
 impl GpuEngine {
     /// Does something with the analyzer, one thing at a time.
+    #[expect(
+        clippy::await_holding_refcell_ref,
+        reason = "whoever comes meanwhile borrows with `try_borrow_mut`, and is told that the engine is at work"
+    )]
     fn begin<F>(&self, seconds: u64, does: F) -> Promise
     where
         F: AsyncFnOnce(&mut GpuAnalyzer) -> Result<JsValue, Error> + 'static,

@@ -133,8 +133,11 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// The picture of a frame, if it has one, and where it stands.
-fn frame<'a>(chunk: &Chunk<'a>) -> Result<Option<((u32, u32), Still<'a>)>, ImageError> {
+/// A picture and where it stands, in columns and rows.
+type Placed<'a> = ((u32, u32), Still<'a>);
+
+/// The picture of a frame, if it has one.
+fn frame<'a>(chunk: &Chunk<'a>) -> Result<Option<Placed<'a>>, ImageError> {
     let ends = || corrupt("it ends inside a frame's header");
     let &[x0, x1, x2, y0, y1, y2, ..] = chunk.body.first_chunk::<16>().ok_or_else(ends)?;
     let mut alpha = None;
