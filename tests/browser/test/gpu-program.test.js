@@ -91,7 +91,7 @@ describe('the GPU', { skip: !BUILT && 'needs `cargo pack`' }, () => {
       const posts = [...EXAMPLES.map(({ text }) => ({ text })), ...photos, { photo: photos[0].photo }];
       const pairs = await page.evaluate(async (posts) => {
         const { Decoder } = await import('/pkg/dist/decoder.js');
-        const decoder = new Decoder(async () => WebAssembly.compile(await (await fetch('/pkg/dist/decoder.wasm')).arrayBuffer()));
+        const decoder = new Decoder(async () => WebAssembly.compile(await (await fetch('/pkg/dist/decoder.wasm')).arrayBuffer()), 64_000_000);
         await decoder.load();
         const { Picture } = window.gpu.program;
         const preprocess = JSON.parse(window.cpu.preprocess());

@@ -28,7 +28,7 @@ describe('int8 against float', { skip: !BUILT && 'needs `cargo pack --reference`
       buffer.append(bundle);
       const engine = new reference.ReferenceEngine(buffer);
       const { Decoder } = await import('/pkg/dist/decoder.js');
-      const decoder = new Decoder(async () => WebAssembly.compile(await (await fetch('/pkg/dist/decoder.wasm')).arrayBuffer()));
+      const decoder = new Decoder(async () => WebAssembly.compile(await (await fetch('/pkg/dist/decoder.wasm')).arrayBuffer()), 64_000_000);
       await decoder.load();
       const preprocess = JSON.parse(engine.preprocess());
       window.float = (text, image) => {

@@ -10,7 +10,7 @@ export async function openOurs(build, name, job, { texts, pictures, jpegs }) {
   const buffer = new program.BundleBuffer(bundle.length);
   buffer.append(bundle);
   const engine = new program[name](buffer);
-  const decoder = new Decoder(async () => WebAssembly.compile(await (await fetch('/pkg/dist/decoder.wasm')).arrayBuffer()));
+  const decoder = new Decoder(async () => WebAssembly.compile(await (await fetch('/pkg/dist/decoder.wasm')).arrayBuffer()), 64_000_000);
   await decoder.load();
   const preprocess = JSON.parse(engine.preprocess());
   const { kind } = job;
