@@ -52,6 +52,8 @@ export const FILES = [
   'many/files.js',
   'many/grid.js',
   'many/index.html',
+  'many/lesson-bar.js',
+  'many/lessons.js',
   'many/many.css',
   'many/many.js',
   'many/quadrant.js',
