@@ -5,7 +5,7 @@ mod show;
 
 use std::{
     io::{self, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Instant,
 };
 
@@ -16,6 +16,8 @@ use mixed_feelings::{
     fusion::profile::Profile,
     inference::{Immediate, QuantizedModel},
 };
+
+use rayon::current_num_threads;
 
 use crate::{bundle, checkpoint, device::DeviceChoice, gpu, post};
 
@@ -36,7 +38,8 @@ pub struct Args {
     image: Option<PathBuf>,
     /// A file of posts, one `{"text": .., "image": PATH}` a line, either may be null; image paths are relative to the
     /// file. Prints one analysis a line; for a post that cannot be read that line is `{"error": {code, message}}`, and the
-    /// exit status is 1 after the last post. An `id` comes back with the answer, other fields come back in `post`.
+    /// exit status is 1 after the last post. An `id` comes back with the answer, other fields come back in `post`. Many posts
+    /// are read by as many threads as there are cores, or as RAYON_NUM_THREADS says.
     #[arg(long, value_name = "FILE", requires = "json", conflicts_with_all = ["text", "text_file", "image"])]
     posts: Option<PathBuf>,
     /// The bundle; by default the one that comes with the project.
@@ -71,26 +74,41 @@ pub fn run(args: Args) -> Result<()> {
     let bundle = args.bundle.as_deref();
     match args.device {
         _ if args.list_devices => gpu::list(&mut io::stdout().lock()),
-        DeviceChoice::Cpu => predict(&args, || taught(bundle::open(bundle)?, &args)),
-        DeviceChoice::Gpu(index) => predict(&args, || taught(gpu::open(bundle, index)?, &args)),
+        DeviceChoice::Cpu => {
+            let analyzer = taught(bundle::open(bundle)?, &args)?;
+            match &args.posts {
+                // A clone is tens of megabytes: as many as there are threads, if each has a pass to read.
+                Some(posts) => {
+                    many(posts, &mut vec![analyzer; posts::worth(posts)?.min(current_num_threads())])
+                }
+                None => one(&args, analyzer),
+            }
+        }
+        DeviceChoice::Gpu(index) => {
+            let analyzer = taught(gpu::open(bundle, index)?, &args)?;
+            match &args.posts {
+                Some(posts) => many(posts, &mut [analyzer]),
+                None => one(&args, analyzer),
+            }
+        }
         DeviceChoice::Cuda(_) => {
             bail!("--device {}: it computes float models; for a bundle use --device cpu or gpu", args.device)
         }
     }
 }
 
-fn predict<M: Immediate>(args: &Args, open: impl FnOnce() -> Result<Analyzer<M>>) -> Result<()> {
-    let mut out = io::stdout().lock();
-    if let Some(posts) = &args.posts {
-        return posts::predict(posts, &mut open()?, &mut out);
-    }
+fn many<M: Immediate + Send>(posts: &Path, analyzers: &mut [Analyzer<M>]) -> Result<()> {
+    posts::predict(posts, analyzers, &mut io::stdout().lock())
+}
+
+fn one<M: Immediate>(args: &Args, mut analyzer: Analyzer<M>) -> Result<()> {
     let text = match (&args.text, &args.text_file) {
         (Some(text), _) if text != "-" => Some(text.clone()),
         (Some(dash), _) => Some(post::read_text(dash.as_ref())?),
         (None, Some(file)) => Some(post::read_text(file)?),
         (None, None) => None,
     };
-    let mut analyzer = open()?;
+    let mut out = io::stdout().lock();
     let start = Instant::now();
     let analysis = post::analyze(&mut analyzer, text.as_deref(), args.image.as_deref())?;
     let took = start.elapsed();

@@ -224,6 +224,51 @@ fn a_line_that_is_no_post_costs_no_other() {
     assert!(lines[2]["error"]["message"].as_str().is_some_and(|m| m.contains("line 4")), "{told:?}");
 }
 
+/// Many posts are read by all threads, and answered in their order, as each alone; of a pipe too, which can be read once.
+#[cfg(unix)]
+#[test]
+fn many_posts_are_answered_in_their_order() {
+    let world = World::new().with_tables().with_checkpoint();
+    let path = |name: &str| world.path(name).display().to_string();
+    let (checkpoint, pairs, bundle) = (path("checkpoint"), path("pairs.tsv"), path("tiny.safetensors"));
+    run(["export", "--checkpoint", &checkpoint, "--calibration", &pairs, "--out", &bundle]).ok();
+    let line = |id: usize| match id % 50 {
+        49 => format!("{{\"id\": {id}, \"text\": 5}}\n"),
+        words => format!("{{\"id\": {id}, \"text\": \"{}\"}}\n", "so good ".repeat(1 + words % 7)),
+    };
+    let posts: String = (0..300).map(line).collect();
+    let file = world.write("posts.jsonl", &posts).display().to_string();
+    let pipe = path("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.is_ok_and(|status| status.success()));
+    let writer = std::thread::spawn({
+        let (pipe, posts) = (pipe.clone(), posts.clone());
+        move || std::fs::write(pipe, posts)
+    });
+    let predict = |posts: &str| {
+        let told = run(["predict", "--json", "--bundle", &bundle, "--posts", posts]);
+        assert!(told.code == Some(1) && told.err.contains("6 of 300 posts"), "{}", told.err);
+        told.out.lines().map(json).collect::<Vec<Value>>()
+    };
+    let (of_file, of_pipe) = (predict(&file), predict(&pipe));
+    assert!(writer.join().is_ok_and(|written| written.is_ok()));
+    assert_eq!(of_file.len(), 300);
+    for (id, (line, piped)) in of_file.iter().zip(&of_pipe).enumerate() {
+        assert_eq!(line["error"]["code"], piped["error"]["code"], "post {id}");
+        let Some(valence) = line["valence"].as_f64() else { continue };
+        assert_eq!(
+            (line["id"].as_u64(), Some(valence)),
+            (Some(id as u64), piped["valence"].as_f64()),
+            "post {id}"
+        );
+        let text = "so good ".repeat(1 + id % 50 % 7);
+        if id % 100 < 7 {
+            let alone = run(["predict", "--json", "--bundle", &bundle, "--text", &text]).ok();
+            assert_eq!(json(&alone)["valence"].as_f64(), Some(valence), "post {id} alone");
+        }
+    }
+}
+
 /// What never ends, or is waited for, costs its own line: a pipe that nobody writes to, a device, a line without an end.
 #[cfg(unix)]
 #[test]

@@ -27,6 +27,17 @@ export class Lifetime implements Ending {
     this.reason = reason;
     this.#listeners.forEach((listener) => listener());
   }
+
+  /** What `call` comes to, whose signal aborts when this ends. */
+  async during<T>(call: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const giving = new AbortController();
+    const forget = onAbort(this, () => giving.abort(this.reason));
+    try {
+      return await call(giving.signal);
+    } finally {
+      forget();
+    }
+  }
 }
 
 /** Who wants to hear of a signal. One listener each, however many calls share it: Node warns of more than ten. */
@@ -89,4 +100,13 @@ export function after(milliseconds: number, then: () => void): () => void {
   if (milliseconds > LONGEST_TIMER) return () => {};
   const timer = setTimeout(then, milliseconds);
   return () => clearTimeout(timer);
+}
+
+/** As {@link after}, but a process that has nothing else to do does not wait for it. */
+export function idle(milliseconds: number, then: () => void): () => void {
+  const timer: unknown = setTimeout(then, milliseconds);
+  const { Deno } = globalThis as { Deno?: { unrefTimer(timer: number): void } };
+  if (typeof timer === 'number') Deno?.unrefTimer(timer);
+  else (timer as { unref(): void }).unref();
+  return () => clearTimeout(timer as number);
 }

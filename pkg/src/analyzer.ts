@@ -4,6 +4,7 @@ import { Lifetime, onAbort, orAborted, signalOf, throwIfAborted, type Ending } f
 import type { Analyzer, Example, Info, LearnOptions } from './api.js';
 import { batch } from './batch.js';
 import { Devices, type Reader } from './devices.js';
+import type { Engines } from './engines.js';
 import { MixedFeelingsError, seen, shown } from './errors.js';
 import type { Gpu } from './gpu.js';
 import { takePicture } from './image.js';
@@ -15,12 +16,11 @@ import { Preparer } from './prepare.js';
 import { Passes } from './passes.js';
 import { VERSION } from './release.js';
 import type { Pixels } from './snapshot.js';
-import type { Supervisor } from './supervisor.js';
 import type { Analysis, AnalyzeOptions, BatchOptions, ImageSource, Label, Post } from './types.js';
 
 /** What an analyzer is made of. */
 export interface Parts {
-  readonly supervisor: Supervisor;
+  readonly engines: Engines;
   readonly gpu: Gpu;
   readonly profile: Profile;
   readonly settings: Settings;
@@ -28,11 +28,12 @@ export interface Parts {
 }
 
 /** An object of functions that need no `this`, frozen: it works in pieces, behind a proxy, and in a store of Vue's. */
-export function analyzerOf<L extends string>({ supervisor, gpu, profile, settings, platform }: Parts): Analyzer<L> {
+export function analyzerOf<L extends string>({ engines, gpu, profile, settings, platform }: Parts): Analyzer<L> {
   const { browserDecoder, timeout, limits, fetch } = settings;
   const { resolve } = platform;
-  const preparer = new Preparer(supervisor, { fetch, limits });
-  const devices = new Devices(supervisor, gpu, profile);
+  const { first: supervisor } = engines;
+  const preparer = new Preparer(engines, { fetch, limits });
+  const devices = new Devices(engines, gpu, profile);
   const life = new Lifetime();
   const labels = Object.freeze(supervisor.engine.opened.labels.map((label) => Object.freeze(label))) as readonly Label<L>[];
 
@@ -48,7 +49,7 @@ export function analyzerOf<L extends string>({ supervisor, gpu, profile, setting
     return { signal: controller.signal, end };
   }
 
-  const learning = new Learning({ supervisor, preparer, profile, limits, resolve, timeout, browserDecoder, ending });
+  const learning = new Learning({ engines, preparer, profile, limits, resolve, timeout, browserDecoder, ending });
 
   async function read(
     post: Post,
@@ -86,6 +87,7 @@ export function analyzerOf<L extends string>({ supervisor, gpu, profile, setting
     const reader = new Passes(devices.passes);
     return batch<L>(posts, {
       read: (post, given) => read(post, { timeout }, { reader, signal: given }),
+      ahead: () => reader.ahead,
       signal: seen(() => signalOf(signal)),
       onProgress: harmless(onProgress),
     });
@@ -108,13 +110,14 @@ export function analyzerOf<L extends string>({ supervisor, gpu, profile, setting
   function dispose(): void {
     life.end(new MixedFeelingsError('disposed', 'the analyzer was disposed of'));
     gpu.dispose();
-    supervisor.dispose();
+    engines.dispose();
   }
 
   async function info(): Promise<Info<L>> {
     const { signal, end } = ending([]);
-    const asking = supervisor.run((engine) => engine.memory(), { picture: false, signal });
-    const memory = await orAborted(asking, signal).finally(end);
+    const running = engines.all;
+    const asking = running.map((one) => one.run((engine) => engine.memory(), { picture: false, signal }));
+    const memories = await orAborted(Promise.all(asking), signal).finally(end);
     const { opened, worker, why } = supervisor.engine;
     const { backend, reason, bundle } = opened;
     const { adapter, use } = gpu;
@@ -126,8 +129,9 @@ export function analyzerOf<L extends string>({ supervisor, gpu, profile, setting
       device: adapter ? 'webgpu' : 'cpu',
       gpu: adapter ? { adapter: adapter.name, ...use } : null,
       worker,
+      workers: worker ? running.length : 0,
       why: { backend: reason, device: gpu.why, worker: why },
-      memory,
+      memory: memories.reduce((sum, memory) => sum + memory, 0),
       profile: profile.bytes ? { examples: profile.examples } : null,
     };
   }

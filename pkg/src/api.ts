@@ -124,6 +124,12 @@ export interface AnalyzerOptions {
    */
   readonly worker?: boolean | WorkerLike | (() => WorkerLike) | null | undefined;
   /**
+   * Most workers that read a batch. A batch that has read for half a second gets others beside the first one, each with the
+   * weights in a memory of its own, if they can be had without the network again; ten seconds after the last batch they
+   * are closed. A whole number up to 16, 1 for no others; by default one less than there are cores, between 2 and 4.
+   */
+  readonly batchWorkers?: number | null | undefined;
+  /**
    * What computes. The processor answers first, whatever is chosen. `'auto'`, the default: when it has read for a second in
    * all, the GPU is tried beside it in a moment of rest, and gets what it reads faster by a fifth at least; which that is,
    * is kept with the bundle. A GPU that is software is not tried. `'webgpu'`: the GPU reads all as soon as it can, whatever
@@ -171,9 +177,11 @@ export interface Info<L extends string = SentimentLabel> {
   readonly gpu: { readonly adapter: string; readonly posts: boolean; readonly batches: boolean } | null;
   /** Whether it works in a worker. */
   readonly worker: boolean;
+  /** Workers that read now: 0 in the caller's own thread; more than one during a long batch, and shortly after it. */
+  readonly workers: number;
   /** In a few words each. */
   readonly why: { readonly backend: string; readonly device: string; readonly worker: string };
-  /** Bytes of the program's memory, weights included; that of the decoder comes and goes. */
+  /** Bytes of the program's memory, weights included, in all workers; that of the decoder comes and goes. */
   readonly memory: number;
   /** What it has learned from, if anything: see {@link Analyzer.learn}. */
   readonly profile: { readonly examples: number } | null;

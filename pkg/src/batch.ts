@@ -4,15 +4,15 @@ import { onAbort, orAborted, throwIfAborted } from './abort.js';
 import { MixedFeelingsError, seen } from './errors.js';
 import type { Analysis, BatchProgress, BatchResult, Post } from './types.js';
 
-/** Posts that are under way at a time: while some are read in one pass, those of the next are got ready. */
-const AHEAD = 64;
-/** Posts with a picture among them: their pixels need memory, and no more of them are ready before they are needed. */
-const PICTURES_AHEAD = 8;
+/** Of the posts that are under way, one in so many may have a picture: their pixels need memory. */
+const TO_A_PICTURE = 8;
 
 /** How a batch is read. */
 export interface BatchSettings<L extends string> {
   /** Reads one post; the signal gives it up. */
   readonly read: (post: Post, signal: AbortSignal) => Promise<Analysis<L>>;
+  /** How many posts may be under way now. */
+  readonly ahead: () => number;
   readonly signal: AbortSignal | undefined;
   readonly onProgress: (progress: BatchProgress) => void;
 }
@@ -22,13 +22,14 @@ type Posts = Iterable<Post> | AsyncIterable<Post>;
 /** @throws the signal's reason when it aborts, and what `posts` itself throws, after the answers that came before. */
 export async function* batch<L extends string>(
   posts: Posts,
-  { read, signal, onProgress }: BatchSettings<L>,
+  { read, ahead, signal, onProgress }: BatchSettings<L>,
 ): AsyncGenerator<BatchResult<L>, void> {
   const total = Array.isArray(posts) ? posts.length : null;
   // Whoever stops taking answers wants no more of what is under way either.
   const ending = new AbortController();
   const forget = onAbort(signal, () => ending.abort(signal?.reason));
-  const source = new Source(iteratorOf(posts), (index, post) => resultOf(index, read(post, ending.signal), signal));
+  const begin = (index: number, post: Post) => resultOf(index, read(post, ending.signal), signal);
+  const source = new Source(iteratorOf(posts), begin, ahead);
   try {
     for (let done = 1; ; done++) {
       const result = await orAborted(source.next(), signal);
@@ -65,6 +66,7 @@ class Source<R> {
   constructor(
     private readonly from: AsyncIterator<Post> | Iterator<Post>,
     private readonly begin: (index: number, post: Post) => Promise<R>,
+    private readonly ahead: () => number,
   ) {}
 
   /** The next answer; nothing after the last. */
@@ -91,7 +93,7 @@ class Source<R> {
 
   /** Fills up what may be under way, at once as far as the posts are there. */
   #ask(): void {
-    while (this.#more && !this.#asking && this.#under.length < AHEAD && this.#pictures < PICTURES_AHEAD) {
+    while (this.#more && !this.#asking && this.#mayAsk()) {
       try {
         const next = this.from.next();
         if (!('then' in next)) this.#take(next);
@@ -105,6 +107,11 @@ class Source<R> {
         this.#fail(error);
       }
     }
+  }
+
+  #mayAsk(): boolean {
+    const ahead = this.ahead();
+    return this.#under.length < ahead && this.#pictures < ahead / TO_A_PICTURE;
   }
 
   #take({ done, value }: IteratorResult<Post, unknown>): void {

@@ -1,5 +1,7 @@
 /** The weights: where they are, and whether they arrived whole. */
 
+import type { CacheLike } from './api.js';
+import { openCache } from './cache.js';
 import { MixedFeelingsError } from './errors.js';
 import {
   canCheck,
@@ -93,6 +95,17 @@ function bundleFrom(bundle: unknown, platform: Platform): BundleSource['from'] {
     'bad-input',
     `bundle is ${kind}: give a URL, an ArrayBuffer, a Uint8Array, a Blob, a Response or a ReadableStream`,
   );
+}
+
+/** Whether it can be had once more without the network. */
+export async function isAtHand({ from }: BundleSource, cache: boolean | CacheLike): Promise<boolean> {
+  if (typeof from !== 'string') return from instanceof Blob;
+  if (from.startsWith('file:')) return true;
+  try {
+    return (await (await openCache(cache))?.match(from)) !== undefined;
+  } catch {
+    return false;
+  }
 }
 
 /** What messages call a bundle that has no URL. */

@@ -71,15 +71,15 @@ async function timed(work: () => Promise<unknown>): Promise<number> {
 const readMany = (engine: EngineHandle, count: number): Promise<unknown> => engine.analyzeMany(probes(count));
 const readOne = (engine: EngineHandle): Promise<unknown> => engine.analyze(probes(1)[0]?.text, undefined);
 
-/** What the GPU is worth: for single posts, and for batches. */
-export function worth({ cpu, gpu }: Measured): { posts: boolean; batches: boolean } {
-  return { posts: gpu.post < WORTH * cpu.post, batches: gpu.batch < WORTH * cpu.batch };
+/** What the GPU is worth: for single posts, and for batches, which as many engines as `workers` read on the processor. */
+export function worth({ cpu, gpu }: Measured, workers: number): { posts: boolean; batches: boolean } {
+  return { posts: gpu.post < WORTH * cpu.post, batches: gpu.batch < (WORTH * cpu.batch) / workers };
 }
 
 /** In a few words. */
-export function told({ cpu, gpu }: Measured): string {
-  const ms = (of: Speed) => `${of.batch.toFixed(1)} ms a post of a batch, ${of.post.toFixed(1)} ms alone`;
-  return `the GPU takes ${ms(gpu)}; the processor ${ms(cpu)}`;
+export function told({ cpu, gpu }: Measured, workers: number): string {
+  const ms = (batch: number, post: number) => `${batch.toFixed(1)} ms a post of a batch, ${post.toFixed(1)} ms alone`;
+  return `the GPU takes ${ms(gpu.batch, gpu.post)}; the processor ${ms(cpu.batch / workers, cpu.post)}`;
 }
 
 /** Where the measurements are kept: where the bundle is, by a name that no file has. */

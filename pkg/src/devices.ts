@@ -1,24 +1,24 @@
 /** The last step of posts: on the GPU where that is faster, else on the processor, and always on one of them. */
 
 import type { EngineHandle, EnginePost, Refused, TimedAnalysis } from './engine.js';
+import type { Engines } from './engines.js';
 import { MixedFeelingsError } from './errors.js';
 import type { Gpu, Use } from './gpu.js';
 import type { Profile } from './learning.js';
 import { IN_THREAD, IN_WORKER, ON_SOFTWARE, passAnswer, type PassAnswer, type PassReader } from './passes.js';
-import type { Supervisor } from './supervisor.js';
 
 /** Reads a post, alone or with others. */
 export interface Reader {
   read(post: EnginePost, signal: AbortSignal): Promise<TimedAnalysis>;
 }
 
-/** Both of an analyzer. */
+/** Those of an analyzer. */
 export class Devices {
   // What a pass waits for goes on with whoever still waits, and each post of it has a signal of its own.
   readonly #never = new AbortController().signal;
 
   constructor(
-    private readonly cpu: Supervisor,
+    private readonly engines: Engines,
     private readonly gpu: Gpu,
     private readonly profile: Profile,
   ) {}
@@ -37,17 +37,18 @@ export class Devices {
   readonly passes: PassReader = {
     size: () => {
       if (this.#use.batches) return this.gpu.adapter?.software ? ON_SOFTWARE : IN_WORKER;
-      return this.cpu.engine.worker ? IN_WORKER : IN_THREAD;
+      return this.engines.first.engine.worker ? IN_WORKER : IN_THREAD;
     },
-    read: (take) => {
+    count: () => (this.#use.batches ? 1 : this.engines.all.length),
+    read: (number, take) => {
       let taken: readonly EnginePost[] | undefined;
       const once = () => (taken ??= take());
-      return this.#use.batches ? this.#manyOnGpu(once) : this.#many(once);
+      return this.#use.batches ? this.#manyOnGpu(once) : this.#many(number, once);
     },
   };
 
   async #one({ text, picture }: EnginePost, signal: AbortSignal): Promise<TimedAnalysis> {
-    const analysis = await this.cpu.run((engine) => engine.analyze(text, picture), { picture: false, signal });
+    const analysis = await this.engines.first.run((engine) => engine.analyze(text, picture), { picture: false, signal });
     this.gpu.worked(timeOf(analysis));
     return analysis;
   }
@@ -64,16 +65,18 @@ export class Devices {
     return answer?.value ?? this.#again(post, signal);
   }
 
-  async #many(take: () => readonly EnginePost[]): Promise<readonly PassAnswer[]> {
+  async #many(number: number, take: () => readonly EnginePost[]): Promise<readonly PassAnswer[]> {
     let began = performance.now();
     const ask = async (engine: EngineHandle) => {
       const posts = take();
       began = performance.now();
       return posts.length > 0 ? engine.analyzeMany(posts) : [];
     };
-    const answers = (await this.cpu.run(ask, { picture: false, signal: this.#never })).map(passAnswer);
-    this.gpu.worked(performance.now() - began);
-    return answers;
+    const answers = await this.engines.run(number, ask, { picture: false, signal: this.#never });
+    const took = performance.now() - began;
+    this.engines.worked(took);
+    this.gpu.worked(took);
+    return answers.map(passAnswer);
   }
 
   async #manyOnGpu(take: () => readonly EnginePost[]): Promise<readonly PassAnswer[]> {
@@ -81,7 +84,7 @@ export class Devices {
       const posts = take();
       return posts.length > 0 ? engine.analyzeMany(posts) : [];
     });
-    if (!asked) return this.#many(take);
+    if (!asked) return this.#many(0, take);
     const posts = take();
     // What it does not read, the processor does; or says why not.
     return Promise.all(posts.map((post, i) => this.#orAgain(post, asked.value[i])));

@@ -1,15 +1,15 @@
 /** An engine on the GPU, beside the one on the processor: whether there is one, what it is good for, and that it may go. */
 
-import { Lifetime, after, onAbort } from './abort.js';
+import { Lifetime, after } from './abort.js';
 import { findAdapter, type Adapter } from './adapter.js';
-import { openCache } from './cache.js';
+import { isAtHand } from './bundle.js';
 import { Remembered, measure, told, worth, type Ask } from './choice.js';
 import type { EngineHandle, EngineOptions } from './engine.js';
+import type { Engines } from './engines.js';
 import { MixedFeelingsError, shown } from './errors.js';
 import type { Settings } from './options.js';
 import { openRemote, type Start } from './remote.js';
 import { VERSION } from './release.js';
-import type { Supervisor } from './supervisor.js';
 import { Places } from './turns.js';
 
 /** Milliseconds of the processor's work after which it is worth looking for something faster. */
@@ -41,7 +41,7 @@ export class Gpu {
   constructor(
     private readonly settings: Pick<Settings, 'engine' | 'device' | 'gpuProgram' | 'fetch' | 'ownFetch'>,
     private readonly start: (() => ReturnType<Start['worker']>) | undefined,
-    private readonly cpu: Supervisor,
+    private readonly engines: Engines,
   ) {
     if (settings.device === 'cpu') this.why = "device: 'cpu' was given";
     else if (!start) this.why = 'this platform has no WebGPU that the package knows of';
@@ -112,11 +112,12 @@ export class Gpu {
     const adapter = await findAdapter();
     if (auto && adapter.software) return this.#off(`the GPU is software: ${adapter.name}`);
     if (!gpuProgram) return this.#off('no program for the GPU is given: give wasm: { webgpu }');
-    const { bundle, backend } = this.cpu.engine.opened;
+    const { bundle, backend } = this.engines.first.engine.opened;
+    const { most: workers } = this.engines;
     const remembered = new Remembered(options.cache, [VERSION, String(bundle.sha256), backend, adapter.name]);
     let measured = auto ? await remembered.recall() : undefined;
-    if (measured && !isWorth(worth(measured))) return this.#off(`${told(measured)} (measured before)`);
-    if (auto && !(await isAtHand(options))) return this.#off('the bundle is not kept here, and is not downloaded again for a GPU');
+    if (measured && !isWorth(worth(measured, workers))) return this.#off(`${told(measured, workers)} (measured before)`);
+    if (auto && !(await isAtHand(options.bundle, options.cache))) return this.#off('the bundle is not kept here, and is not downloaded again for a GPU');
     const engine = await this.#opened({ ...options, wasm: { webgpu: gpuProgram } });
     this.#engine = engine;
     void engine.end.then(() => this.failed('its worker has ended'));
@@ -126,23 +127,17 @@ export class Gpu {
     }
     // It may have gone in the meantime.
     if (!this.#engine) return;
-    const use = measured ? worth(measured) : { posts: true, batches: true };
-    if (!isWorth(use)) return this.#off(measured ? told(measured) : '');
+    const use = measured ? worth(measured, workers) : { posts: true, batches: true };
+    if (!isWorth(use)) return this.#off(measured ? told(measured, workers) : '');
     this.adapter = adapter;
     this.#use = use;
-    this.why = measured ? told(measured) : "device: 'webgpu' was given";
+    this.why = measured ? told(measured, workers) : "device: 'webgpu' was given";
   }
 
-  async #opened(options: EngineOptions): Promise<EngineHandle> {
+  #opened(options: EngineOptions): Promise<EngineHandle> {
     const { fetch, ownFetch } = this.settings;
-    const giving = new AbortController();
-    const forget = onAbort(this.#life, () => giving.abort(this.#life.reason));
     const start = { worker: this.start!, why: 'the GPU has a worker of its own', running: false };
-    try {
-      return await openRemote(start, options, { fetch, ownFetch, onProgress: () => {}, signal: giving.signal });
-    } finally {
-      forget();
-    }
+    return this.#life.during((signal) => openRemote(start, options, { fetch, ownFetch, onProgress: () => {}, signal }));
   }
 
   readonly #onGpu: Ask = async (call) => {
@@ -151,7 +146,7 @@ export class Gpu {
     return answer.value;
   };
 
-  readonly #onCpu: Ask = (call) => this.cpu.run(call, { picture: false, signal: new AbortController().signal });
+  readonly #onCpu: Ask = (call) => this.engines.first.run(call, { picture: false, signal: new AbortController().signal });
 
   #off(why: string): void {
     this.why = why;
@@ -165,16 +160,6 @@ export class Gpu {
 
 function isWorth({ posts, batches }: Use): boolean {
   return posts || batches;
-}
-
-/** Whether the bundle can be had without the network. */
-async function isAtHand({ bundle: { from }, cache }: EngineOptions): Promise<boolean> {
-  if (typeof from !== 'string') return from instanceof Blob;
-  try {
-    return (await (await openCache(cache))?.match(from)) !== undefined;
-  } catch {
-    return false;
-  }
 }
 
 /** A moment in which the thread has nothing else to do. */

@@ -4,12 +4,12 @@ import { orAborted, throwIfAborted } from './abort.js';
 import type { LearnReport } from './analysis.js';
 import type { Example, LearnOptions } from './api.js';
 import type { EngineHandle, Lesson } from './engine.js';
+import type { Engines } from './engines.js';
 import { MixedFeelingsError, seen, shown } from './errors.js';
 import { takePicture, type TakeOptions } from './image.js';
 import { isBytes, kindOf, viewOf } from './kinds.js';
 import { harmless, postOf, type TakenPost } from './options.js';
 import type { Preparer } from './prepare.js';
-import type { Supervisor } from './supervisor.js';
 import { Places } from './turns.js';
 
 /** As many as the engine learns from. */
@@ -54,7 +54,7 @@ export class Profile {
 
 /** What learning needs of the analyzer. */
 export interface LearningContext {
-  readonly supervisor: Supervisor;
+  readonly engines: Engines;
   readonly preparer: Preparer;
   readonly profile: Profile;
   readonly limits: TakeOptions['limits'];
@@ -78,7 +78,7 @@ export class Learning {
   constructor(private readonly context: LearningContext) {}
 
   async learn(examples: Iterable<Example<string>>, options?: LearnOptions | null): Promise<LearnReport> {
-    const { limits, supervisor, profile } = this.context;
+    const { limits, engines, profile } = this.context;
     const taken = seen(() => taking(examples, this.context));
     const call = seen(() => postOf({}, options, limits));
     const onProgress = harmless(seen(() => options?.onProgress));
@@ -91,10 +91,11 @@ export class Learning {
         lessons.push({ numbers, label });
         onProgress({ done: lessons.length, total: taken.length });
       }
-      const learning = supervisor.run(
+      const learning = engines.first.run(
         async (engine) => {
           const learned = await engine.learn(lessons);
           profile.set(learned.profile, lessons.length);
+          engines.closeOthers();
           return learned.report;
         },
         { picture: false, signal },
@@ -125,9 +126,12 @@ export class Learning {
   }
 
   #set(bytes: Uint8Array<ArrayBuffer> | undefined, signal: AbortSignal): Promise<void> {
-    const { supervisor, profile } = this.context;
-    const setting = supervisor.run(
-      async (engine) => profile.set(bytes, await engine.setProfile(bytes)),
+    const { engines, profile } = this.context;
+    const setting = engines.first.run(
+      async (engine) => {
+        profile.set(bytes, await engine.setProfile(bytes));
+        engines.closeOthers();
+      },
       { picture: false, signal },
     );
     return orAborted(setting, signal);
@@ -152,22 +156,22 @@ export class Learning {
   }
 
   async #read({ text, image, timeout }: TakenPost, patience: number | undefined, signal: AbortSignal): Promise<Float32Array> {
-    const { supervisor, preparer, limits, resolve, browserDecoder } = this.context;
+    const { engines, preparer, limits, resolve, browserDecoder } = this.context;
     const picture = image === undefined ? undefined : seen(() => takePicture(image, { resolve, limits, signal }));
     const given = { timeout: timeout ?? patience ?? this.context.timeout, signal, browserDecoder };
     const prepared = picture && (await orAborted(preparer.prepare(picture, given), signal));
-    const reading = supervisor.run((engine) => engine.readExample(text, prepared), { picture: false, signal });
+    const reading = engines.first.run((engine) => engine.readExample(text, prepared), { picture: false, signal });
     return orAborted(reading, signal);
   }
 }
 
 /** Looks at all of them before any is read. */
-function taking(examples: Iterable<Example<string>>, { supervisor, limits }: LearningContext): Taken[] {
+function taking(examples: Iterable<Example<string>>, { engines, limits }: LearningContext): Taken[] {
   const iterable = examples as Partial<Iterable<Example<string>>> | null | undefined;
   if (typeof examples === 'string' || typeof iterable?.[Symbol.iterator] !== 'function') {
     throw new MixedFeelingsError('bad-input', `learn takes examples that can be iterated, [{ text, image, label }, ...], and got ${kindOf(examples)}`);
   }
-  const names = supervisor.engine.opened.labels.map(({ name }) => name);
+  const names = engines.first.engine.opened.labels.map(({ name }) => name);
   const taken: Taken[] = [];
   for (const example of examples) {
     const index = taken.length;

@@ -3,7 +3,9 @@
 import { orAborted } from './abort.js';
 import type { Library } from './api.js';
 import { analyzerOf } from './analyzer.js';
+import { isAtHand } from './bundle.js';
 import { clearCache, openCache, persist } from './cache.js';
+import { Engines } from './engines.js';
 import { seen } from './errors.js';
 import { Gpu } from './gpu.js';
 import { Profile } from './learning.js';
@@ -30,9 +32,13 @@ export function libraryOn(platform: Platform): Library {
       const again = { ...engine, hello: Math.min(HELLO_AGAIN, engine.hello) };
       const profile = new Profile();
       const reopen = async (ending: AbortSignal) => profile.restore(await open(again, { onProgress: () => {}, signal: ending }));
-      const supervisor = new Supervisor(opened, reopen);
-      const gpu = new Gpu(settings, platform.startGpuWorker, supervisor);
-      return analyzerOf({ supervisor, gpu, profile, settings, platform });
+      const engines = new Engines(new Supervisor(opened, reopen), {
+        open: reopen,
+        most: settings.batchWorkers,
+        isAtHand: () => isAtHand(engine.bundle, engine.cache),
+      });
+      const gpu = new Gpu(settings, platform.startGpuWorker, engines);
+      return analyzerOf({ engines, gpu, profile, settings, platform });
     },
 
     async cached(options) {

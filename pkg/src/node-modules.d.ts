@@ -9,6 +9,10 @@ declare module 'node:fs/promises' {
   export function open(file: URL): Promise<FileHandle>;
 }
 
+declare module 'node:os' {
+  export function availableParallelism(): number;
+}
+
 declare module 'node:path' {
   export function resolve(path: string): string;
 }

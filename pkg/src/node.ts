@@ -1,6 +1,7 @@
 /** Node.js, Deno and Bun: files are read as files, and strings may be paths. */
 
 import { open } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { resolve as absolutePath } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
@@ -13,6 +14,7 @@ const CHUNK = 1 << 20;
 
 export const node: Platform = {
   fetch: (url, init) => (url.startsWith('file:') ? readFile(new URL(url), init.signal) : fetch(url, init)),
+  cores: availableParallelism,
   resolve(url) {
     try {
       // A scheme has two letters at least: one alone is a drive of Windows'.

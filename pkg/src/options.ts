@@ -14,6 +14,10 @@ import { isModule, type WasmSource, type WasmSources } from './wasm.js';
 /** Milliseconds for what has no other limit. */
 const TIMEOUT = 30_000;
 
+/** Workers of a long batch, if nothing else is said: each has the weights in a memory of its own. */
+const WORKERS = 4;
+const MOST_WORKERS = 16;
+
 /** What may compute. */
 export type Device = NonNullable<AnalyzerOptions['device']>;
 
@@ -24,6 +28,7 @@ export interface Settings {
   /** The program for the GPU, which is loaded when that is tried. */
   readonly gpuProgram: WasmSource | undefined;
   readonly worker: AnalyzerOptions['worker'];
+  readonly batchWorkers: number;
   readonly fetch: Fetch;
   /** Whether only this thread can fetch and cache as the caller wants it. */
   readonly ownFetch: boolean;
@@ -37,7 +42,7 @@ export interface Settings {
 
 export function settingsOf(options: AnalyzerOptions | null | undefined, platform: Platform): Settings {
   const given = objectOf(options ?? {}, 'the options');
-  const { sha256, onProgress, signal, worker, timeout, browserDecoder, device, persist, limits } = given;
+  const { sha256, onProgress, signal, worker, batchWorkers, timeout, browserDecoder, device, persist, limits } = given;
   const patience = timeoutOf(timeout) ?? TIMEOUT;
   checkWorker(worker);
   const fetch = functionOf(given.fetch, 'fetch');
@@ -50,6 +55,7 @@ export function settingsOf(options: AnalyzerOptions | null | undefined, platform
     device: deviceOf(device),
     gpuProgram: webgpu,
     worker,
+    batchWorkers: workersOf(batchWorkers, platform),
     fetch: fetch ?? platform.fetch,
     ownFetch: fetch !== undefined || typeof engine.cache === 'object',
     persist: !!persist,
@@ -105,6 +111,14 @@ function deviceOf(device: unknown): Device {
   if (device == null) return 'auto';
   if (device === 'auto' || device === 'cpu' || device === 'webgpu') return device;
   throw new MixedFeelingsError('bad-input', `device is ${shown(device)}: give 'auto', 'cpu' or 'webgpu'`);
+}
+
+/** By default one core is left to the page, if there are more than two. */
+function workersOf(workers: unknown, { cores }: Platform): number {
+  if (workers == null) return Math.min(WORKERS, cores(), Math.max(2, cores() - 1));
+  if (typeof workers === 'number' && Number.isInteger(workers) && workers >= 1 && workers <= MOST_WORKERS) return workers;
+  const given = shown(typeof workers === 'number' ? workers : kindOf(workers));
+  throw new MixedFeelingsError('bad-input', `batchWorkers is ${given}: give a whole number from 1 to ${MOST_WORKERS}`);
 }
 
 function checkWorker(worker: unknown): void {

@@ -1,4 +1,4 @@
-/** The posts of a batch on their way to the engine: those that wait go together, in one pass. */
+/** The posts of a batch on their way to the engines: those that wait go together, in passes. */
 
 import type { EnginePost, Refused, TimedAnalysis } from './engine.js';
 import { MixedFeelingsError } from './errors.js';
@@ -34,8 +34,13 @@ export function passAnswer(answer: TimedAnalysis | Refused): PassAnswer {
 export interface PassReader {
   /** How much may be asked now. */
   size(): PassSize;
-  /** Waits for its turn, then asks for the posts, and answers each. `take` may give none, when nobody wants any. */
-  read(take: () => readonly EnginePost[]): Promise<readonly PassAnswer[]>;
+  /** How many read now, each a pass at a time. */
+  count(): number;
+  /**
+   * Waits for the turn of the one with this number, then asks for the posts, and answers each. `take` may give none, when
+   * nobody wants any.
+   */
+  read(number: number, take: () => readonly EnginePost[]): Promise<readonly PassAnswer[]>;
 }
 
 interface Waiting {
@@ -45,10 +50,10 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-/** The passes of one batch, one after the other. The first takes what is there, the next what has come meanwhile. */
+/** The passes of one batch. Who has read one takes the next of what has come meanwhile. */
 export class Passes {
   #waiting: Waiting[] = [];
-  #running = false;
+  readonly #running = new Set<number>();
 
   constructor(private readonly reader: PassReader) {}
 
@@ -56,34 +61,41 @@ export class Passes {
   read(post: EnginePost, signal: AbortSignal): Promise<TimedAnalysis> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ post, signal, resolve, reject });
-      if (!this.#running) void this.#run();
+      for (let number = 0; number < this.reader.count(); number++) {
+        if (!this.#running.has(number)) void this.#run(number);
+      }
     });
   }
 
-  async #run(): Promise<void> {
-    this.#running = true;
-    while (this.#waiting.length > 0) await this.#pass();
-    this.#running = false;
+  /** How many posts may be got ready: while some are read in passes, those of the next. */
+  get ahead(): number {
+    return this.reader.size().posts * (this.reader.count() + 1);
   }
 
-  async #pass(): Promise<void> {
+  async #run(number: number): Promise<void> {
+    this.#running.add(number);
+    while (this.#waiting.length > 0 && number < this.reader.count()) await this.#pass(number);
+    this.#running.delete(number);
+  }
+
+  async #pass(number: number): Promise<void> {
     let taken: readonly Waiting[] = [];
     try {
-      const answers = await this.reader.read(() => (taken = this.#take()).map(({ post }) => post));
+      const answers = await this.reader.read(number, () => (taken = this.#take()).map(({ post }) => post));
       taken.forEach((one, i) => settle(one, answers[i]));
     } catch (error) {
       // A post may have broken the engine: each is read alone, and that one's place is the only one that it costs.
-      if (taken.length > 1) return this.#eachAlone(taken);
+      if (taken.length > 1) return this.#eachAlone(number, taken);
       // If there is no turn for it, there is none for those that wait either.
       for (const { reject } of taken.length > 0 ? taken : this.#waiting.splice(0)) reject(error);
     }
   }
 
-  async #eachAlone(posts: readonly Waiting[]): Promise<void> {
+  async #eachAlone(number: number, posts: readonly Waiting[]): Promise<void> {
     for (const one of posts) {
       if (one.signal.aborted) continue;
       try {
-        const [answer] = await this.reader.read(() => [one.post]);
+        const [answer] = await this.reader.read(number, () => [one.post]);
         settle(one, answer);
       } catch (error) {
         one.reject(error);
@@ -91,15 +103,16 @@ export class Passes {
     }
   }
 
-  /** As many as fit, and one at least. Who has given up is forgotten. */
+  /** As many as fit, and one at least; a share, where others read too. Who has given up is forgotten. */
   #take(): Waiting[] {
     this.#waiting = this.#waiting.filter(({ signal }) => !signal.aborted);
     const { posts, weight } = this.reader.size();
+    const share = Math.ceil(this.#waiting.length / this.reader.count());
     let left = weight;
     let count = 0;
     for (const { post } of this.#waiting) {
       left -= weightOf(post);
-      if (count === posts || (left < 0 && count > 0)) break;
+      if (count === posts || count === share || (left < 0 && count > 0)) break;
       count++;
     }
     return this.#waiting.splice(0, count);

@@ -29,4 +29,6 @@ export interface Platform {
   readonly startWorker?: (() => WorkerLike) | undefined;
   /** Starts a worker of the script for the GPU; none where there can be no GPU. */
   readonly startGpuWorker?: (() => WorkerLike) | undefined;
+  /** How many threads may compute at a time. */
+  cores(): number;
 }

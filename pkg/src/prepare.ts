@@ -5,11 +5,11 @@ import { isAlike, type Behind } from './behind.js';
 import { decodeByBrowser } from './browser-decoder.js';
 import { UndecodedError, type Decoded } from './decoder.js';
 import type { ImageInput } from './engine.js';
+import type { Engines } from './engines.js';
 import { MixedFeelingsError, shown } from './errors.js';
 import type { Picture, Shown } from './image.js';
 import type { Bitmap, Pixels } from './snapshot.js';
 import { openSource, type Reading } from './source.js';
-import type { Supervisor } from './supervisor.js';
 import { Lease, Places } from './turns.js';
 import type { Analysis } from './types.js';
 
@@ -44,7 +44,7 @@ export class Preparer {
   #last = new WeakMap<Blob, Prepared>();
 
   constructor(
-    private readonly engine: Supervisor,
+    private readonly engines: Engines,
     private readonly reading: Pick<Reading, 'fetch' | 'limits'>,
   ) {}
 
@@ -106,7 +106,7 @@ export class Preparer {
         try {
           const head = await lease.during(source.head());
           try {
-            await this.engine.run((engine) => engine.inspect(head), { picture: true, signal });
+            await this.engines.runAnywhere((engine) => engine.inspect(head), { picture: true, signal });
           } catch (error) {
             const image = options.browserDecoder && (await byBrowser(error, source.blob, this.reading.limits, signal));
             if (!image) throw error;
@@ -129,7 +129,7 @@ export class Preparer {
     patience: number,
     signal: AbortSignal,
   ): Promise<Prepared> {
-    const decoded = await this.engine.run((engine) => engine.decode(image, patience), { picture: true, signal });
+    const decoded = await this.engines.runAnywhere((engine) => engine.decode(image, patience), { picture: true, signal });
     return { ...decoded, decodedBy };
   }
 }

@@ -1,6 +1,6 @@
 /** Keeps an engine at hand: one that is gone costs the call that it was at, and another is opened in its place. */
 
-import { Lifetime, onAbort, throwIfAborted } from './abort.js';
+import { Lifetime, throwIfAborted } from './abort.js';
 import type { EngineHandle } from './engine.js';
 import { MixedFeelingsError } from './errors.js';
 import { Places, breath } from './turns.js';
@@ -35,6 +35,11 @@ export class Supervisor {
     return this.#engine;
   }
 
+  /** How many calls it is at, or has to do. */
+  get load(): number {
+    return this.#turns.load;
+  }
+
   /** Does `call` with an engine that works, when it is its turn. */
   async run<T>(call: (engine: EngineHandle) => Promise<T>, { picture, signal }: RunOptions): Promise<T> {
     for (let attempt = 1; ; attempt++) {
@@ -51,12 +56,20 @@ export class Supervisor {
       const giveBack = await this.#turns.take({ first: !picture, signal });
       try {
         if (!engine.worker) await breath();
+        throwIfAborted(this.#life);
         throwIfAborted(signal);
         if (!engine.gone) return await call(engine);
       } finally {
         giveBack();
       }
     }
+  }
+
+  /** As {@link dispose}, but what it is at is done first. */
+  async close(): Promise<void> {
+    const giveBack = await this.#turns.take({ first: true });
+    this.dispose();
+    giveBack();
   }
 
   dispose(): void {
@@ -82,27 +95,21 @@ export class Supervisor {
     return this.#opening;
   }
 
-  async #openAgain(): Promise<EngineHandle> {
+  #openAgain(): Promise<EngineHandle> {
     this.#engine.dispose();
-    const giving = new AbortController();
-    const forget = onAbort(this.#life, () => giving.abort(this.#life.reason));
-    const { signal } = giving;
-    for (let attempt = 1; ; attempt++) {
-      try {
-        const engine = await this.open(signal);
-        if (signal.aborted) engine.dispose();
-        throwIfAborted(signal);
-        forget();
-        this.#engine = this.#watched(engine);
-        return engine;
-      } catch (error) {
-        throwIfAborted(signal);
-        const { code } = error as Partial<MixedFeelingsError>;
-        if (attempt === ATTEMPTS || (code !== 'worker-failed' && code !== 'crashed')) {
-          forget();
-          throw error;
+    return this.#life.during(async (signal) => {
+      for (let attempt = 1; ; attempt++) {
+        try {
+          const engine = await this.open(signal);
+          if (signal.aborted) engine.dispose();
+          throwIfAborted(signal);
+          return (this.#engine = this.#watched(engine));
+        } catch (error) {
+          throwIfAborted(signal);
+          const { code } = error as Partial<MixedFeelingsError>;
+          if (attempt === ATTEMPTS || (code !== 'worker-failed' && code !== 'crashed')) throw error;
         }
       }
-    }
+    });
   }
 }

@@ -8,12 +8,19 @@ export class Places {
   readonly #first: (() => void)[] = [];
   readonly #others: (() => void)[] = [];
 
+  readonly #places: number;
+
   constructor(places: number) {
-    this.#free = places;
+    this.#places = this.#free = places;
   }
 
   get full(): boolean {
     return this.#free === 0;
+  }
+
+  /** How many have a place or wait for one. */
+  get load(): number {
+    return this.#places - this.#free + this.#first.length + this.#others.length;
   }
 
   /**

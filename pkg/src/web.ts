@@ -6,6 +6,7 @@ import type { Platform } from './platform.js';
 export const web: Platform = {
   // Looked up at each call: a page may put its own in its place.
   fetch: (url, init) => fetch(url, init),
+  cores: () => (globalThis as { navigator?: { hardwareConcurrency?: number } }).navigator?.hardwareConcurrency ?? 1,
   resolve(url) {
     try {
       return new URL(url, base());

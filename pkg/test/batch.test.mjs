@@ -31,7 +31,8 @@ const untimed = ({ timings, ...analysis }) => analysis;
 for (const worker of [true, false]) {
   describe(worker ? 'in a thread' : 'in this one', { skip: cannotRun }, () => {
     let analyzer;
-    before(async () => (analyzer = await createAnalyzer({ bundle, worker })));
+    // One worker, so that it is known what is in a pass; workers.test.mjs has several.
+    before(async () => (analyzer = await createAnalyzer({ bundle, worker, batchWorkers: 1 })));
     after(() => analyzer.dispose());
 
     test('the answers are those of one by one, to the last bit', PATIENCE, async () => {

@@ -20,6 +20,7 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use mixed_feelings::{Analysis, Analyzer, image::Limits, inference::Immediate};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -83,7 +84,7 @@ struct Refusal {
     message: String,
 }
 
-/// Posts that are analyzed at once. Their texts are read in passes together.
+/// Posts that an analyzer is asked at once. Their texts are read in passes together.
 const AT_ONCE: usize = 32;
 
 /// Bytes of lines and image files that are held at once, unless one post has more.
@@ -96,23 +97,45 @@ struct Asked {
     image: Result<Option<PathBuf>>,
 }
 
-/// Prints one line for each line of the file at `path`, in their order.
+/// How many analyzers the file at `path` keeps busy, one at least. Of a pipe, which can be read once, nobody knows.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn worth(path: &Path) -> Result<usize> {
+    let told = || path.display().to_string();
+    if !fs::metadata(path).with_context(told)?.is_file() {
+        return Ok(usize::MAX);
+    }
+    let mut file = BufReader::new(File::open(path).with_context(told)?);
+    let mut lines = 0usize;
+    while file.skip_until(b'\n').with_context(told)? > 0 {
+        lines += 1;
+    }
+    Ok(lines.div_ceil(AT_ONCE).max(1))
+}
+
+/// Prints one line for each line of the file at `path`, in their order. The analyzers, which are all alike, share the posts.
 ///
 /// # Errors
 /// When the file cannot be read or the output not written. A bad post is a line of the output; after the last post the error
 /// tells how many there were.
-pub fn predict<M: Immediate>(path: &Path, analyzer: &mut Analyzer<M>, out: &mut impl Write) -> Result<()> {
+pub fn predict<M: Immediate + Send>(
+    path: &Path,
+    analyzers: &mut [Analyzer<M>],
+    out: &mut impl Write,
+) -> Result<()> {
     let file = File::open(path).with_context(|| path.display().to_string())?;
     let length = file.metadata().map_or(0, |file| file.len());
     let bar = progress::bar(usize::try_from(length).unwrap_or(usize::MAX), "bytes read");
     let mut lines = BufReader::new(file);
     let (mut bytes, mut posts, mut refused) = (Vec::new(), 0usize, 0usize);
-    let (mut asked, mut held) = (Vec::with_capacity(AT_ONCE), 0);
+    let most = AT_ONCE * analyzers.len();
+    let (mut asked, mut held) = (Vec::with_capacity(most), 0);
     for number in 1.. {
         bytes.clear();
         let at = || format!("{} line {number}", path.display());
-        let most = LONGEST_LINE as u64 + 1;
-        let read_bytes = lines.by_ref().take(most).read_until(b'\n', &mut bytes).with_context(at)?;
+        let longest = LONGEST_LINE as u64 + 1;
+        let read_bytes = lines.by_ref().take(longest).read_until(b'\n', &mut bytes).with_context(at)?;
         if read_bytes == 0 {
             break;
         }
@@ -133,17 +156,17 @@ pub fn predict<M: Immediate>(path: &Path, analyzer: &mut Analyzer<M>, out: &mut 
         };
         let own = bytes.len().saturating_add(length);
         if held + own > HELD {
-            refused += answer(std::mem::take(&mut asked), analyzer, out)?;
+            refused += answer(std::mem::take(&mut asked), analyzers, out)?;
             held = 0;
         }
         held += own;
         asked.push(Asked { at: at(), post, image });
-        if asked.len() == AT_ONCE {
+        if asked.len() == most {
             held = 0;
-            refused += answer(std::mem::take(&mut asked), analyzer, out)?;
+            refused += answer(std::mem::take(&mut asked), analyzers, out)?;
         }
     }
-    refused += answer(asked, analyzer, out)?;
+    refused += answer(asked, analyzers, out)?;
     bar.finish_and_clear();
     if refused > 0 {
         bail!("{}: {refused} of {posts} posts could not be read; their lines say why", path.display());
@@ -152,20 +175,15 @@ pub fn predict<M: Immediate>(path: &Path, analyzer: &mut Analyzer<M>, out: &mut 
 }
 
 /// Prints a line for each of `asked`, and returns how many of them were refused.
-fn answer<M: Immediate>(
+fn answer<M: Immediate + Send>(
     asked: Vec<Asked>,
-    analyzer: &mut Analyzer<M>,
+    analyzers: &mut [Analyzer<M>],
     out: &mut impl Write,
 ) -> Result<usize> {
-    let readable: Vec<(Option<&str>, Option<&Path>)> = asked
-        .iter()
-        .filter_map(|asked| match (&asked.post, &asked.image) {
-            (Ok(post), Ok(image)) => Some((post.text.as_deref(), image.as_deref())),
-            _ => None,
-        })
-        .collect();
-    let mut analyses = post::analyze_many(analyzer, &readable).into_iter();
-    drop(readable);
+    let share = asked.len().div_ceil(analyzers.len()).max(1);
+    let shares = asked.par_chunks(share).zip(analyzers);
+    let analyses: Vec<_> = shares.map(|(asked, analyzer)| analyses(asked, analyzer)).collect();
+    let mut analyses = analyses.into_iter().flatten();
     let mut refused = 0;
     for Asked { at, post, image } in asked {
         let (id, further, analysis) = match (post, image) {
@@ -186,6 +204,18 @@ fn answer<M: Immediate>(
         writeln!(out, "{}", serde_json::to_string(&Line { id, outcome, post: further })?)?;
     }
     Ok(refused)
+}
+
+/// What `analyzer` says of those that can be read.
+fn analyses<M: Immediate>(asked: &[Asked], analyzer: &mut Analyzer<M>) -> Vec<Result<Analysis>> {
+    let readable: Vec<(Option<&str>, Option<&Path>)> = asked
+        .iter()
+        .filter_map(|asked| match (&asked.post, &asked.image) {
+            (Ok(post), Ok(image)) => Some((post.text.as_deref(), image.as_deref())),
+            _ => None,
+        })
+        .collect();
+    post::analyze_many(analyzer, &readable)
 }
 
 /// The post of a line.

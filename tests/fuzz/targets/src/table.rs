@@ -1,6 +1,6 @@
 //! The tables that the native program reads: texts, pairs, challenges, and posts as lines of JSON. The first byte says which.
 
-use std::{fs, io::Write, path::Path, sync::Mutex};
+use std::{fs, io::Write, path::Path, slice, sync::Mutex};
 
 use mixed_feelings::{
     Analyzer, Labels,
@@ -52,7 +52,7 @@ fn predicted(path: &Path, bytes: &[u8]) {
         Analyzer::from_bundle(bytes).expect("a tiny model")
     });
     let mut out = Vec::new();
-    if posts::predict(path, analyzer, &mut out).is_ok() {
+    if posts::predict(path, slice::from_mut(analyzer), &mut out).is_ok() {
         let lines = bytes.split(|&byte| byte == b'\n').filter(|line| !line.trim_ascii().is_empty()).count();
         let answers: Vec<&[u8]> = out.split_inclusive(|&byte| byte == b'\n').collect();
         assert!(answers.len() <= lines, "{} answers to {lines} lines", answers.len());
