@@ -5,7 +5,7 @@ import type { Engines } from './engines.js';
 import { MixedFeelingsError } from './errors.js';
 import type { Gpu, Use } from './gpu.js';
 import type { Profile } from './learning.js';
-import { IN_THREAD, IN_WORKER, ON_SOFTWARE, passAnswer, type PassAnswer, type PassReader } from './passes.js';
+import { IN_THREAD, IN_WORKER, passAnswer, type PassAnswer, type PassReader } from './passes.js';
 
 /** Reads a post, alone or with others. */
 export interface Reader {
@@ -36,7 +36,7 @@ export class Devices {
   /** Of the passes of a batch. */
   readonly passes: PassReader = {
     size: () => {
-      if (this.#use.batches) return this.gpu.adapter?.software ? ON_SOFTWARE : IN_WORKER;
+      if (this.#use.batches) return this.gpu.pass;
       return this.engines.first.engine.worker ? IN_WORKER : IN_THREAD;
     },
     count: () => (this.#use.batches ? 1 : this.engines.all.length),

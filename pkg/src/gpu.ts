@@ -8,6 +8,7 @@ import type { EngineHandle, EngineOptions } from './engine.js';
 import type { Engines } from './engines.js';
 import { MixedFeelingsError, shown } from './errors.js';
 import type { Settings } from './options.js';
+import { IN_WORKER, ON_SOFTWARE, onGpu, type PassSize } from './passes.js';
 import { openRemote, type Start } from './remote.js';
 import { VERSION } from './release.js';
 import { Places } from './turns.js';
@@ -31,6 +32,8 @@ export interface Use {
 export class Gpu {
   why: string;
   adapter: Adapter | undefined;
+  /** How much it is asked at once. */
+  pass: PassSize = IN_WORKER;
   #use: Use = { posts: false, batches: false };
   #engine: EngineHandle | undefined;
   #trying: Promise<void> | undefined;
@@ -130,6 +133,8 @@ export class Gpu {
     const use = measured ? worth(measured, workers) : { posts: true, batches: true };
     if (!isWorth(use)) return this.#off(measured ? told(measured, workers) : '');
     this.adapter = adapter;
+    if (adapter.software) this.pass = ON_SOFTWARE;
+    else if (measured) this.pass = onGpu(measured.gpu.batch);
     this.#use = use;
     this.why = measured ? told(measured, workers) : "device: 'webgpu' was given";
   }

@@ -10,12 +10,21 @@ export interface PassSize {
   readonly weight: number;
 }
 
-/** What a worker is asked at once: about 200 ms of work, for which another call waits at most. */
+/** Milliseconds of work that are asked for at once, at most: so long another call waits. */
+const PATIENCE = 200;
+
+/** What a worker is asked at once: about 200 ms of work. */
 export const IN_WORKER: PassSize = { posts: 32, weight: 6000 };
 /** What stops the caller's own thread: about 40 ms. */
 export const IN_THREAD: PassSize = { posts: 8, weight: 1200 };
 /** What a GPU that is software is asked at once: a second of work. */
 export const ON_SOFTWARE: PassSize = { posts: 4, weight: 800 };
+
+/** What a GPU is asked at once that takes so many milliseconds for a short text: the faster it is, the more it needs to be busy. */
+export function onGpu(milliseconds: number): PassSize {
+  const posts = Math.min(256, Math.max(IN_WORKER.posts, Math.floor(PATIENCE / milliseconds)));
+  return { posts, weight: (posts * IN_WORKER.weight) / IN_WORKER.posts };
+}
 
 /** What a picture weighs, by the time that it takes. */
 const PICTURE = 400;

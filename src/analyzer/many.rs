@@ -1,8 +1,8 @@
 //! Many posts at once. Their texts are encoded in passes, which costs less than one by one, and each different text and
 //! picture once. The answers are those of one by one, bit for bit.
 //!
-//! A pass ends with the answers to its posts, so no hidden states are kept: memory grows with [`PASS_TOKENS`], not with
-//! the number of posts. A picture's grid is kept only until the last post with this picture is answered.
+//! A pass ends with the answers to its posts, so no hidden states are kept: memory grows with the size of a pass
+//! ([`Pass`]), not with the number of posts. A picture's grid is kept only until the last post with this picture is answered.
 
 use std::collections::HashMap;
 
@@ -10,13 +10,12 @@ use super::{
     Analysis, Analyzer, Answer, EncodedImage, EncodedText, Post, Stage, analysis_of, answer_of, only, run,
 };
 use crate::{
+    backend::Pass,
     error::Result,
+    image::Picture,
     inference::{Immediate, Inference},
     text::Encoding,
 };
-
-/// The most tokens of a pass, unless it is a single text.
-const PASS_TOKENS: usize = 256;
 
 /// A text, and the posts that have it.
 struct Text<'a> {
@@ -77,7 +76,8 @@ impl<M: Inference> Analyzer<M> {
         let mut outcomes: Vec<Option<Result<T>>> = posts.iter().map(|_| None).collect();
         let texts = self.texts(posts, &mut outcomes, &mut begins);
         let mut images = Images::of(posts, &outcomes);
-        for pass in passes(&texts) {
+        let Pass { tokens, pictures } = self.model.pass();
+        for pass in passes(&texts, tokens) {
             let of_pass: Vec<usize> = pass.iter().flat_map(|text| text.posts.iter().copied()).collect();
             begins(Stage::Text, &of_pass);
             let ids: Vec<&[u32]> = pass.iter().map(|text| &text.encoding.ids[..]).collect();
@@ -94,19 +94,27 @@ impl<M: Inference> Analyzer<M> {
                 }
                 continue;
             };
-            for (text, hidden) in pass.iter().zip(all_hidden) {
-                let Text { text, encoding, posts: of_text } = text;
-                let encoded = EncodedText { text: (*text).into(), encoding: encoding.clone(), hidden };
-                for &post in of_text {
-                    let outcome =
-                        self.finish(posts, post, Some(&encoded), &mut images, &mut begins, &finish).await;
+            let encoded = pass.iter().zip(all_hidden).map(|(text, hidden)| {
+                let Text { text, encoding, posts } = text;
+                (posts, EncodedText { text: (*text).into(), encoding: encoding.clone(), hidden })
+            });
+            let encoded: Vec<_> = encoded.collect();
+            let of_pass: Vec<_> =
+                encoded.iter().flat_map(|(posts, text)| posts.iter().map(move |&post| (post, text))).collect();
+            for part in of_pass.chunks(pictures) {
+                self.encode_ahead(posts, part.iter().map(|(post, _)| *post), &mut images, &mut begins).await;
+                for &(post, text) in part {
+                    let outcome = self.finish(posts, post, Some(text), &mut images, &mut begins, &finish).await;
                     outcomes[post] = Some(outcome);
                 }
             }
         }
-        for (post, outcome) in outcomes.iter_mut().enumerate() {
-            if outcome.is_none() {
-                *outcome = Some(self.finish(posts, post, None, &mut images, &mut begins, &finish).await);
+        let open: Vec<usize> = (0..posts.len()).filter(|&post| outcomes[post].is_none()).collect();
+        for part in open.chunks(pictures) {
+            self.encode_ahead(posts, part.iter().copied(), &mut images, &mut begins).await;
+            for &post in part {
+                let outcome = self.finish(posts, post, None, &mut images, &mut begins, &finish).await;
+                outcomes[post] = Some(outcome);
             }
         }
         outcomes.into_iter().flatten().collect()
@@ -139,6 +147,43 @@ impl<M: Inference> Analyzer<M> {
         }
         texts.sort_by_key(|text| text.encoding.ids.len());
         texts
+    }
+
+    /// Encodes the pictures of some posts in one pass, if the model takes several. What goes wrong here goes wrong again when
+    /// that post is finished, and is told then.
+    async fn encode_ahead(
+        &mut self,
+        posts: &[Post<'_>],
+        part: impl Iterator<Item = usize>,
+        images: &mut Images,
+        begins: &mut impl FnMut(Stage, &[usize]),
+    ) {
+        if self.model.pass().pictures < 2 {
+            return;
+        }
+        let (mut of_squares, mut squares) = (Vec::new(), Vec::new());
+        let mut encoded: Vec<(u64, bool)> = Vec::new();
+        for post in part {
+            let (Some(input), Some(key)) = (posts[post].image, images.keys[post]) else { continue };
+            if images.encoded.contains_key(&key) || encoded.iter().any(|&(known, _)| known == key) {
+                continue;
+            }
+            begins(Stage::Decode, &[post]);
+            if let Ok((square, incomplete)) = self.prepare(input) {
+                of_squares.push(post);
+                squares.push(square);
+                encoded.push((key, incomplete));
+            }
+        }
+        if squares.is_empty() {
+            return;
+        }
+        begins(Stage::Image, &of_squares);
+        let squares: Vec<&Picture> = squares.iter().collect();
+        let Ok(cells) = self.model.encode_images(&squares).await else { return };
+        for ((key, incomplete), cells) in encoded.into_iter().zip(cells) {
+            images.encoded.insert(key, EncodedImage { key, cells, incomplete });
+        }
     }
 
     /// Encodes the picture of a post unless that is done, and finishes the post.
@@ -197,15 +242,15 @@ impl Images {
     }
 }
 
-/// The texts in parts of at most [`PASS_TOKENS`].
-fn passes<'t, 'a>(texts: &'t [Text<'a>]) -> Vec<&'t [Text<'a>]> {
+/// The texts in parts of at most so many tokens, unless a part is a single text.
+fn passes<'t, 'a>(texts: &'t [Text<'a>], most: usize) -> Vec<&'t [Text<'a>]> {
     let mut passes = Vec::new();
     let mut rest = texts;
     while !rest.is_empty() {
         let mut tokens = 0;
         let fits = |text: &&Text<'_>| {
             tokens += text.encoding.ids.len();
-            tokens <= PASS_TOKENS
+            tokens <= most
         };
         let count = rest.iter().take_while(fits).count().max(1);
         let (pass, others) = rest.split_at(count);

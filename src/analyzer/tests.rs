@@ -1,7 +1,7 @@
 //! What the journey does with posts, good and bad.
 
 use super::*;
-use crate::backend::cpu::InstructionSet;
+use crate::backend::{Pass, cpu::InstructionSet};
 use crate::testing::{random_bundle, tiny_config, tiny_tokenizer};
 
 fn bytes() -> Vec<u8> {
@@ -278,4 +278,74 @@ fn each_text_and_picture_of_many_posts_is_encoded_once() {
     assert_eq!(of(Stage::Text).collect::<Vec<_>>(), [[0, 2, 1, 4]], "one pass, the short text first");
     assert_eq!(of(Stage::Image).count(), 2);
     assert_eq!(of(Stage::Fusion).count(), 6);
+}
+
+/// The model as a device has it that takes several pictures a pass, or says that it does and fails.
+struct Wide {
+    model: QuantizedModel,
+    fails: bool,
+    /// How many pictures each pass had.
+    passes: Vec<usize>,
+}
+
+impl Immediate for Wide {}
+
+impl Inference for Wide {
+    async fn encode_texts(&mut self, texts: &[&[u32]]) -> Result<Vec<Vec<f32>>> {
+        self.model.encode_texts(texts).await
+    }
+
+    fn pass(&self) -> Pass {
+        Pass { tokens: 40, pictures: 5 }
+    }
+
+    fn preprocess(&self) -> &Preprocess {
+        self.model.preprocess()
+    }
+
+    async fn encode_images(&mut self, squares: &[&Picture]) -> Result<Vec<Vec<f32>>> {
+        self.passes.push(squares.len());
+        if self.fails && squares.len() > 1 {
+            return Err(Error::EmptyPost);
+        }
+        self.model.encode_images(squares).await
+    }
+
+    fn grid_side(&self) -> usize {
+        self.model.grid_side()
+    }
+
+    fn logits(&mut self, features: Features<'_>) -> Result<HeadLogits> {
+        self.model.logits(features)
+    }
+
+    fn explain(&mut self, features: Features<'_>, class: usize) -> Result<Shares> {
+        self.model.explain(features, class)
+    }
+
+    fn readout(&self) -> &Readout {
+        self.model.readout()
+    }
+}
+
+#[test]
+fn several_pictures_in_one_pass_are_answered_as_one_by_one() {
+    let texts: Vec<String> = (1..9).map(|count| "I love sun ".repeat(count)).collect();
+    let pictures: Vec<Picture> = (0..6).map(|seed| picture(seed + 20)).collect();
+    let mut one = analyzer();
+    for fails in [false, true] {
+        let mut bundle = Bundle::parse(bytes()).unwrap();
+        let model = QuantizedModel::load(Cpu::default(), &mut bundle, &tiny_config()).unwrap();
+        let model = Wide { model, fails, passes: Vec::new() };
+        let mut all = Analyzer::new(model, &tiny_config(), &tiny_tokenizer()).unwrap();
+        for seed in 0..12 {
+            let posts = many_posts(&texts, &pictures, seed);
+            let together = all.analyze_many(&posts).into_iter().map(told);
+            for (post, together) in posts.iter().zip(together) {
+                assert_eq!(together, told(one.analyze(*post)), "{post:?}");
+            }
+        }
+        let passes = &all.model().passes;
+        assert!(passes.contains(&3) && passes.iter().all(|&pictures| (1..=5).contains(&pictures)), "{passes:?}");
+    }
 }

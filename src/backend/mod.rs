@@ -52,6 +52,15 @@ pub struct GateStep<'a> {
     pub range: &'a RangeParameter,
 }
 
+/// How much of a batch is worth encoding in one pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pass {
+    /// Tokens of the texts.
+    pub tokens: usize,
+    /// Pictures.
+    pub pictures: usize,
+}
+
 /// The operations of the quantized encoders.
 ///
 /// Weights are made once, from a [`Source`](Self::Source). Operations write to what they are given as `out`, which grows to
@@ -90,6 +99,10 @@ pub trait Backend {
     type Conv: Clone + Debug;
     /// What squeeze and excitation have to know of the levels that they read.
     type Gate: Clone + Debug;
+
+    /// On the CPU a pass of many short texts spares rereading the weights, while of pictures one is enough to do. More would
+    /// only need memory.
+    const PASS: Pass = Pass { tokens: 256, pictures: 1 };
 
     /// Makes the tables of a text encoder.
     ///

@@ -22,7 +22,7 @@ const WEIGHT_VARIANCE: f64 = 0.7;
 /// The prior variance of the bias. It is small because a bias moves all posts, those like no example too.
 const BIAS_VARIANCE: f64 = 0.003;
 /// What an anchor counts beside an example.
-const ANCHOR_WEIGHT: f64 = 4.0;
+const ANCHOR_WEIGHT: f64 = 8.0;
 /// How much of the shift may be taken. What suits the examples that were left out best is.
 const STRENGTHS: [f32; 5] = [1.0, 0.75, 0.5, 0.25, 0.0];
 /// Parts of the examples that are left out one after the other; of fewer examples, each is one.

@@ -12,6 +12,7 @@ pub use quantized::QuantizedModel;
 pub use reference::Reference;
 
 use crate::{
+    backend::{Backend, Cpu, Pass},
     error::Result,
     fusion::{Features, HeadLogits, Readout, explain::Shares},
     image::Picture,
@@ -28,6 +29,11 @@ pub trait Inference {
     /// # Errors
     /// When an id is not in the vocabulary, a text has too many, or the device is lost.
     async fn encode_texts(&mut self, texts: &[&[u32]]) -> Result<Vec<Vec<f32>>>;
+
+    /// How much it should be asked for in one pass.
+    fn pass(&self) -> Pass {
+        Cpu::PASS
+    }
 
     /// How pictures are prepared for [`encode_images`](Self::encode_images).
     fn preprocess(&self) -> &Preprocess;

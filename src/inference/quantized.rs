@@ -2,7 +2,7 @@
 
 use super::{Immediate, Inference};
 use crate::{
-    backend::{Backend, Cpu},
+    backend::{Backend, Cpu, Pass},
     bundle::{Bundle, BundleError},
     error::{Error, Result},
     fusion::{Features, HeadLogits, Readout, explain::Shares, quantized::Fusion},
@@ -75,6 +75,10 @@ where
         let hidden = self.backend.read(hidden).await?;
         let width = self.text.width();
         Ok(apart(hidden, texts.iter().map(|ids| ids.len() * width)))
+    }
+
+    fn pass(&self) -> Pass {
+        B::PASS
     }
 
     fn preprocess(&self) -> &Preprocess {

@@ -2,7 +2,7 @@
 
 mod simulate;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Instant};
 
 use anyhow::{Context, Result, ensure};
 use mixed_feelings::{
@@ -63,8 +63,13 @@ pub fn run(args: Args) -> Result<()> {
         return simulate::run(&args, each, &analyzer);
     }
     let examples = examples(&args.table, &mut analyzer)?;
+    let began = Instant::now();
     let report = analyzer.learn_from(&examples).with_context(|| args.table.display().to_string())?;
+    let took = began.elapsed().as_secs_f64() * 1e3;
     tell(&report);
+    println!(
+        "learned in {took:.0} ms, with what it took to read sixty posts that keep the text head where it is"
+    );
     if let (Some(out), Some(profile)) = (&args.out, analyzer.profile()) {
         let bytes = profile.to_bytes();
         atomic::write(out, &bytes)?;

@@ -8,7 +8,7 @@ use super::{
     weights::{TILE, WORD, words},
 };
 use crate::{
-    backend::{Backend, ConvStep, GateStep},
+    backend::{Backend, ConvStep, GateStep, Pass},
     bundle::Bundle,
     model::{
         HiddenActivation, LayerNormParameter, LinearParameter, Preprocess, RangeParameter, TextParameters,
@@ -130,6 +130,9 @@ impl Backend for Gpu {
     type Pixels = Pixels;
     type Conv = Conv;
     type Gate = Gate;
+
+    /// A pass must be large to keep a GPU busy, and each ends with a read-back of milliseconds.
+    const PASS: Pass = Pass { tokens: 2048, pictures: 16 };
 
     fn make_embeddings(&mut self, bundle: &Bundle, text: &TextParameters) -> Result<Embeddings, GpuError> {
         Embeddings::load(&mut self.context, bundle, text)
