@@ -99,12 +99,15 @@ impl<M: Inference> Analyzer<M> {
                 (posts, EncodedText { text: (*text).into(), encoding: encoding.clone(), hidden })
             });
             let encoded: Vec<_> = encoded.collect();
-            let of_pass: Vec<_> =
-                encoded.iter().flat_map(|(posts, text)| posts.iter().map(move |&post| (post, text))).collect();
+            let of_pass: Vec<_> = encoded
+                .iter()
+                .flat_map(|(posts, text)| posts.iter().map(move |&post| (post, text)))
+                .collect();
             for part in of_pass.chunks(pictures) {
                 self.encode_ahead(posts, part.iter().map(|(post, _)| *post), &mut images, &mut begins).await;
                 for &(post, text) in part {
-                    let outcome = self.finish(posts, post, Some(text), &mut images, &mut begins, &finish).await;
+                    let outcome =
+                        self.finish(posts, post, Some(text), &mut images, &mut begins, &finish).await;
                     outcomes[post] = Some(outcome);
                 }
             }

@@ -346,6 +346,9 @@ fn several_pictures_in_one_pass_are_answered_as_one_by_one() {
             }
         }
         let passes = &all.model().passes;
-        assert!(passes.contains(&3) && passes.iter().all(|&pictures| (1..=5).contains(&pictures)), "{passes:?}");
+        assert!(
+            passes.contains(&3) && passes.iter().all(|&pictures| (1..=5).contains(&pictures)),
+            "{passes:?}"
+        );
     }
 }

@@ -48,9 +48,9 @@ macro_rules! shader {
 const EMBED: [&str; 2] = shader!("embed.wgsl");
 const LAYER_NORM: [&str; 2] = shader!("layer_norm.wgsl");
 const QUANTIZE_ROWS: [&str; 2] = shader!("quantize_rows.wgsl");
-const LINEAR: [&str; 2] = shader!(dot "exponential.wgsl", "linear.wgsl");
+const LINEAR: [&str; 2] = shader!(dot "tile.wgsl", "exponential.wgsl", "linear.wgsl");
 const ATTENTION: [&str; 2] = shader!("exponential.wgsl", "attention.wgsl");
-const CONV: [&str; 2] = shader!(dot "conv.wgsl");
+const CONV: [&str; 2] = shader!(dot "tile.wgsl", "conv.wgsl");
 const GRID: [&str; 2] = shader!("grid.wgsl");
 
 impl Kernel {

@@ -49,13 +49,6 @@ struct Channel {
 @group(0) @binding(4) var<storage, read> added: array<u32>;
 @group(0) @binding(5) var<storage, read_write> out: array<u32>;
 
-const TILE = 32u;
-const CHUNK = 8u;
-
-// Four rows or channels in each vector, word by word.
-var<workgroup> left: array<vec4<u32>, 64>;
-var<workgroup> right: array<vec4<u32>, 64>;
-
 // Where a window begins: the picture's first word, row and column.
 struct Corner {
     picture: u32,
@@ -83,10 +76,6 @@ fn level(corner: Corner, y: u32, x: u32, word: u32) -> u32 {
         return params.around;
     }
     return input[corner.picture + (u32(row) * params.in_side + u32(column)) * params.in_words + word];
-}
-
-fn dots(a: u32, b: vec4<u32>) -> vec4<i32> {
-    return vec4<i32>(dot4(a, b.x), dot4(a, b.y), dot4(a, b.z), dot4(a, b.w));
 }
 
 fn unpack(word: u32) -> vec4<i32> {
@@ -133,16 +122,11 @@ fn dense(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
     let channel = group.y * TILE;
     let word = lane % CHUNK;
     let quad = 4u * (lane / CHUNK);
-    let down = lane / 8u;
-    let across = lane % 8u;
     let corner0 = corner(cell + quad);
     let corner1 = corner(cell + quad + 1u);
     let corner2 = corner(cell + quad + 2u);
     let corner3 = corner(cell + quad + 3u);
-    var sums0 = vec4<i32>();
-    var sums1 = vec4<i32>();
-    var sums2 = vec4<i32>();
-    var sums3 = vec4<i32>();
+    var sums = Sums();
     for (var start = 0u; start < params.depth; start += CHUNK) {
         let k = start + word;
         var a = vec4<u32>();
@@ -157,25 +141,14 @@ fn dense(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
             let c = (channel + quad) * params.depth + k;
             b = vec4<u32>(weights[c], weights[c + params.depth], weights[c + 2u * params.depth], weights[c + 3u * params.depth]);
         }
-        left[word * 8u + lane / CHUNK] = a;
-        right[word * 8u + lane / CHUNK] = b;
-        workgroupBarrier();
-        for (var i = 0u; i < CHUNK; i++) {
-            let a = left[i * 8u + down];
-            let b = right[i * 8u + across];
-            sums0 += dots(a.x, b);
-            sums1 += dots(a.y, b);
-            sums2 += dots(a.z, b);
-            sums3 += dots(a.w, b);
-        }
-        workgroupBarrier();
+        sums = add_chunk(sums, lane, a, b);
     }
-    let r = cell + 4u * down;
-    let c = channel + 4u * across;
-    write(r, c, sums0);
-    write(r + 1u, c, sums1);
-    write(r + 2u, c, sums2);
-    write(r + 3u, c, sums3);
+    let down = cell + 4u * (lane / 8u);
+    let across = channel + 4u * (lane % 8u);
+    write(down, across, sums.first);
+    write(down + 1u, across, sums.second);
+    write(down + 2u, across, sums.third);
+    write(down + 3u, across, sums.fourth);
 }
 
 @compute @workgroup_size(64)

@@ -1,7 +1,4 @@
 // A linear layer with int8 weights over rows of 7-bit levels: `x W^T + b`, then an activation. The sums are exact.
-//
-// A workgroup makes 32 rows by 32 outputs, a thread 4 by 4 of them. Words hold four levels or weights; eight words in
-// depth of both sides lie in the workgroup's memory at a time.
 
 struct Params {
     rows: u32,
@@ -28,13 +25,6 @@ struct Column {
 @group(0) @binding(4) var<storage, read> columns: array<Column>;
 @group(0) @binding(5) var<storage, read_write> out: array<f32>;
 
-const TILE = 32u;
-const CHUNK = 8u;
-
-// Four rows or columns in each vector, word by word.
-var<workgroup> left: array<vec4<u32>, 64>;
-var<workgroup> right: array<vec4<u32>, 64>;
-
 fn level(row: u32, word: u32) -> u32 {
     if (row < params.rows && word < params.depth) {
         return x[row * params.depth + word];
@@ -47,10 +37,6 @@ fn weight(column: u32, word: u32) -> u32 {
         return weights[column * params.depth + word];
     }
     return 0u;
-}
-
-fn dots(a: u32, b: vec4<u32>) -> vec4<i32> {
-    return vec4<i32>(dot4(a, b.x), dot4(a, b.y), dot4(a, b.z), dot4(a, b.w));
 }
 
 // The distribution function of the normal distribution, by the CPU's polynomial.
@@ -102,34 +88,19 @@ fn linear(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_ind
     let row = group.x * TILE;
     let column = group.y * TILE;
     let word = lane % CHUNK;
-    let quad = 4u * (lane / CHUNK);
-    let down = lane / 8u;
-    let across = lane % 8u;
-    var sums0 = vec4<i32>();
-    var sums1 = vec4<i32>();
-    var sums2 = vec4<i32>();
-    var sums3 = vec4<i32>();
+    let r = row + 4u * (lane / CHUNK);
+    let c = column + 4u * (lane / CHUNK);
+    var sums = Sums();
     for (var start = 0u; start < params.depth; start += CHUNK) {
         let k = start + word;
-        let r = row + quad;
-        let c = column + quad;
-        left[word * 8u + lane / CHUNK] = vec4<u32>(level(r, k), level(r + 1u, k), level(r + 2u, k), level(r + 3u, k));
-        right[word * 8u + lane / CHUNK] = vec4<u32>(weight(c, k), weight(c + 1u, k), weight(c + 2u, k), weight(c + 3u, k));
-        workgroupBarrier();
-        for (var i = 0u; i < CHUNK; i++) {
-            let a = left[i * 8u + down];
-            let b = right[i * 8u + across];
-            sums0 += dots(a.x, b);
-            sums1 += dots(a.y, b);
-            sums2 += dots(a.z, b);
-            sums3 += dots(a.w, b);
-        }
-        workgroupBarrier();
+        let a = vec4<u32>(level(r, k), level(r + 1u, k), level(r + 2u, k), level(r + 3u, k));
+        let b = vec4<u32>(weight(c, k), weight(c + 1u, k), weight(c + 2u, k), weight(c + 3u, k));
+        sums = add_chunk(sums, lane, a, b);
     }
-    let r = row + 4u * down;
-    let c = column + 4u * across;
-    write(r, c, sums0);
-    write(r + 1u, c, sums1);
-    write(r + 2u, c, sums2);
-    write(r + 3u, c, sums3);
+    let down = row + 4u * (lane / 8u);
+    let across = column + 4u * (lane % 8u);
+    write(down, across, sums.first);
+    write(down + 1u, across, sums.second);
+    write(down + 2u, across, sums.third);
+    write(down + 3u, across, sums.fourth);
 }
