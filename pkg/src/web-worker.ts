@@ -1,4 +1,4 @@
-/** Starts the package's scripts in web workers. The addresses are literal, so that bundlers find them. */
+/** Starts the package's scripts in web workers. The addresses are literal, as seen from `dist/`, so that bundlers find them. */
 
 const OPTIONS = { type: 'module', name: 'mixed-feelings' } as const;
 
