@@ -1,11 +1,7 @@
 //! `cargo pack`: builds the npm package in `pkg/` from the sources beside it. What is up to date is left alone: of Rust,
 //! cargo knows what that is; of the rest, the content of the files says.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    thread,
-};
+use std::{fs, path::PathBuf, thread};
 
 use anyhow::{Context, Result, anyhow};
 use xshell::{Shell, cmd};
