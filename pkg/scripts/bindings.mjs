@@ -1,4 +1,4 @@
-// dist/bindings.js and dist/gpu-bindings.js: wasm-bindgen's module, which has one instance of the program in a thread, as a
+// dist/modules/bindings.js and gpu-bindings.js: wasm-bindgen's module, which has one instance of the program in a thread, as a
 // function that gives one each time. So each analyzer has a memory of its own, which goes with it, and a crash is nobody
 // else's.
 
@@ -10,11 +10,11 @@ import { build } from 'esbuild';
 const dist = new URL('../dist/', import.meta.url);
 const [script, other] = ['simd128', 'relaxed-simd'].map((name) => new URL(`${name}/engine.js`, dist));
 if (!readFileSync(script).equals(readFileSync(other))) {
-  throw new Error('the two programs have different bindings: dist/bindings.js can only be made of one for both');
+  throw new Error('the two programs have different bindings: they can only be made of one for both');
 }
 for (const [from, to] of [
-  [script, 'bindings.js'],
-  [new URL('gpu/engine.js', dist), 'gpu-bindings.js'],
+  [script, 'modules/bindings.js'],
+  [new URL('gpu/engine.js', dist), 'modules/gpu-bindings.js'],
 ]) {
   // A module may come from another realm, as in the sandbox of Next.js's edge runtime: its tag tells, not its class.
   const contents = readFileSync(from, 'utf8').replace(

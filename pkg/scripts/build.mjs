@@ -1,13 +1,21 @@
-// `npm run build`: TypeScript to dist/, then what is no TypeScript: the facts of this release, and the way in for `require`.
+// `npm run build`: TypeScript to dist/modules/ and its declarations to dist/, then what is no TypeScript: the facts of this
+// release, and the way in for `require`. After it `npm run bundle` makes of the modules what is published.
 
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
 const pkg = new URL('../', import.meta.url);
+const dist = new URL('dist/', pkg);
 const read = (name) => readFileSync(new URL(name, pkg), 'utf8');
-const write = (name, text) => writeFileSync(new URL(`dist/${name}`, pkg), text);
+const write = (name, text) => writeFileSync(new URL(name, dist), text);
+
+// What was made of sources that went away would be published too.
+rmSync(new URL('modules/', dist), { recursive: true, force: true });
+for (const name of existsSync(dist) ? readdirSync(dist) : []) {
+  if (/\.(c?js|d\.c?ts)$/.test(name)) rmSync(new URL(name, dist));
+}
 
 const { bin } = createRequire(import.meta.url)('typescript/package.json');
 const tsc = fileURLToPath(new URL(`node_modules/typescript/${bin.tsc}`, pkg));
@@ -17,16 +25,11 @@ const BUNDLE = 'mixed-feelings-small.safetensors';
 const [digits, name] = read(`${BUNDLE}.sha256`).trim().split(/\s+/);
 if (!/^[0-9a-f]{64}$/.test(digits) || name !== BUNDLE) throw new Error(`${BUNDLE}.sha256 is not what sha256sum writes`);
 write(
-  'release.js',
+  'modules/release.js',
   `export const VERSION = ${JSON.stringify(JSON.parse(read('package.json')).version)};
 export const BUNDLE_SHA256 = '${digits}';
 `,
 );
-
-// Until `cargo pack` has built the program for the GPU, whose bindings these are.
-if (!existsSync(new URL('dist/gpu-bindings.js', pkg))) {
-  write('gpu-bindings.js', "export const bindings = () => {\n  throw new Error('this build has no program for the GPU');\n};\n");
-}
 
 // A package that is written as ES modules can be asked for by `require` too: all that it does is asynchronous anyway. The
 // types come from the modules; the class of its errors is only there for `import`, so it is a type here.

@@ -1,4 +1,4 @@
-/** The package's own files: literal paths, so that bundlers find them. */
+/** The package's own files, as seen from `dist/`, where the bundled scripts lie: literal paths, so that bundlers find them. */
 
 import type { Assets } from './platform.js';
 

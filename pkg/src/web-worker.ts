@@ -1,6 +1,7 @@
-/** Starts the package's scripts in web workers. The addresses are literal, so that bundlers find them. */
+/** Starts the package's scripts in web workers. The addresses are literal, as seen from `dist/`, so that bundlers find them. */
 
 const OPTIONS = { type: 'module', name: 'mixed-feelings' } as const;
+// The two have two names: webpack and Rspack put workers of one name into one file, which then runs both scripts.
 
 /** A worker of the page's origin, or where the script is from another one, of the page's that imports it. */
 export function startWebWorker(): Worker {
@@ -14,7 +15,7 @@ export function startWebWorker(): Worker {
 /** The same for the GPU. */
 export function startGpuWorker(): Worker {
   try {
-    return new Worker(new URL('./gpu-worker.js', import.meta.url), { type: 'module', name: 'mixed-feelings' });
+    return new Worker(new URL('./gpu-worker.js', import.meta.url), { type: 'module', name: 'mixed-feelings-gpu' });
   } catch {
     return startImporting(new URL('./gpu-worker.js', import.meta.url));
   }

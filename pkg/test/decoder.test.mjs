@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { Decoder } from '../dist/decoder.js';
-import { compiled } from '../dist/wasm.js';
+import { Decoder } from '../dist/modules/decoder.js';
+import { compiled } from '../dist/modules/wasm.js';
 
 const I32 = 0x7f;
 const section = (id, ...bytes) => [id, bytes.length, ...bytes];

@@ -9,9 +9,9 @@ import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 
 import { createAnalyzer as createInNode } from '../dist/index-node.js';
-import { libraryOn } from '../dist/library.js';
-import { startNodeWorker } from '../dist/node-worker.js';
-import { node } from '../dist/node.js';
+import { libraryOn } from '../dist/modules/library.js';
+import { startNodeWorker } from '../dist/modules/node-worker.js';
+import { node } from '../dist/modules/node.js';
 import { bmp, bundleFile as bundle, cannotRun, dist } from './lib/node.mjs';
 
 const ROUNDS = Number(process.env.DEVICE_ROUNDS ?? 3);

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { UndecodedError } from '../dist/decoder.js';
-import { Download } from '../dist/download.js';
-import { MixedFeelingsError, shown } from '../dist/errors.js';
-import { fromMessage, toMessage } from '../dist/messages.js';
+import { UndecodedError } from '../dist/modules/decoder.js';
+import { Download } from '../dist/modules/download.js';
+import { MixedFeelingsError, shown } from '../dist/modules/errors.js';
+import { fromMessage, toMessage } from '../dist/modules/messages.js';
 
 test('an error has a code, a message and a cause', () => {
   const cause = new Error('below');

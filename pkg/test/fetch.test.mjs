@@ -5,12 +5,12 @@ import { after, afterEach, before, test } from 'node:test';
 import { runInNewContext } from 'node:vm';
 import { gzipSync } from 'node:zlib';
 
-import { assets } from '../dist/assets.js';
-import { bundleSource, loadBundle } from '../dist/bundle.js';
-import { MixedFeelingsError } from '../dist/errors.js';
-import { fetchBytes } from '../dist/fetch.js';
-import { BUNDLE_SHA256 } from '../dist/release.js';
-import { web } from '../dist/web.js';
+import { assets } from '../dist/modules/assets.js';
+import { bundleSource, loadBundle } from '../dist/modules/bundle.js';
+import { MixedFeelingsError } from '../dist/modules/errors.js';
+import { fetchBytes } from '../dist/modules/fetch.js';
+import { BUNDLE_SHA256 } from '../dist/modules/release.js';
+import { web } from '../dist/modules/web.js';
 import { serve } from './lib/node.mjs';
 
 const { fetch } = web;

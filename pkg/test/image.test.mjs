@@ -4,10 +4,10 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { runInNewContext } from 'node:vm';
 
-import { takePicture } from '../dist/image.js';
-import { LIMITS } from '../dist/limits.js';
-import { openSource } from '../dist/source.js';
-import { web } from '../dist/web.js';
+import { takePicture } from '../dist/modules/image.js';
+import { LIMITS } from '../dist/modules/limits.js';
+import { openSource } from '../dist/modules/source.js';
+import { web } from '../dist/modules/web.js';
 import { serve } from './lib/node.mjs';
 
 const bytes = Uint8Array.of(1, 2, 3, 4);

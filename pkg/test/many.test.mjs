@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 
-import { bindings } from '../dist/bindings.js';
+import { bindings } from '../dist/modules/bindings.js';
 import { cannotRun, dist, readBundle } from './lib/node.mjs';
 
 /** An engine with the bundle, of the program that every engine with SIMD runs. */

@@ -10,7 +10,6 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 
-import { transformSync } from 'esbuild';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
 import ts from 'typescript';
@@ -24,10 +23,10 @@ const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
 
 // Bytes. The weights are nearly all of the tarball, and hardly shrink; what is beside them has the rest.
 const MOST_BESIDE_WEIGHTS = 4_000_000;
-/** Of gzip: all that a page loads, the worker's script included, each file as `cargo pack` minifies it. */
+/** Of gzip: what a page loads, and its worker. */
 const MOST_JS = 40_000;
-/** Of gzip, likewise: what is loaded when the GPU is tried. */
-const MOST_GPU_JS = 12_000;
+/** Of gzip, likewise: the worker for the GPU, where it is tried. */
+const MOST_GPU_JS = 17_000;
 /** Of gzip, likewise: what the element adds to that. */
 const MOST_ELEMENT_JS = 3_000;
 
@@ -130,36 +129,46 @@ describe('the package', { skip: cannotRun }, () => {
     }
   });
 
-  test('the core names no file that a bundler could put anywhere', () => {
-    const reached = new Set(['core.js']);
-    for (const name of reached) {
-      for (const [, other] of source(name).matchAll(/\bfrom\s*["']\.\/([^"']+)["']/g)) reached.add(other);
+  test('each script is whole, so a page waits for one; the element has the analyzer of its page', () => {
+    for (const name of scripts()) {
+      const imported = [...source(name).matchAll(/(?:\bfrom|\bimport)\s*["'](\.[^"']+)["']/g)].map(([, other]) => other);
+      assert.deepEqual(imported, name === 'element.js' ? ['./index.js'] : [], name);
     }
-    assert.ok(reached.size > 20 && !reached.has('assets.js'), [...reached].join(' '));
-    for (const name of reached) assert.doesNotMatch(source(name), /import\.meta|["']node:/, name);
+  });
+
+  test('it names its files as bundlers look for them', () => {
+    const named = (name) => [...source(name).matchAll(/new URL\("([^"]+)",\s*import\.meta\.url\)/g)].map(([, file]) => file);
+    const files = ['../mixed-feelings-small.safetensors', './decoder.wasm', './gpu/engine_bg.wasm', './relaxed-simd/engine_bg.wasm', './simd128/engine_bg.wasm'];
+    assert.deepEqual([...new Set(named('index.js'))].sort(), [...files, './gpu-worker.js', './worker.js'].sort());
+    assert.deepEqual([...new Set(named('index-node.js'))].sort(), [...files, './worker-node.js'].sort());
+    // webpack and Rspack put workers of one name into one file, which then runs both scripts.
+    for (const [file, name] of [['./worker.js', 'mixed-feelings'], ['./gpu-worker.js', 'mixed-feelings-gpu']]) {
+      assert.ok(source('index.js').includes(`new Worker(new URL("${file}",import.meta.url),{type:"module",name:"${name}"})`), file);
+    }
+  });
+
+  test('the core names no file that a bundler could put anywhere', () => {
+    assert.doesNotMatch(source('core.js'), /import\.meta|["']node:/);
+    assert.doesNotMatch(source('core-node.js'), /import\.meta/);
   });
 
   test('it weighs little', (t) => {
     const bundle = tarball.files.find(({ path }) => path.endsWith('.safetensors')).size;
     t.diagnostic(`${tarball.size} bytes of tarball, ${bundle} of weights, ${tarball.unpackedSize} unpacked`);
     assert.ok(tarball.size <= bundle + MOST_BESIDE_WEIGHTS, `${tarball.size} bytes of tarball`);
-    const [element, gpu, page] = [/^element.*\.js$/, /^gpu-.*\.js$/, /^(?!element|gpu-).*\.js$/].map((those) => scripts().filter((name) => those.test(name) && !/node|core/.test(name)));
-    const weighed = (names) => names.map((name) => [name, gzipSync(small(name), { level: 9 }).length]);
-    const sizes = weighed(page);
-    const whole = sizes.reduce((sum, [, size]) => sum + size, 0);
-    t.diagnostic(`${whole} bytes of gzip are the JavaScript of a page`);
-    assert.ok(whole <= MOST_JS, `${whole} bytes of gzip:\n${sizes.sort(([, a], [, b]) => b - a).join('\n')}`);
-    const onGpu = weighed(gpu).reduce((sum, [, size]) => sum + size, 0);
-    t.diagnostic(`${onGpu} bytes of gzip are the GPU's`);
-    assert.ok(onGpu > 0 && onGpu <= MOST_GPU_JS, `${onGpu} bytes of gzip`);
-    const added = weighed(element).reduce((sum, [, size]) => sum + size, 0);
+    const weighed = (...names) => names.reduce((sum, name) => sum + gzipSync(source(name), { level: 9 }).length, 0);
+    const page = weighed('index.js', 'worker.js');
+    t.diagnostic(`${page} bytes of gzip are the JavaScript of a page`);
+    assert.ok(page <= MOST_JS, `${page} bytes of gzip`);
+    const gpu = weighed('gpu-worker.js');
+    t.diagnostic(`${gpu} bytes of gzip are the GPU's`);
+    assert.ok(gpu <= MOST_GPU_JS, `${gpu} bytes of gzip`);
+    const added = weighed('element.js');
     t.diagnostic(`${added} bytes of gzip are the element's`);
-    assert.ok(added > 0 && added <= MOST_ELEMENT_JS, `${added} bytes of gzip`);
+    assert.ok(added <= MOST_ELEMENT_JS, `${added} bytes of gzip`);
   });
 
   const scripts = () => readdirSync(join(installed, 'dist')).filter((name) => /\.c?js$/.test(name));
-  /** As `cargo pack` minifies it. */
-  const small = (name) => transformSync(source(name), { minify: true, target: 'es2022' }).code;
   const source = (name) => readFileSync(join(installed, 'dist', name), 'utf8');
 
   const ask = `.then(async (analyzer) => {

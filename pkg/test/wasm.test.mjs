@@ -6,7 +6,7 @@ import { afterEach, test } from 'node:test';
 import { promisify } from 'node:util';
 
 import { createAnalyzer } from '../dist/index.js';
-import { knownBackends } from '../dist/wasm.js';
+import { knownBackends } from '../dist/modules/wasm.js';
 import { bundleFile, cannotRun, dist, installFileFetch, readBundle } from './lib/node.mjs';
 
 installFileFetch();

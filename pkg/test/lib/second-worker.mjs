@@ -3,9 +3,9 @@
 
 import { parentPort, workerData } from 'node:worker_threads';
 
-import { openEngine } from '../../dist/engine.js';
-import { node } from '../../dist/node.js';
-import { serve } from '../../dist/serve.js';
+import { openEngine } from '../../dist/modules/engine.js';
+import { node } from '../../dist/modules/node.js';
+import { serve } from '../../dist/modules/serve.js';
 
 const port = {
   send: (message) => parentPort.postMessage(message),

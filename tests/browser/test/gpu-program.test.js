@@ -10,7 +10,7 @@ import { ROOT } from '../lib/demo.js';
 import { launch } from '../lib/launch.js';
 import { serveStatic } from '../lib/static.js';
 
-const BUILT = existsSync(`${ROOT}pkg/dist/gpu-bindings.js`);
+const BUILT = existsSync(`${ROOT}pkg/dist/modules/gpu-bindings.js`);
 /** How far a probability may be from the CPU's: floats are rounded in another order. */
 const TOLERANCE = 1e-3;
 /** How often the device is taken away at work. */
@@ -21,7 +21,7 @@ async function openPage(browser, url) {
   const page = await browser.newPage();
   await page.goto(`${url}nothing`); // a page without anything on it
   await page.evaluate(async () => {
-    const { bindings } = await import('/pkg/dist/gpu-bindings.js');
+    const { bindings } = await import('/pkg/dist/modules/gpu-bindings.js');
     const bytes = async (url) => new Uint8Array(await (await fetch(url)).arrayBuffer());
     const program = bindings();
     const { memory } = program.initSync({ module: await WebAssembly.compile(await bytes('/pkg/dist/gpu/engine_bg.wasm')) });
@@ -90,7 +90,7 @@ describe('the GPU', { skip: !BUILT && 'needs `cargo pack`' }, () => {
       const photos = EXAMPLES.slice(0, 3).map(({ text, photo }) => ({ text, photo }));
       const posts = [...EXAMPLES.map(({ text }) => ({ text })), ...photos, { photo: photos[0].photo }];
       const pairs = await page.evaluate(async (posts) => {
-        const { Decoder } = await import('/pkg/dist/decoder.js');
+        const { Decoder } = await import('/pkg/dist/modules/decoder.js');
         const decoder = new Decoder(async () => WebAssembly.compile(await (await fetch('/pkg/dist/decoder.wasm')).arrayBuffer()), 64_000_000);
         await decoder.load();
         const { Picture } = window.gpu.program;

@@ -27,7 +27,7 @@ describe('int8 against float', { skip: !BUILT && 'needs `cargo pack --reference`
       const buffer = new reference.BundleBuffer(bundle.length);
       buffer.append(bundle);
       const engine = new reference.ReferenceEngine(buffer);
-      const { Decoder } = await import('/pkg/dist/decoder.js');
+      const { Decoder } = await import('/pkg/dist/modules/decoder.js');
       const decoder = new Decoder(async () => WebAssembly.compile(await (await fetch('/pkg/dist/decoder.wasm')).arrayBuffer()), 64_000_000);
       await decoder.load();
       const preprocess = JSON.parse(engine.preprocess());

@@ -1,11 +1,7 @@
 //! `cargo pack`: builds the npm package in `pkg/` from the sources beside it. What is up to date is left alone: of Rust,
 //! cargo knows what that is; of the rest, the content of the files says.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    thread,
-};
+use std::{fs, path::PathBuf, thread};
 
 use anyhow::{Context, Result, anyhow};
 use xshell::{Shell, cmd};
@@ -79,21 +75,25 @@ pub fn build(args: &Args) -> Result<Vec<PathBuf>> {
         scripts.join().map_err(|_| anyhow!("the thread that compiles the TypeScript panicked"))??;
         anyhow::Ok((built, fs::read(&decoder).with_context(|| decoder.display().to_string())?))
     })?;
+    let folders = wasm::folders(&shell)?;
+    for wasm in built.iter().map(|(_, wasm)| wasm).chain([&decoder]) {
+        wasm::ensure_names_none(wasm, &folders)?;
+    }
     eprintln!("[{steps}/{steps}] JavaScript bindings ...");
     let mut changed = Vec::new();
     for (build, wasm) in built {
-        changed.extend(bindings(&shell, &places, build, wasm)?);
+        changed.extend(bindings(&places, build, wasm)?);
     }
-    shipped_bindings(&shell, &places)?;
+    scripts(&shell, &places)?;
     changed.extend(place_decoder(&places, &decoder)?);
     list_crates(&shell, &places)?;
     Ok(changed)
 }
 
-/// Makes of the bindings, which are the same for both programs of the CPU, those that the package ships; and of the GPU's.
-fn shipped_bindings(shell: &Shell, places: &Places) -> Result<()> {
+/// Makes of the compiled TypeScript and of the bindings the scripts that the package ships, which takes no second.
+fn scripts(shell: &Shell, places: &Places) -> Result<()> {
     let _in_pkg = shell.push_dir(&places.pkg);
-    Ok(npm(shell).args(["run", "--silent", "bindings"]).quiet().run()?)
+    Ok(npm(shell).args(["run", "--silent", "bundle"]).quiet().run()?)
 }
 
 /// Puts the decoder, which needs no bindings, into the package; returns it if it is new.
@@ -120,22 +120,20 @@ fn list_crates(shell: &Shell, places: &Places) -> Result<()> {
 }
 
 /// Makes the bindings of a program, unless they are there; returns its wasm if it is new.
-fn bindings(shell: &Shell, places: &Places, build: Build, wasm: Vec<u8>) -> Result<Option<PathBuf>> {
+fn bindings(places: &Places, build: Build, wasm: Vec<u8>) -> Result<Option<PathBuf>> {
     let folder = places.dist.join(build.name);
     let [script, program] = wasm::outputs(&folder, "engine");
     let marker = places.markers.join(build.name);
-    let inputs = tools::fingerprint(&[&wasm, &minifier(places)?]);
     let mut changed = None;
-    once(&marker, &inputs, &[&script, &program], || {
+    once(&marker, &tools::fingerprint(&[&wasm]), &[&script, &program], || {
         wasm::bind(wasm, &folder, "engine")?;
-        minify(shell, &places.pkg, std::slice::from_ref(&script))?;
         changed = Some(program.clone());
         Ok(())
     })?;
     Ok(changed)
 }
 
-/// Installs the compiler, compiles, makes what is new small, and copies the licences.
+/// Installs the compiler, compiles, and copies the licences.
 fn typescript(places: &Places) -> Result<()> {
     let shell = tools::shell()?;
     for licence in ["LICENSE-MIT", "LICENSE-APACHE"] {
@@ -145,11 +143,12 @@ fn typescript(places: &Places) -> Result<()> {
     tools::npm_ci(&shell)?;
     let mut sources = tools::files_in(&places.pkg.join("src"))?;
     sources.extend(tools::files_in(&places.pkg.join("scripts"))?);
-    // Its digits become part of the JavaScript.
+    // The bundle's digits and the package's version become part of the JavaScript; the lock has the compiler's.
     sources.extend(
-        ["tsconfig.json", "mixed-feelings-small.safetensors.sha256"].map(|name| places.pkg.join(name)),
+        ["tsconfig.json", "mixed-feelings-small.safetensors.sha256", "package.json", "package-lock.json"]
+            .map(|name| places.pkg.join(name)),
     );
-    let mut inputs = vec![minifier(places)?];
+    let mut inputs = Vec::new();
     for source in &sources {
         inputs.push(source.as_os_str().as_encoded_bytes().to_vec());
         inputs.push(fs::read(source).with_context(|| source.display().to_string())?);
@@ -158,40 +157,9 @@ fn typescript(places: &Places) -> Result<()> {
     once(
         &places.markers.join("typescript"),
         &tools::fingerprint(&inputs),
-        &[&places.dist.join("index.js")],
-        || {
-            // What was made of sources that went away would be published too.
-            for file in scripts(&places.dist)? {
-                shell.remove_path(file)?;
-            }
-            npm(&shell).args(["run", "--silent", "build"]).run()?;
-            let made =
-                scripts(&places.dist)?.into_iter().filter(|file| file.extension().is_some_and(|e| e == "js"));
-            minify(&shell, &places.pkg, &made.collect::<Vec<_>>())
-        },
+        &[&places.dist.join("modules/index.js")],
+        || Ok(npm(&shell).args(["run", "--silent", "build"]).run()?),
     )
-}
-
-/// What decides how JavaScript is compiled and made small: the versions of the tools, and how they are called.
-fn minifier(places: &Places) -> Result<Vec<u8>> {
-    let mut both = Vec::new();
-    for name in ["package-lock.json", "package.json"] {
-        both.extend(fs::read(places.pkg.join(name)).with_context(|| name.to_owned())?);
-    }
-    Ok(both)
-}
-
-/// The compiler's output: JavaScript and declarations, beside the folders of the programs.
-fn scripts(dist: &Path) -> Result<Vec<PathBuf>> {
-    if dist.exists() { tools::files_in(dist) } else { Ok(vec![]) }
-}
-
-/// Takes comments, spaces and long names out of JavaScript; the declarations beside it keep theirs.
-fn minify(shell: &Shell, pkg: &Path, scripts: &[PathBuf]) -> Result<()> {
-    let _in_pkg = shell.push_dir(pkg);
-    // Relative names, because the output is laid out like the names of the input.
-    let scripts = scripts.iter().map(|script| script.strip_prefix(pkg).unwrap_or(script));
-    Ok(npm(shell).args(["run", "--silent", "minify", "--"]).args(scripts).quiet().run()?)
 }
 
 /// Node has both compressors; prints one line a file, in bytes.

@@ -2,15 +2,15 @@
 //! has to install its program.
 
 use std::{
-    fs,
-    path::{Path, PathBuf},
+    env, fs,
+    path::{MAIN_SEPARATOR, Path, PathBuf},
 };
 
 use anyhow::{Context, Result, ensure};
 use wasm_bindgen_cli_support::Bindgen;
-use xshell::{Cmd, Shell};
+use xshell::{Cmd, Shell, cmd};
 
-use crate::tools::{artifacts, cargo};
+use crate::tools::{self, artifacts, cargo};
 
 /// The target of the browser builds.
 pub const TARGET: &str = "wasm32-unknown-unknown";
@@ -48,8 +48,7 @@ pub fn compile(shell: &Shell, build: Build) -> Result<PathBuf> {
     let command = cargo(shell)
         .args(options)
         .args(["--no-default-features", "--features", build.features])
-        // Takes precedence over the RUSTFLAGS of whoever runs this.
-        .env("CARGO_ENCODED_RUSTFLAGS", "-Ctarget-feature=+simd128")
+        .env("CARGO_ENCODED_RUSTFLAGS", flags(&folders(shell)?))
         // Without it, cargo gives cdylibs of the workspace one name whatever their features, and the builds push each
         // other out of the target folder. Should cargo forget this variable, that is all that happens: they take longer.
         .env("__CARGO_DEFAULT_LIB_METADATA", "mixed-feelings");
@@ -63,9 +62,56 @@ pub fn compile(shell: &Shell, build: Build) -> Result<PathBuf> {
 pub fn compile_decoder(shell: &Shell) -> Result<PathBuf> {
     let options =
         ["rustc", "--lib", "--package", "mixed-feelings-decoder", "--profile", "wasm", "--target", TARGET];
-    let command = cargo(shell).args(options).env("CARGO_ENCODED_RUSTFLAGS", "-Ctarget-feature=+simd128");
+    let command = cargo(shell).args(options).env("CARGO_ENCODED_RUSTFLAGS", flags(&folders(shell)?));
     // A picture that needs more costs an error, not the page.
     built(command, &["-Clink-arg=--max-memory=1073741824"])
+}
+
+/// Folders of this machine whose files the programs name where they panic, and what they call them: the same everywhere, so
+/// that the programs are equal wherever they are built, and say nothing of who built them.
+///
+/// # Errors
+/// When the compiler or cargo does not say where it is.
+pub fn folders(shell: &Shell) -> Result<Vec<(PathBuf, String)>> {
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(env::home_dir()?.join(".cargo"))).context("CARGO_HOME is not set")?;
+    let sysroot = cmd!(shell, "rustc --print sysroot").quiet().read()?;
+    let version = cmd!(shell, "rustc --version --verbose").quiet().read()?;
+    let commit = version.lines().find_map(|line| line.strip_prefix("commit-hash: "));
+    let commit = commit.context("rustc does not say what commit it is of")?;
+    Ok(vec![
+        (tools::root()?, "/mixed-feelings".into()),
+        (tools::target_folder()?, "/mixed-feelings/target".into()),
+        (home, "/cargo".into()),
+        (sysroot.clone().into(), "/rust".into()),
+        // What the standard library calls itself where its sources are not installed.
+        (Path::new(&sysroot).join("lib/rustlib/src/rust"), format!("/rustc/{commit}")),
+    ])
+}
+
+/// The flags for every crate of the programs, as `CARGO_ENCODED_RUSTFLAGS` has them, which takes precedence over the RUSTFLAGS
+/// of whoever runs this.
+fn flags(folders: &[(PathBuf, String)]) -> String {
+    // Of those that fit, the compiler takes the last one: a folder in another comes after it.
+    let mut folders: Vec<_> = folders.iter().collect();
+    folders.sort_by_key(|(folder, _)| folder.components().count());
+    let remaps = folders.into_iter().map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display()));
+    let flags: Vec<_> = ["-Ctarget-feature=+simd128".into()].into_iter().chain(remaps).collect();
+    flags.join("\x1f")
+}
+
+/// Makes sure that a program names none of these folders.
+///
+/// # Errors
+/// When it does.
+pub fn ensure_names_none(wasm: &[u8], folders: &[(PathBuf, String)]) -> Result<()> {
+    for (folder, _) in folders {
+        let name = format!("{}{MAIN_SEPARATOR}", folder.display());
+        let at = wasm.windows(name.len()).position(|window| window == name.as_bytes());
+        let found = at.map(|at| String::from_utf8_lossy(&wasm[at..wasm.len().min(at + 120)]));
+        ensure!(found.is_none(), "a program names a folder of this machine: {}", found.unwrap_or_default());
+    }
+    Ok(())
 }
 
 /// The exports of the decoder, as its documentation has them.
@@ -121,4 +167,51 @@ pub fn bind(wasm: Vec<u8>, folder: &Path, name: &str) -> Result<()> {
     bindgen.web(true)?.reset_state_function(true);
     bindgen.input_bytes(name, wasm).typescript(false).remove_producers_section(true);
     bindgen.generate(folder).with_context(|| format!("bindings in {}", folder.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(names: &[(&str, &str)]) -> Vec<(PathBuf, String)> {
+        names.iter().map(|&(from, to)| (from.into(), to.into())).collect()
+    }
+
+    #[test]
+    fn the_folder_in_another_is_the_last_one() {
+        let flags = flags(&of(&[("/a/b/target", "/t"), ("/a", "/x"), ("/a/b", "/c")]));
+        let expected =
+            ["-Ctarget-feature=+simd128", "--remap-path-prefix=/a=/x", "--remap-path-prefix=/a/b=/c"];
+        assert!(flags.starts_with(&expected.join("\x1f")), "{flags}");
+        assert!(flags.ends_with("\x1f--remap-path-prefix=/a/b/target=/t"), "{flags}");
+    }
+
+    #[test]
+    fn a_program_that_names_a_folder_is_refused() {
+        let folders = of(&[("/a/b", "/c")]);
+        ensure_names_none(b"\0asm /c/src/lib.rs /a", &folders).unwrap();
+        let why = ensure_names_none(b"\0asm /a/b/src/lib.rs", &folders).unwrap_err().to_string();
+        assert!(why.ends_with(": /a/b/src/lib.rs"), "{why}");
+    }
+
+    #[test]
+    fn the_compiler_takes_the_flags_and_leaves_out_the_folders() {
+        let shell = tools::shell().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().canonicalize().unwrap();
+        let (source, object) = (folder.join("lib.rs"), folder.join("lib.o"));
+        fs::write(&source, "pub fn at() -> &'static str { file!() }").unwrap();
+        let mut folders = folders(&shell).unwrap();
+        folders.push((folder.clone(), "/elsewhere".into()));
+        for (flags, named) in [(flags(&[]), true), (flags(&folders), false)] {
+            let flags = flags.split('\x1f').filter(|flag| !flag.starts_with("-Ctarget-feature"));
+            cmd!(shell, "rustc --crate-type=lib --emit=obj -o {object} {source}")
+                .args(flags)
+                .env_remove("RUSTFLAGS")
+                .run()
+                .unwrap();
+            let outcome = ensure_names_none(&fs::read(&object).unwrap(), &folders);
+            assert_eq!(outcome.is_err(), named, "{outcome:?}");
+        }
+    }
 }

@@ -1,6 +1,6 @@
 // This project's programs, as the package's worker runs them; and the bare register tile of each.
 
-import { Decoder } from '/pkg/dist/decoder.js';
+import { Decoder } from '/pkg/dist/modules/decoder.js';
 
 /** The int8 program of a build, or the float model. */
 export async function openOurs(build, name, job, { texts, pictures, jpegs }) {

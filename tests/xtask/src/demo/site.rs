@@ -69,7 +69,12 @@ fn check_base(base: &str) -> Result<()> {
 fn is_shipped(path: &Path) -> bool {
     let name = path.to_string_lossy();
     match path.strip_prefix("dist") {
-        Ok(inside) => !inside.starts_with("reference") && !name.ends_with(".d.ts"),
+        // Scripts in folders are what those of the package were made of, or for tests.
+        Ok(inside) => {
+            !inside.starts_with("reference")
+                && !name.ends_with(".d.ts")
+                && !(name.ends_with(".js") && inside.components().count() > 1)
+        }
         Err(_) => path.components().count() == 1 && name.contains(".safetensors"),
     }
 }
@@ -117,7 +122,9 @@ mod tests {
             ),
             ("www/screenshot.jpg", "jpeg"),
             ("pkg/dist/index.d.ts", "types"),
+            ("pkg/dist/modules/index.js", "made into another"),
             ("pkg/dist/reference/engine.js", "float"),
+            ("pkg/dist/reference/engine_bg.wasm", "float"),
         ] {
             let path = folder.path().join(path);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
