@@ -20,6 +20,7 @@ mod inventory;
 mod learn;
 mod metrics;
 mod onnx;
+mod parts;
 mod plot;
 mod post;
 pub mod predict;
@@ -78,7 +79,7 @@ pub fn main() -> ExitCode {
         // The reader of our output went away, as `| head` does: nothing is wrong.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", one_line(&error));
+            eprintln!("error: {}", advised(one_line(&error)));
             ExitCode::FAILURE
         }
     }
@@ -96,6 +97,14 @@ fn one_line(error: &anyhow::Error) -> String {
         }
     }
     line
+}
+
+/// The error, and what helps against it where that is known.
+fn advised(error: String) -> String {
+    match device::advice(&error) {
+        Some(advice) => format!("{error}: {advice}"),
+        None => error,
+    }
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
@@ -157,5 +166,14 @@ mod tests {
         assert_eq!(one_line(&error), "reading a.tsv: no such file");
         let error = anyhow::anyhow!("no such file").context("reading a.tsv");
         assert_eq!(one_line(&error), "reading a.tsv: no such file");
+    }
+
+    #[test]
+    fn a_full_gpu_says_what_helps() {
+        let error =
+            anyhow::anyhow!("DriverError(CUDA_ERROR_OUT_OF_MEMORY, \"out of memory\")").context("epoch 1");
+        let told = advised(one_line(&error));
+        assert!(told.starts_with("epoch 1: DriverError") && told.ends_with("needs less"), "{told}");
+        assert_eq!(advised("no such file".into()), "no such file");
     }
 }

@@ -6,7 +6,7 @@ use candle_core::{D, Result, Tensor};
 use candle_nn::VarBuilder;
 
 use crate::{
-    layers::{ConvNorm, Linear, Mode, Pads, max_pool2d, relu6},
+    layers::{ConvNorm, Linear, Mode, Pads, keep_layouts, max_pool2d, relu6},
     model::{Activation, Architecture, ConvSpec, LinearParameter, Network, Node, Op},
 };
 
@@ -180,6 +180,7 @@ impl Cnn {
         mode: Mode<'_>,
         observer: &mut Observer<'_>,
     ) -> Result<Tensor> {
+        let _kept = keep_layouts(start.device());
         let slots = self.network.slots();
         let mut values = vec![start.clone(); slots.count];
         let mut x = start.clone();

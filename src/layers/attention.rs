@@ -3,7 +3,9 @@
 use candle_core::{D, DType, Result, Tensor};
 use candle_nn::ops::{softmax, softmax_last_dim};
 
-use super::{Mode, dropout, dropout::mask, fused::can_fuse, graft::graft3, softmax::masked_softmax};
+use super::{
+    Mode, dropout, dropout::mask, fused::can_fuse, graft::graft3, product::product, softmax::masked_softmax,
+};
 
 /// Turns a mask `[batch, keys]` of 1 (attend) and 0 (ignore) into what [`attend`] adds to its scores, `[batch, 1, 1,
 /// keys]`: 0 and -1e9.
@@ -71,7 +73,7 @@ fn composed(
     let [q, k, v] = inputs.map(split);
     let (q, k, v) = (q?, k?, v?);
     let scale = 1.0 / ((width / heads) as f64).sqrt();
-    let mut scores = (q.matmul(&k.t()?)?.to_dtype(wide)? * scale)?;
+    let mut scores = (product(&q, &k.t()?)?.to_dtype(wide)? * scale)?;
     if let Some(bias) = bias {
         scores = scores.broadcast_add(&bias.detach().to_dtype(wide)?)?;
     }
@@ -85,21 +87,23 @@ fn composed(
         None => probabilities.clone(),
     };
     let kept = kept.to_dtype(narrow)?;
-    let value = merge(&kept.matmul(&v)?)?;
+    let value = merge(&product(&kept, &v)?)?;
     let said = probabilities.clone();
     let context = graft3("attention", inputs, value, move |gradient| {
         let gradient =
             gradient.reshape((batch, queries, heads, width / heads))?.transpose(1, 2)?.contiguous()?;
-        let to_v = kept.t()?.matmul(&gradient)?;
-        let mut to_p = gradient.matmul(&v.t()?)?.to_dtype(wide)?;
+        let to_v = product(&kept.t()?, &gradient)?;
+        let mut to_p = product(&gradient, &v.t()?)?.to_dtype(wide)?;
         if let Some(mask) = &mask {
             to_p = (to_p * mask)?;
         }
-        let weighted = (&to_p * &probabilities)?;
+        // As rows of one matrix, for the sake of a GPU's kernels.
+        let rows = |x: &Tensor| x.reshape(((), x.dim(D::Minus1)?));
+        let weighted = rows(&(&to_p * &probabilities)?)?;
         let mean = weighted.sum_keepdim(D::Minus1)?;
-        let to_scores = (weighted - probabilities.broadcast_mul(&mean)?)?;
-        let to_scores = (to_scores * scale)?.to_dtype(narrow)?;
-        let (to_q, to_k) = (to_scores.matmul(&k)?, to_scores.t()?.matmul(&q)?);
+        let to_scores = (weighted - rows(&probabilities)?.broadcast_mul(&mean)?)?;
+        let to_scores = (to_scores * scale)?.to_dtype(narrow)?.reshape(probabilities.shape())?;
+        let (to_q, to_k) = (product(&to_scores, &k)?, product(&to_scores.t()?, &q)?);
         Ok([Some(merge(&to_q)?), Some(merge(&to_k)?), Some(merge(&to_v)?)])
     })?;
     Ok((context, said))

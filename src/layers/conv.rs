@@ -7,6 +7,7 @@ use candle_nn::{Init, VarBuilder};
 use super::{
     BatchNorm2d, Mode,
     depthwise::{depthwise_conv2d, every},
+    product::product,
 };
 
 /// Zeros around an input: before and after its rows, before and after its columns.
@@ -36,11 +37,11 @@ pub fn conv2d(x: &Tensor, weight: &Tensor, stride: usize, groups: usize, pads: P
     let (out, inner, kernel_rows, kernel_columns) = weight.dims4()?;
     let (batch, channels, rows, columns) = x.dims4()?;
     let none = Pads { rows: (0, 0), columns: (0, 0) };
-    if (kernel_rows, kernel_columns, stride, channels, pads) == (1, 1, 1, inner, none) && x.device().is_cpu()
-    {
-        // A matrix product: its gradients are matrix products too, where candle's of a convolution copy patches.
+    if (kernel_rows, kernel_columns, stride, channels, pads) == (1, 1, 1, inner, none) {
+        // A matrix product: its gradients are matrix products too. candle's of a convolution copy patches, and on a GPU go through
+        // all channels in each thread.
         let weight = weight.reshape((out, inner))?.broadcast_left(batch)?;
-        let y = weight.matmul(&x.reshape((batch, channels, rows * columns))?)?;
+        let y = product(&weight, &x.reshape((batch, channels, rows * columns))?)?;
         return y.reshape((batch, out, rows, columns));
     }
     let (top, bottom) = pads.rows;

@@ -50,22 +50,25 @@ impl LayerNorm {
 
     /// In the numbers of the weights, whatever those of `x` are: half precision cannot hold a sum of squares.
     fn composed(&self, x: &Tensor) -> Result<Tensor> {
-        let (wide, weight) = (x.detach().to_dtype(self.weight.dtype())?, self.weight.detach());
+        // Rows of one matrix, however many dimensions there are: a GPU divides by each to find an element's place.
+        let (shape, width) = (x.shape().clone(), self.weight.elem_count());
+        let wide = x.detach().reshape(((), width))?.to_dtype(self.weight.dtype())?;
+        let weight = self.weight.detach();
         let value = match wide.dtype() {
             DType::F32 => layer_norm(&wide.contiguous()?, &weight, &self.bias.detach(), self.eps as f32)?,
             _ => normalised(&wide, self.eps)?.0.broadcast_mul(&weight)?.broadcast_add(&self.bias.detach())?,
         };
         let (eps, narrow) = (self.eps, x.dtype());
-        graft3("layer-norm", [x, &self.weight, &self.bias], value.to_dtype(narrow)?, move |gradient| {
-            let gradient = gradient.to_dtype(wide.dtype())?;
+        let value = value.to_dtype(narrow)?.reshape(&shape)?;
+        graft3("layer-norm", [x, &self.weight, &self.bias], value, move |gradient| {
+            let gradient = gradient.reshape(((), width))?.to_dtype(wide.dtype())?;
             let (normed, scale) = normalised(&wide, eps)?;
             let scaled = gradient.broadcast_mul(&weight)?;
             let along_mean = scaled.mean_keepdim(D::Minus1)?;
             let along_normed = (&scaled * &normed)?.mean_keepdim(D::Minus1)?;
             let across = scaled.broadcast_sub(&along_mean)?.sub(&normed.broadcast_mul(&along_normed)?)?;
-            let over_rows = |x: &Tensor| x.reshape(((), weight.elem_count()))?.sum(0);
-            let to_x = across.broadcast_mul(&scale)?.to_dtype(narrow)?;
-            Ok([Some(to_x), Some(over_rows(&(&gradient * &normed)?)?), Some(over_rows(&gradient)?)])
+            let to_x = across.broadcast_mul(&scale)?.to_dtype(narrow)?.reshape(&shape)?;
+            Ok([Some(to_x), Some((&gradient * &normed)?.sum(0)?), Some(gradient.sum(0)?)])
         })
     }
 }

@@ -5,7 +5,7 @@ use candle_core::{
 };
 use candle_nn::VarBuilder;
 
-use super::{fused::can_fuse, graft::graft3, real::Real};
+use super::{fused::can_fuse, graft::graft3, product::product, real::Real};
 
 /// `x weight^T + bias` over the last dimension.
 #[derive(Clone, Debug)]
@@ -60,13 +60,14 @@ impl Linear {
         let rows = x.detach().reshape(((), from))?;
         let (weight, bias) =
             (self.weight.detach().to_dtype(x.dtype())?, self.bias.detach().to_dtype(x.dtype())?);
-        let value = rows.matmul(&weight.t()?)?.broadcast_add(&bias)?.reshape(shape)?;
+        let value = product(&rows, &weight.t()?)?.broadcast_add(&bias)?.reshape(shape)?;
         let (wide, read) = (self.weight.dtype(), x.shape().clone());
         let (to_weight, to_x) = (self.weight.track_op(), x.track_op());
         graft3("linear", [x, &self.weight, &self.bias], value, move |gradient| {
             let gradient = gradient.reshape(((), weight.dim(0)?))?;
-            let to_weight = if to_weight { Some(gradient.t()?.matmul(&rows)?.to_dtype(wide)?) } else { None };
-            let to_x = if to_x { Some(gradient.matmul(&weight)?.reshape(&read)?) } else { None };
+            let to_weight =
+                if to_weight { Some(product(&gradient.t()?, &rows)?.to_dtype(wide)?) } else { None };
+            let to_x = if to_x { Some(product(&gradient, &weight)?.reshape(&read)?) } else { None };
             Ok([to_x, to_weight, Some(gradient.to_dtype(wide)?.sum(0)?)])
         })
     }

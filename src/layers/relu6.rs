@@ -4,6 +4,7 @@ use candle_core::{Result, Tensor};
 
 use super::{
     fused::{Fused, Gradient, Op, can_fuse},
+    graft::graft1,
     real::Real,
 };
 
@@ -12,7 +13,16 @@ use super::{
 /// # Errors
 /// Those of candle.
 pub fn relu6(x: &Tensor) -> Result<Tensor> {
-    if can_fuse(x) { x.contiguous()?.apply_op1(Op(Relu6)) } else { x.clamp(0.0, 6.0) }
+    if can_fuse(x) { x.contiguous()?.apply_op1(Op(Relu6)) } else { composed(x) }
+}
+
+/// For any device.
+fn composed(x: &Tensor) -> Result<Tensor> {
+    let seen = x.detach();
+    graft1("relu6", x, seen.clamp(0.0, 6.0)?, move |gradient| {
+        let [above, below] = [seen.gt(0.0)?, seen.lt(6.0)?].map(|kept| kept.to_dtype(gradient.dtype()));
+        Ok([Some((gradient * (above? * below?)?)?)])
+    })
 }
 
 struct Relu6;
@@ -49,13 +59,16 @@ mod tests {
     }
 
     #[test]
-    fn agrees_with_the_composed_form() -> Result<()> {
+    fn gradient_of_the_composed_form() -> Result<()> {
+        let x = input((4, 16), 1)?;
+        assert_gradients(&VarMap::new(), &[("x", &x)], |_| true, || composed(&x.affine(20.0, 0.0)?))
+    }
+
+    #[test]
+    fn agrees_with_the_composed_form_and_with_candle() -> Result<()> {
         let x = input((5, 33), 2)?;
-        assert_agree(
-            &[&x],
-            0.0,
-            |x| relu6(&x[0].affine(20.0, 0.0)?),
-            |x| x[0].affine(20.0, 0.0)?.clamp(0.0, 6.0),
-        )
+        let wide = |x: &[&Tensor]| x[0].affine(20.0, 0.0);
+        assert_agree(&[&x], 0.0, |x| relu6(&wide(x)?), |x| composed(&wide(x)?))?;
+        assert_agree(&[&x], 0.0, |x| relu6(&wide(x)?), |x| wide(x)?.clamp(0.0, 6.0))
     }
 }

@@ -6,7 +6,7 @@ use candle_core::{DType, Result, Tensor};
 use candle_nn::{Embedding, Init, Module, VarBuilder};
 
 use crate::{
-    layers::{LayerNorm, Linear, Mode, attend, dropout, gelu, key_bias},
+    layers::{LayerNorm, Linear, Mode, attend, dropout, gelu, keep_layouts, key_bias},
     model::{
         BertConfig, EmbeddingParameter, HiddenActivation, LayerNormParameter, LayerParameters,
         LinearParameter, TextParameters,
@@ -104,6 +104,7 @@ impl Bert {
         observer: &mut Observer<'_>,
     ) -> Result<Tensor> {
         let (_, tokens, _) = words.dims3()?;
+        let _kept = keep_layouts(words.device());
         let positions = self.positions.embeddings().narrow(0, 0, tokens)?;
         let token_type = self.token_types.embeddings().narrow(0, 0, 1)?;
         let summed = words.broadcast_add(&positions)?.broadcast_add(&token_type)?;
@@ -122,7 +123,8 @@ impl Bert {
 /// # Errors
 /// When the shapes do not fit.
 pub fn mean_pool(hidden: &Tensor, mask: &Tensor) -> Result<Tensor> {
-    let count = mask.sum_keepdim(1)?.clamp(1.0, f64::from(u32::MAX))?;
+    // At least 1: of a whole number this is exact, and `clamp` would send both bounds to a GPU.
+    let count = (mask.sum_keepdim(1)? - 1.0)?.relu()?.affine(1.0, 1.0)?;
     hidden.broadcast_mul(&mask.unsqueeze(2)?)?.sum(1)?.broadcast_div(&count)
 }
 

@@ -13,6 +13,7 @@ use rayon::prelude::*;
 use super::cases::Case;
 use crate::{
     engine::{self, Engine},
+    parts::in_parts,
     post, progress,
 };
 
@@ -68,11 +69,9 @@ fn in_batches(analyzer: &Analyzer<Reference>, cases: &[Case], bar: &ProgressBar)
         Ok(part.iter().copied().zip(answers).collect())
     };
     let [on_cpu, on_gpu] = FLOAT_AT_ONCE;
-    let parts: Result<Vec<_>> = match analyzer.model().device().is_cpu() {
-        true => order.par_chunks(on_cpu).map(ask).collect(),
-        false => order.chunks(on_gpu).map(ask).collect(),
-    };
-    let mut answers = parts?.concat();
+    let device = analyzer.model().device();
+    let len = if device.is_cpu() { on_cpu } else { on_gpu };
+    let mut answers = in_parts(device, &order, len, ask)?.concat();
     answers.sort_by_key(|(i, _)| *i);
     Ok(answers.into_iter().map(|(_, answer)| answer).collect())
 }

@@ -74,7 +74,8 @@ pub struct Args {
     /// The float checkpoint to measure: a folder. With --bundle, in a --report, the one to compare the bundle with.
     #[arg(short, long, value_name = "DIR")]
     checkpoint: Option<PathBuf>,
-    /// Where the float model computes: cpu, cuda, cuda:N.
+    /// Where the float model computes: cpu, cuda or cuda:N, the NVIDIA GPU with that number from 0 (in a build with `--features
+    /// cuda`). A bundle is measured on the CPU.
     #[arg(long, default_value_t, requires = "checkpoint")]
     device: DeviceChoice,
     /// Write `report.html`, a page that needs nothing else, and `metrics.json` into this folder.
@@ -100,6 +101,7 @@ pub struct Args {
 const EXAMPLES: &str = "Examples:
   mixed-feelings eval --pairs pairs.tsv --split val
   mixed-feelings eval --pairs pairs.tsv --checkpoint runs/small/checkpoint --json figures.json
+  mixed-feelings eval --pairs pairs.tsv --checkpoint runs/small/checkpoint --device cuda
   mixed-feelings eval --texts tweets.tsv --bundle model.safetensors --predictions predictions.tsv
   mixed-feelings eval --challenge tests/challenge
   mixed-feelings eval --pairs pairs.tsv --split val --report report/

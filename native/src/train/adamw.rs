@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, HashMap};
 
 use candle_core::{Result, Tensor, Var, backprop::GradStore, bail};
+use mixed_feelings::layers::keep_layouts;
 
 use super::{
     layer_rates::{layer_rate, text_layer},
     lookup::RowGradient,
     together::{Group, Slot, group},
-    update::{Update, added, sum_of_squares},
+    update::{Update, added, square, sum_of_squares},
 };
 
 /// How fast to learn at each step.
@@ -143,6 +144,7 @@ impl AdamW {
         of_rows: &BTreeMap<&'static str, RowGradient>,
         rate: f64,
     ) -> Result<()> {
+        let _kept = self.slots.first().map(|slot| keep_layouts(slot.var.device()));
         if self.groups.is_empty() {
             self.groups = group(&mut self.slots, |slot| !of_rows.contains_key(slot.name.as_str()))?;
         }
@@ -152,7 +154,7 @@ impl AdamW {
             (0..sums.len()).filter(|&i| self.slots[i].moments.is_some() && sums[i].is_some()).collect();
         gradients.extend(alone.iter().filter_map(|&i| sums[i].clone()));
         if self.clip > 0.0 {
-            let squares = gradients.iter().map(|x| x.sqr()?.sum_all()).collect::<Result<Vec<_>>>()?;
+            let squares = gradients.iter().map(square).collect::<Result<Vec<_>>>()?;
             let square = Tensor::stack(&squares, 0)?.sum_all()?;
             // clip / max(norm, clip), with the larger of two numbers as a sum.
             let larger = (square.sqrt()?.affine(1.0, -self.clip)?.relu()? + self.clip)?;
@@ -254,7 +256,9 @@ fn sum(gradients: &[GradStore], var: &Var) -> Result<Option<Tensor>> {
             None => gradient.clone(),
         });
     }
-    Ok(total)
+    // That of a weight of candle's own linear layer still knows what it was made of: all that the step computed. The moments and the
+    // norm would keep it in memory, the norm for as many steps as nobody looks at it.
+    Ok(total.map(|total| total.detach()))
 }
 
 #[cfg(test)]
@@ -340,6 +344,23 @@ mod tests {
                 assert_ne!(start.flatten_all()?.to_vec1::<f32>()?, *end, "{name} moves");
             }
         }
+        Ok(())
+    }
+
+    /// A gradient may hold on to the whole step that it came from.
+    #[test]
+    fn nothing_of_a_step_stays_but_numbers() -> Result<()> {
+        let weight = Var::new(&[[1f32, 2.0], [0.5, -1.0]], &Device::Cpu)?;
+        let adamw = AdamW::new(vec![("w".into(), weight.clone())], 0.01, 1.0)?;
+        let mut adamw = AdamW { together: true, ..adamw };
+        for _ in 0..2 {
+            let hidden = weight.matmul(&weight.sqr()?)?;
+            let gradients = hidden.matmul(&weight)?.sum_all()?.backward()?;
+            assert!(gradients.get(&weight).is_some_and(Tensor::track_op), "candle's does");
+            adamw.update(&[gradients], &BTreeMap::new(), 0.1)?;
+        }
+        assert!(adamw.unchecked.as_ref().is_some_and(|square| !square.track_op()));
+        assert!(adamw.groups.iter().all(|group| !group.tracks()));
         Ok(())
     }
 

@@ -19,7 +19,8 @@ pub struct Cost {
     pub seconds: f64,
     /// The most main memory held at once, in bytes, where the system tells it (Linux). That of a GPU is not in it.
     pub peak_bytes: Option<u64>,
-    /// The most of the GPU's memory that was in use at a look, in bytes, by whatever programs use it; none on a CPU.
+    /// The most of the GPU's memory that was in use at a look, in bytes, by whatever programs use it; none on a CPU. This program
+    /// keeps what it once took (`device.rs`): it is the most that any step up to now needed, the driver's own share in it.
     pub device_bytes: Option<u64>,
 }
 

@@ -12,11 +12,10 @@ use mixed_feelings::{
     model::{FusionKind, Modality, ModelConfig, Preprocess},
     text::{Tokenizer, bert::Bert},
 };
-use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::{image::load_cnn, parameters::Parameters, photos::PhotoMaker, pictures, text::Padded, varied};
-use crate::{atomic, checkpoint, data::PairRow, progress};
+use crate::{atomic, checkpoint, data::PairRow, parts::in_parts, progress};
 
 /// Rows that are encoded together when features are computed once.
 const ROWS_AT_ONCE: usize = 16;
@@ -240,12 +239,12 @@ impl FeatureMaker<'_> {
         }
         let bar = progress::bar(rows.len(), format!("{name} features"));
         let order: Vec<usize> = (0..rows.len()).collect();
-        let parts = order.par_chunks(ROWS_AT_ONCE).map(|rows| {
+        let parts = in_parts(self.device, &order, ROWS_AT_ONCE, |rows| {
             let part = compute(rows)?;
             bar.inc(rows.len() as u64);
             Ok(part)
         });
-        let tensors = parts.collect::<Result<Vec<_>>>()?.concat();
+        let tensors = parts?.concat();
         bar.finish_and_clear();
         let named = tensors.iter().enumerate().map(|(i, tensor)| (i.to_string(), tensor.clone()));
         atomic::write(&path, &safetensors::serialize(named, None)?)?;

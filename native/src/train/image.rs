@@ -12,7 +12,6 @@ use mixed_feelings::{
     layers::{Mode, NoiseSource},
     model::{self, ModelConfig},
 };
-use rayon::prelude::*;
 
 use super::{
     config::{ImageSection, ValenceTable},
@@ -29,6 +28,7 @@ use crate::{
     data::{PairRow, ValenceRow, read_pairs, read_valence},
     digest::fnv1a,
     metrics::Confusion,
+    parts::in_parts,
     stats::rank::spearman,
 };
 
@@ -119,10 +119,9 @@ impl ImageTask {
 
     /// The features of these photos as they are, `[rows, channels]`.
     pub fn features(&self, photos: &Photos, rows: &[usize]) -> Result<Tensor> {
-        let parts = rows
-            .par_chunks(ROWS_AT_ONCE)
-            .map(|rows| -> Result<Tensor> { Ok(average_pool(&photos.form(&self.encoder, rows, 0)?)?) });
-        let parts = parts.collect::<Result<Vec<_>>>()?;
+        let parts = in_parts(self.head.weight().device(), rows, ROWS_AT_ONCE, |rows| {
+            Ok(average_pool(&photos.form(&self.encoder, rows, 0)?)?)
+        })?;
         ensure!(!parts.is_empty(), "there are no photos to look at");
         Ok(Tensor::cat(&parts, 0)?)
     }

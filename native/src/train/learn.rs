@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use anyhow::{Context, Result, ensure};
 use candle_core::{Device, Tensor, backprop::GradStore};
-use mixed_feelings::layers::{MaskBank, Mode, NoiseSource};
+use mixed_feelings::layers::{MaskBank, Mode, NoiseSource, keep_layouts};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::{
@@ -16,6 +16,7 @@ use super::{
     modulation::{coefficients, modulate},
     objective::{Answers, Objective, objective},
     parameters::Parameters,
+    precision::Precision,
     record::{Evaluation, Record},
     state::{Position, StateFile},
 };
@@ -149,6 +150,8 @@ impl Learner<'_> {
                 file.save(self.parameters, &adamw, ema.as_ref(), &position)?;
             }
         }
+        // What is computed between the stages is kept for other trainings, whatever this one's precision.
+        Precision::F32.begin(&device)?;
         match best {
             Some(best) => self
                 .parameters
@@ -189,6 +192,7 @@ impl Learner<'_> {
             let Objective { loss, confidence, lookups } =
                 objective(task, part, Mode::Train(noise), self.learning)?;
             let loss = (loss / rows.len() as f64)?;
+            let _kept = keep_layouts(loss.device());
             let gradients = loss.backward()?;
             Ok(Shard { loss: loss.detach(), confidence, gradients, lookups })
         };

@@ -118,7 +118,7 @@ pub struct Args {
     /// Go on exactly where an earlier run of the same config was broken off.
     #[arg(long)]
     resume: bool,
-    /// Where to compute: cpu, cuda or cuda:N.
+    /// Where to compute: cpu, cuda or cuda:N, the NVIDIA GPU with that number from 0 (in a build with `--features cuda`).
     #[arg(long, default_value_t)]
     device: DeviceChoice,
     /// Parts of a batch computed at the same time [default: the number of cores on the CPU, 1 on a GPU].

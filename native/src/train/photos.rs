@@ -13,11 +13,10 @@ use mixed_feelings::{
     layers::{Mode, NoiseSource},
     model::{ModelConfig, Preprocess},
 };
-use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::{image::load_cnn, parameters::Parameters, pictures, varied};
-use crate::{atomic, checkpoint, digest::fnv1a, progress};
+use crate::{atomic, checkpoint, digest::fnv1a, parts::in_parts, progress};
 
 /// Photos that go through the frozen layers together.
 const AT_ONCE: usize = 8;
@@ -84,7 +83,7 @@ impl PhotoMaker<'_> {
             return values.with_context(|| format!("{} is damaged; delete it", path.display()));
         }
         let bar = progress::bar(paths.len(), format!("photos, form {}", view + 1));
-        let parts = paths.par_chunks(AT_ONCE).map(|part| {
+        let parts = in_parts(self.device, paths, AT_ONCE, |part| {
             let part: Vec<&Path> = part.iter().map(PathBuf::as_path).collect();
             let seed = fnv1a(&part[0].to_string_lossy()).wrapping_add(view as u64);
             let noise = (view > 0).then(|| NoiseSource::new(seed));
@@ -93,7 +92,7 @@ impl PhotoMaker<'_> {
             bar.inc(part.len() as u64);
             Ok(values)
         });
-        let values = Tensor::cat(&parts.collect::<Result<Vec<_>>>()?, 0)?;
+        let values = Tensor::cat(&parts?, 0)?;
         bar.finish_and_clear();
         atomic::write(&path, &safetensors::serialize([(VALUES, values.clone())], None)?)?;
         Ok(values)

@@ -12,7 +12,6 @@ use mixed_feelings::{
     model::{self, LinearParameter, ModelConfig},
     text::{Tokenizer, bert::Bert, bert::mean_pool},
 };
-use rayon::prelude::*;
 
 use super::{
     adjust,
@@ -25,7 +24,7 @@ use super::{
     record::Evaluation,
     texts::{Row, TextTask, Texts},
 };
-use crate::{metrics::Confusion, progress};
+use crate::{metrics::Confusion, parts::in_parts, progress};
 
 /// Batches that are sorted by length among themselves, so that little is padded.
 const BATCHES_SORTED_TOGETHER: usize = 50;
@@ -147,7 +146,10 @@ impl Task for TextStage {
             let targets: Vec<u32> = of_task().map(|(_, row)| row.class as u32).collect();
             let weight = |row: &Row| head.class_weights[row.class] * head.weight as f32;
             let weights = of_task().map(|(_, row)| weight(row)).collect();
-            let pooled = pooled.index_select(&Tensor::new(places, &self.device)?, 0)?;
+            let pooled = match places.len() {
+                all if all == rows.len() => pooled.clone(),
+                _ => pooled.index_select(&Tensor::new(places, &self.device)?, 0)?,
+            };
             heads.push(Graded { logits: head.linear.forward(&pooled)?, targets, weights });
         }
         Ok(Answers { heads, lookups: lookup.into_iter().collect(), ..Answers::default() })
@@ -163,11 +165,8 @@ impl Task for TextStage {
             bar.inc(rows.len() as u64);
             Ok(rows.iter().zip(logits).map(|(row, logits)| (row.class, most_likely(&logits))).collect())
         };
-        let parts: Result<Vec<_>> = match self.device.is_cpu() {
-            true => order.par_chunks(32).map(said).collect(),
-            false => order.chunks(256).map(said).collect(),
-        };
-        let pairs = parts?.concat();
+        let len = if self.device.is_cpu() { 32 } else { 256 };
+        let pairs = in_parts(&self.device, &order, len, said)?.concat();
         bar.finish_and_clear();
         let metrics = Confusion::of(&self.labels, pairs).metrics().context("val has no rows")?;
         let figures = BTreeMap::from([

@@ -43,6 +43,9 @@ impl Slot {
 pub struct Group {
     /// Which slots.
     pub members: Vec<usize>,
+    /// What the parameters are. They are written from it and not read again: whoever else changes them puts them back before the
+    /// next update.
+    var: Tensor,
     mean: Tensor,
     variance: Tensor,
 }
@@ -58,15 +61,18 @@ pub fn group(slots: &mut [Slot], joins: impl Fn(&Slot) -> bool) -> Result<Vec<Gr
         }
     }
     let mut joined = |members: Vec<usize>| {
-        let (mut means, mut variances) = (Vec::new(), Vec::new());
+        let mut parts = [const { Vec::new() }; 3];
         for &member in &members {
             let slot = &mut slots[member];
             let (mean, variance) = slot.moments()?;
-            means.push(mean.as_detached_tensor().flatten_all()?);
-            variances.push(variance.as_detached_tensor().flatten_all()?);
+            for (parts, of) in parts.iter_mut().zip([&slot.var, mean, variance]) {
+                parts.push(of.as_detached_tensor().flatten_all()?);
+            }
             slot.moments = None;
         }
-        Ok(Group { members, mean: Tensor::cat(&means, 0)?, variance: Tensor::cat(&variances, 0)? })
+        // A copy, also of a single part: what a parameter is set to must not be read from itself.
+        let [var, mean, variance] = parts.map(|parts| Tensor::cat(&parts, 0)?.copy());
+        Ok(Group { members, var: var?, mean: mean?, variance: variance? })
     };
     kinds.into_iter().map(|(_, members)| joined(members)).collect()
 }
@@ -89,9 +95,7 @@ impl Group {
         slots: &[Slot],
         gradients: &[Option<Tensor>],
     ) -> Result<()> {
-        let vars = self.members.iter().map(|&member| slots[member].var.as_detached_tensor().flatten_all());
-        let var = Tensor::cat(&vars.collect::<Result<Vec<_>>>()?, 0)?;
-        let now = Moving { var: &var, mean: &self.mean, variance: &self.variance };
+        let now = Moving { var: &self.var, mean: &self.mean, variance: &self.variance };
         let [next, mean, variance] = update.moved(now, gradient)?;
         let moves = |member: usize| gradients[member].is_some();
         for (slot, moved, start) in self.parts(slots) {
@@ -100,7 +104,7 @@ impl Group {
             }
         }
         if self.members.iter().all(|&member| moves(member)) {
-            (self.mean, self.variance) = (mean, variance);
+            (self.var, self.mean, self.variance) = (next, mean, variance);
             return Ok(());
         }
         let choose = |new: &Tensor, old: &Tensor| -> Result<Tensor> {
@@ -109,8 +113,15 @@ impl Group {
             };
             Tensor::cat(&self.parts(slots).map(part).collect::<Result<Vec<_>>>()?, 0)
         };
-        (self.mean, self.variance) = (choose(&mean, &self.mean)?, choose(&variance, &self.variance)?);
+        let (next, mean) = (choose(&next, &self.var)?, choose(&mean, &self.mean)?);
+        (self.var, self.mean, self.variance) = (next, mean, choose(&variance, &self.variance)?);
         Ok(())
+    }
+
+    /// Whether it holds on to what its numbers were computed from.
+    #[cfg(test)]
+    pub fn tracks(&self) -> bool {
+        [&self.var, &self.mean, &self.variance].into_iter().any(Tensor::track_op)
     }
 
     /// A copy of each member's mean and variance.

@@ -111,6 +111,20 @@ pub fn sum_of_squares(x: &Tensor) -> Result<f64> {
     Ok(f64::from(x.sqr()?.sum_all()?.to_scalar::<f32>()?))
 }
 
+/// The same as a tensor, for any device. A GPU sums all elements of a tensor in candle with a single block of threads, which takes
+/// milliseconds for millions: here many blocks sum a row each, and one the rows' sums.
+pub fn square(x: &Tensor) -> Result<Tensor> {
+    const WIDTH: usize = 1024;
+    let squares = x.flatten_all()?.sqr()?;
+    let len = squares.elem_count();
+    let (rows, rest) = (len / WIDTH, len % WIDTH);
+    if rows < 2 {
+        return squares.sum_all();
+    }
+    let sum = squares.narrow(0, 0, rows * WIDTH)?.reshape((rows, WIDTH))?.sum(1)?.sum_all()?;
+    if rest == 0 { Ok(sum) } else { sum + squares.narrow(0, rows * WIDTH, rest)?.sum_all()? }
+}
+
 /// `m <- keep m + add g`
 struct Blend {
     keep: f64,
@@ -233,6 +247,12 @@ mod tests {
         for (x, times) in [(x.clone(), 1.0), (wide.contiguous()?, 3.0), (wide.t()?, 3.0)] {
             let sum = sum_of_squares(&x)?;
             assert!((sum / (times * expected) - 1.0).abs() < 1e-5, "{sum}");
+        }
+        // Within a row, one row and a rest, rows alone, rows and a rest.
+        for len in [5, 1500, 4096, 9001] {
+            let x = x.narrow(0, 0, len)?;
+            let (sum, apart) = (sum_of_squares(&x)?, f64::from(square(&x)?.to_scalar::<f32>()?));
+            assert!((apart / sum - 1.0).abs() < 1e-5, "{apart} against {sum} of {len}");
         }
         let (a, b) = (wide.contiguous()?, wide.t()?.contiguous()?.t()?);
         for (total, value) in [(&a, &b), (&b, &a)] {

@@ -29,7 +29,6 @@ use mixed_feelings::{
 };
 use pictures::Pictures;
 use posts::{LabelledPost, Posts};
-use rayon::prelude::*;
 use split::Split;
 use task::{Parts, PostTask, Taught};
 
@@ -43,7 +42,7 @@ use super::{
     temperature::{Heads, Said},
     thresholds,
 };
-use crate::{bundle, digest, progress};
+use crate::{bundle, digest, parts::in_parts, progress};
 
 /// Fixes the split, the order and the dropout noise.
 const SEED: u64 = 7;
@@ -225,7 +224,7 @@ impl Stages<'_> {
         order.sort_by_key(|&post| self.ids[post].len());
         let bar = progress::bar(order.len(), "texts");
         let whole = config.fusion.kind == FusionKind::Tokens;
-        let parts = order.par_chunks(TEXTS_AT_ONCE).map(|posts| -> Result<Vec<(usize, Tensor)>> {
+        let parts = in_parts(device, &order, TEXTS_AT_ONCE, |posts| {
             let features = live.get(posts, Mode::Infer, device)?;
             bar.inc(posts.len() as u64);
             let pooled = features.pooled()?.to_device(&Device::Cpu)?;
@@ -238,9 +237,9 @@ impl Stages<'_> {
                 };
                 Ok((post, hidden.contiguous()?))
             };
-            posts.iter().enumerate().map(row).collect()
+            posts.iter().enumerate().map(row).collect::<Result<Vec<_>>>()
         });
-        let mut rows = parts.collect::<Result<Vec<_>>>()?.concat();
+        let mut rows = parts?.concat();
         bar.finish_and_clear();
         rows.sort_by_key(|(post, _)| *post);
         let hidden: Vec<Tensor> = rows.into_iter().map(|(_, hidden)| hidden).collect();
