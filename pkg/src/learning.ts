@@ -94,7 +94,9 @@ export class Learning {
       const learning = supervisor.run(
         async (engine) => {
           const learned = await engine.learn(lessons);
-          profile.set(learned.profile, lessons.length);
+          // Given up meanwhile: then it is to know what it knew.
+          if (signal.aborted) await engine.setProfile(profile.bytes);
+          else profile.set(learned.profile, lessons.length);
           return learned.report;
         },
         { picture: false, signal },
