@@ -132,10 +132,9 @@ function showMatches(records, table) {
   const named = records.filter((record) => record.name).length;
   const missing = records.filter((record) => record.missing).length;
   $('matched').hidden = !table || named === 0;
-  const some = missing === named ? 'None of the photos that it names is here' : `${many(missing, 'photo')} of ${named} not here`;
-  $('matched').textContent = missing
-    ? `${some}: drop them too, or these posts are read without.`
-    : `All ${named} photos that it names are here.`;
+  const all = named === 1 ? 'The photo that it names is here.' : `All ${named.toLocaleString('en')} photos that it names are here.`;
+  const some = missing === named ? 'None of the photos that it names is here' : `${many(missing, 'photo')} of ${named.toLocaleString('en')} not here`;
+  $('matched').textContent = missing ? `${some}: drop them too, or these posts are read without.` : all;
 }
 
 /** The whole page takes a drop, so that a near miss does not open the file instead. */

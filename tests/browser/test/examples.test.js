@@ -189,6 +189,7 @@ describe('the examples', () => {
     await click(page, '#delete');
     await click(page, '#sure [value=delete]');
     await seen(page, '#empty');
+    await hidden(page, '#export');
     const left = await page.evaluate(
       () => new Promise((resolve) => {
         indexedDB.open('mixed-feelings-journal').onsuccess = ({ target }) =>

@@ -26,7 +26,7 @@ async function show() {
   urls.forEach((url) => URL.revokeObjectURL(url));
   urls = [];
   $('empty').hidden = entries.length > 0;
-  $('kept').hidden = entries.length === 0;
+  $('kept').hidden = $('export').hidden = $('delete').hidden = entries.length === 0;
   $('entries').replaceChildren(...entries.toReversed().map(item));
   draw();
 }

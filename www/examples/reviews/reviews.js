@@ -1,5 +1,6 @@
 // A morning's reviews, read one after another and laid on piles; triage.js says which.
 
+import { fetchPhoto } from '../../examples.js';
 import { marked } from '../../marked.js';
 import { hideTrouble, showTrouble } from '../../trouble.js';
 import { keepForOffline, wakeModel } from '../../waking.js';
@@ -66,12 +67,6 @@ async function take(reviews) {
   $('told').textContent = `${told} read and sorted in ${((performance.now() - began) / 1000).toFixed(1)} seconds, on this device.`;
 }
 
-async function photoOf(name) {
-  const response = await fetch(new URL(`../../photos/${name}`, import.meta.url)).catch(() => null);
-  if (!response?.ok) throw Object.assign(new Error(`${name} could not be fetched`), { code: 'image-fetch' });
-  return response.blob();
-}
-
 for (const { name, title, about } of PILES) {
   const pile = document.createElement('section');
   pile.className = 'pile';
@@ -93,7 +88,7 @@ $('form').addEventListener('submit', (event) => {
   $('form').reset();
   photo.clear();
 });
-const inbox = INBOX.map(async ({ photo, ...review }) => (photo ? { ...review, image: await photoOf(photo) } : review));
+const inbox = INBOX.map(async ({ photo, ...review }) => (photo ? { ...review, image: await fetchPhoto(photo) } : review));
 ({ labels } = await woken);
 await Promise.all(inbox).then(take, showTrouble);
 await keepForOffline();
