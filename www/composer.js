@@ -42,6 +42,7 @@ export function createComposer({ changed, refused }) {
   }
 
   text.addEventListener('input', () => {
+    latest = null; // whoever writes on wants no other post
     clearMarks();
     changed({ typing: true });
   });
@@ -69,6 +70,7 @@ export function createComposer({ changed, refused }) {
       refused(Object.assign(new Error(`${file.name || 'the file'} is not an image`), { code: 'not-an-image' }));
       return;
     }
+    latest = null;
     setPhoto(file);
     changed({ typing: false });
   }
@@ -139,6 +141,7 @@ export function createComposer({ changed, refused }) {
   }
 
   $('clear').addEventListener('click', () => {
+    latest = null;
     text.value = '';
     clearMarks();
     setPhoto(null);
@@ -156,7 +159,7 @@ export function createComposer({ changed, refused }) {
     async choose(example) {
       latest = example;
       const blob = await photoOf(example);
-      if (latest !== example) return;
+      if (latest !== example) return; // another one, or something of one's own, came first
       text.value = example.text;
       clearMarks();
       setPhoto(blob, { alt: example.alt, credit: creditOf(example) });

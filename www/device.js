@@ -14,15 +14,16 @@ export async function offerDevice(model, { changing = () => {}, changed = () => 
   host.hidden = false;
   host.addEventListener('change', async () => {
     const device = host.querySelector('input:checked').value;
+    const focused = host.contains(document.activeElement);
     host.disabled = true;
     changing();
     said.textContent = device === 'webgpu' ? 'Waking the GPU' : '';
     try {
-      const before = device === 'webgpu' ? await timed(model.analyzer) : null;
-      await model.use(device);
-      const { device: used, why } = await model.analyzer.info();
+      const before = await model.use(device, device === 'webgpu' ? timed : undefined);
+      const { device: used, why, profile } = await model.analyzer.info();
       if (used !== device) host.querySelector('input[value=cpu]').checked = true;
-      if (used === 'webgpu') said.textContent = compared(before, await timed(model.analyzer));
+      if (used === 'webgpu' && profile) said.textContent = 'The GPU does not know what was learned: until that is forgotten, the processor reads.';
+      else if (used === 'webgpu') said.textContent = compared(before, await timed(model.analyzer));
       else if (device === 'webgpu') said.textContent = `The processor goes on: ${why.device}.`;
       changed();
     } catch (error) {
@@ -30,6 +31,7 @@ export async function offerDevice(model, { changing = () => {}, changed = () => 
       said.textContent = `The processor goes on: ${error.message}.`;
     } finally {
       host.disabled = false;
+      if (focused && document.activeElement === document.body) host.querySelector('input:checked').focus(); // what is disabled loses it
     }
   });
 }

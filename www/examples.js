@@ -69,15 +69,16 @@ const photos = new Map(); // example -> Promise<Blob>
 /** An example's photo; fetched once, so that choosing an example asks nobody. */
 export function photoOf(example) {
   if (!photos.has(example)) {
-    photos.set(example, fetchPhoto(example));
+    photos.set(example, fetchPhoto(example.photo));
     photos.get(example).catch(() => photos.delete(example)); // the next call tries again
   }
   return photos.get(example);
 }
 
-async function fetchPhoto({ photo }) {
-  const response = await fetch(`photos/${photo}`).catch(() => null);
-  if (!response?.ok) throw Object.assign(new Error(`${photo} could not be fetched`), { code: 'image-fetch' });
+/** A photo of the site's own, by its file name. */
+export async function fetchPhoto(name) {
+  const response = await fetch(new URL(`photos/${name}`, import.meta.url)).catch(() => null);
+  if (!response?.ok) throw Object.assign(new Error(`${name} could not be fetched`), { code: 'image-fetch' });
   return response.blob();
 }
 

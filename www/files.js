@@ -59,6 +59,7 @@ export const FILES = [
   'many/quadrant.js',
   'many/records.js',
   'many/samples.js',
+  'many/source.js',
   'many/tables.js',
   'many/thumbs.js',
   'marked.js',

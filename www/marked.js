@@ -1,6 +1,16 @@
-// A text with its words marked, each as strongly as it weighed.
+// Texts with colours: words marked as strongly as they weighed, labels in their tone.
 
 import { largest, tint } from './tones.js';
+
+/** Runs of `{ text, label? }`, as sentences.js makes them, as nodes: those with a label in its colour. */
+export function toned(runs, labels) {
+  return runs.map(({ text, label }) => {
+    const node = document.createElement(label ? 'em' : 'span');
+    if (label) tint(node, label, labels);
+    node.textContent = text;
+    return node;
+  });
+}
 
 /** `text` as nodes, each weighed word in a `<mark>`; offsets are UTF-16 units, as JavaScript counts. */
 export function marked(text, { label, labels, explanation }) {

@@ -8,7 +8,9 @@ import { createAnalyzer } from './pkg/dist/index.js';
  *   this one in the queue;
  * - `alone(modality, post)`: the analysis of the post's `'text'` or `'image'` without the other;
  * - `labels` of the model, and the package's `analyzer` itself;
- * - `use(device)`: from now on, `'cpu'` or `'webgpu'` reads.
+ * - `settled()`, which resolves to the analyzer once no other is being got ready: one that is replaced answers no more;
+ * - `use(device, first)`: from now on, `'cpu'` or `'webgpu'` reads. What was learned is known to it too. Resolves to what
+ *   `first` comes to, which is asked of the analyzer that is replaced.
  */
 export async function loadModel(onProgress) {
   let analyzer = await createAnalyzer({ onProgress, device: 'cpu' });
@@ -17,6 +19,7 @@ export async function loadModel(onProgress) {
   let photos = new WeakMap(); // a photo that was read alone -> Promise of its analysis
   let waiting = null;
   let running = null; // a promise, while posts are read
+  let switching = Promise.resolve(); // while another device is got ready
 
   const read = async (post) => ({ ...(await analyzer.analyze(inputOf(post))), labels: analyzer.labels });
 
@@ -29,20 +32,39 @@ export async function loadModel(onProgress) {
     running = null;
   }
 
+  async function replace(device, first) {
+    const told = await first(analyzer);
+    const other = await createAnalyzer({ device });
+    try {
+      await other.warmup();
+      await teach(other, analyzer);
+    } catch (error) {
+      other.dispose();
+      throw error;
+    }
+    const last = analyzer;
+    analyzer = other;
+    photos = new WeakMap();
+    await running; // it may still be the other's
+    last.dispose();
+    return told;
+  }
+
   return {
     labels: analyzer.labels,
     get analyzer() {
       return analyzer;
     },
 
-    async use(device) {
-      const other = await createAnalyzer({ device });
-      await other.warmup();
-      const last = analyzer;
-      analyzer = other;
-      photos = new WeakMap();
-      await running; // it may still be the other's
-      last.dispose();
+    async settled() {
+      await switching;
+      return analyzer;
+    },
+
+    use(device, first = () => {}) {
+      const replacing = replace(device, first);
+      switching = replacing.catch(() => {}); // whoever asked is told
+      return replacing;
     },
 
     ask(post) {
@@ -62,6 +84,15 @@ export async function loadModel(onProgress) {
       return photos.get(image);
     },
   };
+}
+
+/** Has `pupil` know what `master` has learned, if anything. */
+async function teach(pupil, master) {
+  const profile = await master.exportProfile().catch((error) => {
+    if (error.code === 'no-profile') return null;
+    throw error;
+  });
+  if (profile) await pupil.importProfile(profile);
 }
 
 /** Only what is there: an absent modality is left out, not sent empty. */

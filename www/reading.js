@@ -1,6 +1,7 @@
 // The right-hand side: an analysis becomes a verdict, a thread, a table, two meters, words and stages.
 
 import { areaText } from './areas.js';
+import { toned } from './marked.js';
 import { confidenceText, contradictionText, percent, verdict, viewText } from './sentences.js';
 import { createThread } from './thread.js';
 import { showStages, timingText } from './timing.js';
@@ -18,13 +19,7 @@ export function createReading() {
   moveThread(null);
 
   function showVerdict(analysis) {
-    const runs = verdict(analysis).map(({ text, label }) => {
-      if (!label) return document.createTextNode(text);
-      const em = document.createElement('em');
-      tint(em, label, analysis.labels);
-      em.textContent = text;
-      return em;
-    });
+    const runs = toned(verdict(analysis), analysis.labels);
     const said = runs.map((run) => run.textContent).join('');
     // Announced only when it changes: the reading comes again with every few letters typed.
     if (said !== $('verdict').textContent) $('verdict').replaceChildren(...runs);

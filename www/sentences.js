@@ -18,6 +18,11 @@ export function milliseconds(ms) {
   return ms < 1 ? 'under 1 ms' : `${Math.round(ms)} ms`;
 }
 
+/** "1,000 posts", "1 post". */
+export function many(number, what) {
+  return `${number.toLocaleString('en')} ${what}${number === 1 ? '' : 's'}`;
+}
+
 /** With a capital letter, as a sentence begins. */
 const capital = (name) => name.replace(/^\p{Ll}/u, (letter) => letter.toUpperCase());
 

@@ -62,7 +62,9 @@ export class Devices {
         return undefined;
       }
     });
-    return answer?.value ?? this.#again(post, signal);
+    // Nothing came of it: that is no fault of the GPU's, or was told.
+    if (!answer) return this.#one(post, signal);
+    return answer.value ?? this.#again(post, signal);
   }
 
   async #many(number: number, take: () => readonly EnginePost[]): Promise<readonly PassAnswer[]> {

@@ -94,8 +94,12 @@ export class Learning {
       const learning = engines.first.run(
         async (engine) => {
           const learned = await engine.learn(lessons);
-          profile.set(learned.profile, lessons.length);
-          engines.closeOthers();
+          // Given up meanwhile: then it is to know what it knew.
+          if (signal.aborted) await engine.setProfile(profile.bytes);
+          else {
+            profile.set(learned.profile, lessons.length);
+            engines.closeOthers();
+          }
           return learned.report;
         },
         { picture: false, signal },

@@ -30,6 +30,15 @@ test('the README has every option of createAnalyzer, and no other', () => {
   assert.deepEqual(named('## `createAnalyzer(options?)'), members('AnalyzerOptions'));
 });
 
+test('the README has every function of an analyzer, and no other', () => {
+  assert.deepEqual(named('## The analyzer'), members('Analyzer'));
+});
+
+test('the README has every program of the `wasm` option', () => {
+  const [row] = /^\| `wasm` \|.*$/m.exec(README);
+  for (const program of ['relaxed-simd', 'simd128', 'decoder', 'webgpu']) assert.ok(row.includes(program), program);
+});
+
 test('the README has every field of an analysis, and no other', () => {
   assert.deepEqual(named('| field | |\n|---|---|\n| `label`'), members('Analysis'));
 });

@@ -135,6 +135,24 @@ for (const worker of [false, true]) {
     });
 
     if (worker) {
+      test('is given up in the middle of it too', async () => {
+        await analyzer.learn(examples.slice(0, 6));
+        const taught = await answers();
+        const profile = await analyzer.exportProfile();
+        const controller = new AbortController();
+        const thread = threads.at(-1);
+        const { postMessage } = thread;
+        thread.postMessage = function (message, transfer) {
+          postMessage.call(this, message, transfer);
+          if (message.call?.method === 'learn') controller.abort(new Error('too late for the worker'));
+        };
+        await assert.rejects(analyzer.learn(examples, { signal: controller.signal }), /too late for the worker/);
+        thread.postMessage = postMessage;
+        assert.deepEqual(await answers(), taught);
+        assert.deepEqual(await analyzer.exportProfile(), profile);
+        await analyzer.forget();
+      });
+
       test('outlives a crash', async () => {
         await analyzer.learn(examples);
         const taught = await answers();

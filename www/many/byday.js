@@ -1,5 +1,6 @@
 // How it went from day to day: pleasant posts upwards, unpleasant ones downwards, the mean valence as a line between.
 
+import { many } from '../sentences.js';
 import { daysBetween, groupOf, sayDay } from './dates.js';
 
 const SVG = 'http://www.w3.org/2000/svg';
@@ -43,40 +44,59 @@ function element(name, attributes, text) {
   return node;
 }
 
-/** Draws `records` into `host`, as wide as that is. */
-export function showDays(host, records, labels) {
-  const { span, groups } = groupsOf(records, labels);
-  if (!groups.length) return host.replaceChildren();
+const TITLES = { day: 'Day by day', week: 'Week by week', month: 'Month by month' };
+
+/** Wires the chart in `host`, which is as wide as that, and its `title`. Returns `show(records, labels)`. */
+export function createDays(host, title) {
+  let shown = { span: 'day', groups: [] };
+  const paint = () => host.replaceChildren(...(shown.groups.length ? [drawn(shown, Math.max(240, host.clientWidth))] : []));
+  let width = 0;
+  new ResizeObserver(() => {
+    if (host.clientWidth === width) return; // it is as high as what is drawn
+    width = host.clientWidth;
+    paint();
+  }).observe(host);
+
+  return function show(records, labels) {
+    shown = groupsOf(records, labels);
+    title.textContent = TITLES[shown.span];
+    paint();
+  };
+}
+
+function drawn({ span, groups }, width) {
   const most = Math.max(1, ...groups.map(({ up, down }) => Math.max(up, down)));
   const middle = (TOP + HEIGHT - BOTTOM) / 2;
-  const width = Math.max(240, host.clientWidth);
   const step = width / groups.length;
   const bar = Math.min(28, step * 0.72);
   const tall = (number) => (number / most) * (middle - TOP);
   const x = (i) => (i + 0.5) * step;
+  const told = (day) => (span === 'day' ? sayDay(day) : `${span} of ${sayDay(day)}`);
 
-  const svg = element('svg', { viewBox: `0 0 ${width} ${HEIGHT}`, class: 'days', role: 'img' });
+  const svg = element('svg', { viewBox: `0 0 ${width} ${HEIGHT}`, class: 'days', role: 'img', 'aria-label': summary(groups, span, told) });
   svg.append(element('line', { class: 'zero', x1: 0, x2: width, y1: middle, y2: middle }));
-  groups.forEach((group, i) => {
-    const { day, up, down, even } = group;
+  groups.forEach(({ day, up, down, even }, i) => {
     const column = element('g', {});
     const box = (side, number, y) =>
       number && column.append(element('rect', { class: side, x: x(i) - bar / 2, width: bar, y, height: tall(number), rx: Math.min(3, bar / 2) }));
     box('up', up, middle - tall(up));
     box('down', down, middle);
-    const when = span === 'day' ? sayDay(day) : `${span} of ${sayDay(day)}`;
-    column.append(element('title', {}, `${when}: ${up} pleasant, ${down} unpleasant, ${even} in between`));
+    column.append(element('title', {}, `${told(day)}: ${up} pleasant, ${down} unpleasant, ${even} in between`));
     svg.append(column);
   });
   const points = groups.map(({ valence }, i) => valence !== null && `${x(i)},${middle - valence * (middle - TOP)}`).filter(Boolean);
-  svg.append(element('polyline', { class: 'mean', points: points.join(' ') }));
   svg.append(
+    element('polyline', { class: 'mean', points: points.join(' ') }),
     element('text', { x: 0, y: HEIGHT - 6 }, sayDay(groups[0].day)),
     element('text', { x: width, y: HEIGHT - 6, 'text-anchor': 'end' }, sayDay(groups.at(-1).day)),
   );
+  return svg;
+}
+
+/** The chart in words, for those who do not see it. */
+function summary(groups, span, told) {
   const known = groups.filter(({ valence }) => valence !== null);
   const best = known.reduce((a, b) => (b.valence > a.valence ? b : a));
   const worst = known.reduce((a, b) => (b.valence < a.valence ? b : a));
-  svg.setAttribute('aria-label', `${groups.length} ${span}s. Most pleasant: ${sayDay(best.day)}. Least pleasant: ${sayDay(worst.day)}.`);
-  host.replaceChildren(svg);
+  return `${many(groups.length, span)}. Most pleasant: ${told(best.day)}. Least pleasant: ${told(worst.day)}.`;
 }

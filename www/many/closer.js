@@ -1,8 +1,7 @@
 // One post of the table, looked at more closely: read again, with its words marked and its photo.
 
-import { marked } from '../marked.js';
+import { marked, toned } from '../marked.js';
 import { kindly, verdict } from '../sentences.js';
-import { tint } from '../tones.js';
 import { postOf } from './records.js';
 
 const $ = (id) => document.getElementById(id);
@@ -33,14 +32,7 @@ export function createCloser(read) {
       const analysis = await read(postOf(record));
       if (shown !== record) return;
       $('closer-text').replaceChildren(...marked(record.text, analysis));
-      $('closer-verdict').replaceChildren(
-        ...verdict(analysis).map(({ text, label }) => {
-          const run = document.createElement(label ? 'em' : 'span');
-          if (label) tint(run, label, analysis.labels);
-          run.textContent = text;
-          return run;
-        }),
-      );
+      $('closer-verdict').replaceChildren(...toned(verdict(analysis), analysis.labels));
     } catch (error) {
       if (shown === record) $('closer-verdict').textContent = kindly(error);
     }

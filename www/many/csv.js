@@ -77,4 +77,4 @@ export function writeRows(rows) {
 }
 
 /** A spreadsheet takes what begins like this for a formula and runs it; the posts may be a stranger's. */
-const harmless = (text) => (/^[=+\-@\t\r]/.test(text) ? `'${text}` : text);
+const harmless = (text) => (/^[=+\-@＝＋－＠\t\r\n]/.test(text) ? `'${text}` : text);

@@ -61,6 +61,7 @@ export function groupOf(day, span) {
 /** How many days lie from one to another. */
 export const daysBetween = (from, to) => Math.round((Date.parse(to) - Date.parse(from)) / 86_400_000);
 
+const FORMAT = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', year: 'numeric', timeZone: 'UTC' });
+
 /** A day for people: "31 May 2026". */
-export const sayDay = (day) =>
-  new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', year: 'numeric', timeZone: 'UTC' }).format(new Date(`${day}T00:00:00Z`));
+export const sayDay = (day) => FORMAT.format(new Date(`${day}T00:00:00Z`));

@@ -6,7 +6,8 @@ const round = (number) => (number == null ? null : Math.round(number * 1e4) / 1e
 
 /** One flat object a record, in the order of the columns of the CSV. */
 export function flat(record, labels) {
-  const { number, text, name, day, state, label, valence, confidence, sure, words, picture, contradiction, contradicts, scores } = record;
+  const { number, text, name, day, state, label, valence, confidence, sure, correction, words, picture } = record;
+  const { contradiction, contradicts, scores } = record;
   return {
     number,
     text,
@@ -16,6 +17,7 @@ export function flat(record, labels) {
     valence: round(valence),
     confidence: round(confidence),
     sure: sure ?? null,
+    correction: correction ?? null,
     text_label: words?.label ?? null,
     text_valence: round(words?.valence),
     image_label: picture?.label ?? null,

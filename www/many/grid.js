@@ -68,6 +68,7 @@ export function createGrid(scroller, { sorted, opened, corrected }) {
       records = next;
       labels = names;
       table.setAttribute('aria-rowcount', records.length + 1);
+      table.tHead.rows[0].setAttribute('aria-rowindex', 1);
       for (const head of table.tHead.rows[0].cells) {
         const chosen = head.querySelector('button')?.dataset.sort === sort;
         if (chosen) head.setAttribute('aria-sort', down ? 'descending' : 'ascending');

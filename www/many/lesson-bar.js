@@ -1,7 +1,8 @@
 // The line above the table that says what was corrected and what was learned from it.
 
+import { many } from '../sentences.js';
+
 const $ = (id) => document.getElementById(id);
-const many = (number, what) => `${number.toLocaleString('en')} ${what}${number === 1 ? '' : 's'}`;
 
 /**
  * Wires the line. `lessons` is what lessons.js makes, `corrected()` the records that were corrected and not learned from,
@@ -18,35 +19,30 @@ export function createLessonBar({ lessons, corrected, changed, failed }) {
     $('learn').textContent = `Learn from ${many(waiting, 'correction')}`;
     $('unlearn').hidden = $('forget-learned').hidden = !state;
     for (const id of ['learn', 'unlearn', 'forget-learned']) $(id).disabled = busy;
-    $('lesson-text').textContent = busy ? 'Learning …' : state ? sentence(state) : 'Corrected here, and nowhere else.';
+    $('lesson-text').textContent = busy ? 'Learning…' : state ? sentence(state) : 'Corrected here, and nowhere else.';
   }
 
-  async function after(work, learned) {
+  async function after(work) {
     if (busy) return;
+    const focused = $('lesson').contains(document.activeElement);
     busy = true;
     show();
     try {
       await work();
-      busy = false;
-      show();
-      changed({ learned });
+      changed();
     } catch (error) {
       failed(error);
     } finally {
       busy = false;
       show();
+      // What was pressed was disabled, and may be gone.
+      if (focused && !$('lesson').contains(document.activeElement)) ($('lesson').querySelector('button:not([hidden])') ?? $('grid')).focus();
     }
   }
 
-  $('learn').addEventListener('click', () => {
-    const records = corrected();
-    return after(async () => {
-      await lessons.learn(records);
-      for (const record of records) record.taught = record.correction;
-    }, true);
-  });
-  $('unlearn').addEventListener('click', () => after(lessons.undo, false));
-  $('forget-learned').addEventListener('click', () => after(lessons.forget, false));
+  $('learn').addEventListener('click', () => after(() => lessons.learn(corrected())));
+  $('unlearn').addEventListener('click', () => after(lessons.undo));
+  $('forget-learned').addEventListener('click', () => after(lessons.forget));
   return show;
 }
 

@@ -7,22 +7,30 @@ const STORE = 'lessons';
 const KEY = 'all';
 
 /**
- * The lessons of a reader. `state` is `{ lists, profile, report }`: the corrections, a list for each time they were learned, what
- * was learned from all of them, and how well; or `null`. Nothing of it goes anywhere.
+ * The lessons of a reader. `settled()` resolves to the analyzer that learns. `state` is `{ lists, profile, report }`: the
+ * corrections, a list for each time they were learned, what was learned from all of them, and how well; or `null`. Nothing of
+ * it goes anywhere.
  */
-export function createLessons(analyzer) {
+export function createLessons(settled) {
   let state = null;
+  let known = new Map(); // what was learned: the name of a post -> its label
+
+  function become(next) {
+    state = next;
+    known = new Map(next?.lists.flat().map((example) => [nameOf(example), example.label]));
+  }
 
   async function learnAll(lists) {
     if (lists.length === 0) return forget();
+    const analyzer = await settled();
     const report = await analyzer.learn(examplesOf(lists));
-    state = { lists, profile: await analyzer.exportProfile(), report };
+    become({ lists, profile: await analyzer.exportProfile(), report });
     await keep(state);
   }
 
   async function forget() {
-    await analyzer.forget();
-    state = null;
+    await (await settled()).forget();
+    become(null);
     await keep(null);
   }
 
@@ -36,13 +44,16 @@ export function createLessons(analyzer) {
       const kept = await stored();
       if (!kept) return;
       try {
-        await analyzer.importProfile(kept.profile);
-        state = kept;
+        await (await settled()).importProfile(kept.profile);
+        become(kept);
       } catch {
         // Another model: what was corrected is as right as before.
         await learnAll(kept.lists).catch(() => {});
       }
     },
+
+    /** Whether a record's correction was learned already. */
+    knows: (record) => known.get(nameOf(postOf(record))) === record.correction,
 
     /** Learns from the corrected `records` too. */
     async learn(records) {
@@ -60,12 +71,15 @@ export function createLessons(analyzer) {
 function examplesOf(lists) {
   const examples = new Map();
   for (const example of lists.flat()) {
-    const name = `${example.text ?? ''}\n${example.image ? `${example.image.name} ${example.image.size}` : ''}`;
+    const name = nameOf(example);
     examples.delete(name);
     examples.set(name, example);
   }
   return [...examples.values()].slice(-500);
 }
+
+/** What a post is told from others by. */
+const nameOf = ({ text = '', image }) => `${text}\n${image ? `${image.name} ${image.size}` : ''}`;
 
 // A page without storage learns too, until it is left.
 

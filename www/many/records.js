@@ -49,10 +49,13 @@ export const KINDS = {
   failed: { name: 'could not be read', has: (record) => record.state === 'failed' },
 };
 
+/** Letters as people sort them: é with e, and 9 before 10. */
+const ALPHABET = new Intl.Collator('en', { numeric: true });
+
 /** What the table can be sorted by: a number or a text of each record, `null` where there is none. */
 const KEYS = {
   number: ({ number }) => number,
-  text: ({ text }) => text.toLowerCase() || null,
+  text: ({ text }) => text.trim() || null,
   valence: ({ valence }) => valence ?? null,
   contradiction: ({ contradiction }) => contradiction ?? null,
   day: ({ day }) => day,
@@ -72,12 +75,13 @@ export function select(records, { label = null, kind = null, words = '', sort = 
   );
   const key = KEYS[sort];
   const sign = down ? -1 : 1;
-  return shown.sort((a, b) => {
-    const [x, y] = [key(a), key(b)];
-    if (x === y) return a.number - b.number;
-    if (x === null || y === null) return x === null ? 1 : -1;
-    return x < y ? -sign : sign;
+  const order = sort === 'text' ? ALPHABET.compare : (x, y) => (x < y ? -1 : x > y ? 1 : 0);
+  const keyed = shown.map((record) => ({ record, key: key(record) }));
+  keyed.sort(({ record: a, key: x }, { record: b, key: y }) => {
+    if (x === null || y === null) return (x === null) - (y === null) || a.number - b.number;
+    return sign * order(x, y) || a.number - b.number;
   });
+  return keyed.map(({ record }) => record);
 }
 
 /** How many records have each label, and each kind: `{ labels: Map, kinds: Map, read }`. */

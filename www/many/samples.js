@@ -1,5 +1,7 @@
 // Posts to try the page with, made up for it: two weeks in a small town by a lake, before, during and after its festival.
 
+import { fetchPhoto } from '../examples.js';
+
 const POSTS = [
   ['2026-06-01', 'Festival posters are up all over town. Two weeks to go!', null],
   ['2026-06-01', 'The library opens at nine from today.', null],
@@ -52,13 +54,7 @@ const POSTS = [
 /** The posts as a table, and the photos they name as files of the page's own. */
 export async function samplePosts() {
   const names = [...new Set(POSTS.map(([, , photo]) => photo).filter(Boolean))];
-  const photos = await Promise.all(
-    names.map(async (name) => {
-      const response = await fetch(new URL(`../photos/${name}`, import.meta.url)).catch(() => null);
-      if (!response?.ok) throw Object.assign(new Error(`${name} could not be fetched`), { code: 'image-fetch' });
-      return new File([await response.blob()], name, { type: 'image/jpeg' });
-    }),
-  );
+  const photos = await Promise.all(names.map(async (name) => new File([await fetchPhoto(name)], name, { type: 'image/jpeg' })));
   const rows = POSTS.map(([day, text, photo]) => [day, text, photo ?? '']);
   return { table: { columns: ['day', 'post', 'photo'], rows }, photos };
 }

@@ -59,10 +59,12 @@ function distinct(names) {
   });
 }
 
-/** The objects of a JSON array, or of one JSON object a line. */
+/** The objects of a JSON array, of the longest array in a JSON object, or of one JSON object a line. */
 function objectsOf(text, name) {
   const body = text.replace(/^\ufeff/, '').trim();
   if (body.startsWith('[')) return parsed(body, name);
+  const whole = /\.json$/i.test(name) && parsedOrNot(body);
+  if (whole) return longestArray(whole) ?? [whole];
   return body
     .split(/\r\n|\n|\r/)
     .map((line, i) => line.trim() && parsed(line, `Line ${i + 1} of ${name}`))
@@ -70,11 +72,23 @@ function objectsOf(text, name) {
 }
 
 function parsed(text, what) {
+  const value = parsedOrNot(text);
+  if (value === undefined) throw fault(`${what} is not JSON.`);
+  return value;
+}
+
+function parsedOrNot(text) {
   try {
     return JSON.parse(text);
   } catch {
-    throw fault(`${what} is not JSON.`);
+    return undefined;
   }
+}
+
+/** What people export is often one object with the list in it: `{ "posts": [...] }`. */
+function longestArray(object) {
+  const lists = Object.values(object).filter((value) => Array.isArray(value) && value.length);
+  return lists.sort((a, b) => b.length - a.length)[0];
 }
 
 function fromObjects(objects) {

@@ -121,6 +121,28 @@ describe('the examples', () => {
     await page.keyboard.press('Enter');
     await page.waitForFunction((n) => Number(document.getElementById('count-first').textContent) === n, {}, before[0]);
     assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Done', 'on to the next');
+    const inPile = (n) => page.evaluate((n) => document.querySelectorAll('#pile-thank li')[n].querySelector('.who').textContent, n);
+    const third = await inPile(2);
+    await page.$$eval('#pile-thank .plain', (all) => all[1].focus());
+    await page.keyboard.press('Enter');
+    await page.waitForFunction((n) => Number(document.getElementById('count-thank').textContent) === n, {}, before[2] - 1);
+    assert.equal(await page.evaluate(() => document.activeElement.closest('li').querySelector('.who').textContent), third, 'the next of its pile');
+    assert.deepEqual(errors, []);
+    await context.close();
+  });
+
+  it('a review that is written before the model is there is read when it is', async () => {
+    const context = await stage.newContext();
+    const page = await newPage(context);
+    const errors = collectErrors(page);
+    stage.network.letThrough(0.5);
+    await page.goto(`${stage.url}examples/reviews/index.html`);
+    await page.waitForFunction(() => document.querySelectorAll('.pile').length === 4);
+    await fill(page, '#review', 'Filthy room, rude people, the worst night of my life. I am furious.');
+    await click(page, '#form [type=submit]');
+    await says(page, '#told', 'as soon as the model is here');
+    stage.network.letThrough(1);
+    await says(page, '#pile-first li', 'Filthy room');
     assert.deepEqual(errors, []);
     await context.close();
   });
@@ -167,6 +189,7 @@ describe('the examples', () => {
     await click(page, '#delete');
     await click(page, '#sure [value=delete]');
     await seen(page, '#empty');
+    await hidden(page, '#export');
     const left = await page.evaluate(
       () => new Promise((resolve) => {
         indexedDB.open('mixed-feelings-journal').onsuccess = ({ target }) =>
@@ -182,7 +205,7 @@ describe('the examples', () => {
         field.files = files.files;
         field.dispatchEvent(new Event('change', { bubbles: true }));
       }, text);
-    for (const wrong of ['no journal', '{"journal":1,"entries":[{"id":1}]}', exported.replace('data:image/jpeg', 'https://elsewhere'), exported.replace(/base64,..../, 'base64,****')]) {
+    for (const wrong of ['no journal', '{"journal":1,"entries":[{"id":1}]}', exported.replace('data:image/jpeg', 'https://elsewhere'), exported.replace(/base64,..../, 'base64,****'), exported.replace(/"at": \d+/, '"at": 1e17'), exported.replace(/"valence": [-.\d]+/, '"valence": "0"'), exported.replace(/"valence": [-.\d]+/, '"valence": null')]) {
       await give(wrong);
       await seen(page, '#trouble');
       assert.match(await textOf(page, '#trouble-text'), /no journal of this page/);
@@ -192,6 +215,31 @@ describe('the examples', () => {
     await page.waitForFunction(() => document.querySelectorAll('#entries li').length === 2);
     assert.deepEqual(await labels(), ['negative', 'positive']);
     await seen(page, '#entries img');
+    await page.waitForFunction(() => document.getElementById('trouble').hidden);
+    const before = await page.$eval('#entries img', ({ src }) => src);
+    await give(exported.replace('data:image/jpeg', 'data:application/octet-stream')); // a photo without a type
+    await page.waitForFunction((before) => document.querySelector('#entries img').src !== before, {}, before);
+    await hidden(page, '#trouble');
+    assert.equal(await page.$eval('#entries img', (image) => image.decode().then(() => image.naturalWidth > 0)), true);
+    assert.deepEqual(errors, []);
+    await context.close();
+  });
+
+  it('the journal says no label that is not sure, and stays where an entry was deleted', async () => {
+    const { context, page, errors } = await visit('journal');
+    const entry = (id, sure, hour) => ({ id, at: Date.UTC(2026, 5, 1, hour), text: id, photo: null, reading: { label: 'negative', valence: -0.3, ...(sure !== undefined && { sure }) } });
+    const journal = JSON.stringify({ journal: 1, entries: [entry('a', false, 3), entry('b', true, 2), entry('c', undefined, 1)] });
+    await page.$eval('#import', (field, text) => {
+      const files = new DataTransfer();
+      files.items.add(new File([text], 'journal.json', { type: 'application/json' }));
+      field.files = files.files;
+      field.dispatchEvent(new Event('change', { bubbles: true }));
+    }, journal);
+    await says(page, '#entries li', 'a');
+    assert.deepEqual(await page.$$eval('#entries .who em', (all) => all.map((one) => one.textContent)), ['not sure', 'negative', 'negative']);
+    await click(page, '#entries .quiet', 1);
+    await page.waitForFunction(() => document.querySelectorAll('#entries li').length === 2);
+    assert.equal(await page.evaluate(() => document.activeElement.closest('li')?.querySelector('.review').textContent), 'c');
     assert.deepEqual(errors, []);
     await context.close();
   });

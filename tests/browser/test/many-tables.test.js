@@ -6,7 +6,8 @@ import { describe, it } from 'node:test';
 import { guessColumns } from '../../../www/many/columns.js';
 import { parseRows, separatorOf, writeRows } from '../../../www/many/csv.js';
 import { dayComesFirst, dayOf, groupOf } from '../../../www/many/dates.js';
-import { photoFinder, sortFiles } from '../../../www/many/files.js';
+import { flat } from '../../../www/many/download.js';
+import { photoFinder, sortFiles, without } from '../../../www/many/files.js';
 import { recordsOf, select } from '../../../www/many/records.js';
 import { readTable } from '../../../www/many/tables.js';
 
@@ -49,6 +50,7 @@ describe('cells', () => {
   it('run nothing in a spreadsheet', () => {
     const [[formula, number]] = parseRows(writeRows([['=HYPERLINK("x")', -0.5]]), ',');
     assert.deepEqual([formula, number], ['\'=HYPERLINK("x")', '-0.5']);
+    for (const first of ['+', '-', '@', '\t', '\r', '\n', '＝', '＠']) assert.ok(writeRows([[`${first}1`]]).includes(`'${first}1`), JSON.stringify(first));
   });
 
   it('are read in a time that grows with the file and no faster', () => {
@@ -73,6 +75,10 @@ describe('tables', () => {
     assert.deepEqual(table('[{"text":"a\\nb","likes":3},{"text":"c"}]', 'a.json'), rows);
     assert.deepEqual(table('"just a text"', 'a.jsonl').rows, [['just a text']]);
     assert.throws(() => table('{"text":"a"}\n{"text":', 'a.jsonl'), /Line 2 of a\.jsonl is not JSON/);
+    const exported = JSON.stringify({ page: 1, tags: ['x'], posts: [{ text: 'a' }, { text: 'b' }] }, null, 2);
+    assert.deepEqual(table(exported, 'a.json'), { columns: ['text'], rows: [['a'], ['b']] });
+    assert.deepEqual(table('{\n "text": "a"\n}', 'a.json').rows, [['a']]);
+    assert.deepEqual(table('{"text":"a"}\n{"text":"b"}', 'a.json').rows, [['a'], ['b']]);
   });
 
   it('are in any encoding that spreadsheets save', () => {
@@ -126,6 +132,26 @@ describe('records', () => {
     ]);
   });
 
+  it('find the photo of their folder where several have one name', () => {
+    const inFolder = (webkitRelativePath) => ({ name: webkitRelativePath.split('/').at(-1), webkitRelativePath });
+    const find = photoFinder(['all/may/1.jpg', 'all/june/1.jpg', 'all/june/2.jpg'].map(inFolder));
+    for (const [name, path] of [['june/1.jpg', 'all/june/1.jpg'], ['may/1', 'all/may/1.jpg'], ['.\\JUNE\\1.JPG', 'all/june/1.jpg'], ['elsewhere/2.jpg', 'all/june/2.jpg']]) {
+      assert.equal(find(name).webkitRelativePath, path, name);
+    }
+  });
+
+  it('take no photo twice, and each of those that share a name', () => {
+    const photo = (name, size, lastModified) => ({ name, size, lastModified });
+    const [one, again, other] = [photo('1.jpg', 5, 1), photo('1.jpg', 5, 1), photo('1.jpg', 5, 2)];
+    assert.deepEqual(without([one], [again, other, other]), [other]);
+  });
+
+  it('are saved with what they were corrected to', () => {
+    const record = { number: 1, text: 'sick', name: '', state: 'read', label: 'x', correction: 'y', scores: {} };
+    assert.equal(flat(record, []).correction, 'y');
+    assert.equal(flat({ ...record, correction: undefined }, []).correction, null);
+  });
+
   it('are told from tables and the rest', () => {
     const { tables, photos, others } = sortFiles([file('a.csv', 'text/csv'), file('b.HEIC', ''), file('.DS_Store', ''), file('c.pdf', '')]);
     assert.deepEqual([tables, photos, others].map((list) => list.map(({ name }) => name)), [['a.csv'], ['b.HEIC'], ['c.pdf']]);
@@ -142,6 +168,9 @@ describe('records', () => {
     assert.deepEqual(numbers({ sort: 'valence', down: true }), [1, 3, 2]);
     assert.deepEqual(numbers({ sort: 'text' }), [2, 1, 3]);
     assert.deepEqual(numbers({ sort: 'day', down: true }), [2, 3, 1]);
+    const texts = (down) => select(['Zoo', 'été', '10 eggs', 'egg', '', '9 eggs'].map((text, i) => ({ number: i, text, name: '' })), { sort: 'text', down });
+    assert.deepEqual(texts(false).map(({ text }) => text), ['9 eggs', '10 eggs', 'egg', 'été', 'Zoo', ''], 'as people sort');
+    assert.deepEqual(texts(true).map(({ text }) => text), ['Zoo', 'été', 'egg', '10 eggs', '9 eggs', '']);
     assert.deepEqual([numbers({ label: 'x' }), numbers({ kind: 'unsure' }), numbers({ kind: 'contradicts' }), numbers({ words: 'DOG' })], [[1], [3], [1], [3]]);
   });
 });

@@ -314,6 +314,31 @@ describe('the demo page', () => {
     await context.close();
   });
 
+  it('an example that comes late takes nothing from whoever writes on', async () => {
+    const context = await stage.newContext();
+    const page = await newPage(context);
+    const errors = collectErrors(page);
+    await page.evaluateOnNewDocument(() => {
+      const { fetch } = window;
+      const released = new Promise((release) => (window.release = release));
+      window.fetch = async (url, ...rest) => {
+        if (String(url).includes('photos/')) await released;
+        return fetch(url, ...rest);
+      };
+    });
+    await page.goto(stage.url);
+    await seen(page, '#examples button');
+    await click(page, '#examples button');
+    await fill(page, '#text', 'my own words');
+    await page.evaluate(() => window.release());
+    await seen(page, '#status[data-state=offline]');
+    await reading(page);
+    assert.equal(await page.$eval('#text', ({ value }) => value), 'my own words');
+    await hidden(page, '#photo');
+    assert.deepEqual(errors, []);
+    await context.close();
+  });
+
   it('fits a phone, in the dark too, and remembers the chosen colours', async () => {
     const { context, page } = await visit({ width: 360, height: 740, media: { 'prefers-color-scheme': 'dark' } });
     await click(page, '#examples button');

@@ -51,7 +51,7 @@ export function drawCurve(host, entries, labels, chosen) {
   }
   for (const entry of entries) {
     const dot = element('circle', { class: 'dot', cx: x(entry.at), cy: y(entry.reading.valence), r: 6 });
-    tint(dot, entry.reading.label, labels);
+    tint(dot, entry.reading.sure === false ? '' : entry.reading.label, labels); // what is not sure has no tone
     dot.append(element('title', {}, `${date(entry.at)}: ${entry.text.slice(0, 80) || 'a photo'}`));
     dot.addEventListener('click', () => chosen(entry));
     svg.append(dot);

@@ -26,7 +26,7 @@ async function show() {
   urls.forEach((url) => URL.revokeObjectURL(url));
   urls = [];
   $('empty').hidden = entries.length > 0;
-  $('kept').hidden = entries.length === 0;
+  $('kept').hidden = $('export').hidden = $('delete').hidden = entries.length === 0;
   $('entries').replaceChildren(...entries.toReversed().map(item));
   draw();
 }
@@ -43,8 +43,9 @@ function item({ id, at, text, photo, reading }) {
   item.id = anchor(id);
   const when = new Intl.DateTimeFormat('en-GB', { weekday: 'long', day: 'numeric', month: 'long' }).format(at);
   const who = Object.assign(document.createElement('p'), { className: 'who', textContent: `${when} · ` });
-  const answer = Object.assign(document.createElement('em'), { textContent: reading.label });
-  tint(answer, reading.label, labels);
+  // A label that is not sure is better not said; entries of older journals do not say how sure they are.
+  const answer = Object.assign(document.createElement('em'), { textContent: reading.sure === false ? 'not sure' : reading.label });
+  if (reading.sure !== false) tint(answer, reading.label, labels);
   who.append(answer);
   const words = Object.assign(document.createElement('p'), { className: 'review', textContent: text });
   item.append(words);
@@ -55,9 +56,11 @@ function item({ id, at, text, photo, reading }) {
   const remove = Object.assign(document.createElement('button'), { className: 'quiet', type: 'button', textContent: 'Delete' });
   remove.setAttribute('aria-label', `Delete the entry of ${when}`);
   remove.addEventListener('click', attempt(async () => {
+    const place = [...$('entries').children].indexOf(item);
     await store.remove(id);
     await show();
-    $('entry').focus();
+    const next = $('entries').children[Math.min(place, entries.length - 1)]; // where one was, not at the top of the page
+    (next?.querySelector('button') ?? $('entry')).focus();
   }));
   item.prepend(remove, who);
   return item;
@@ -66,7 +69,7 @@ function item({ id, at, text, photo, reading }) {
 // Keeping
 
 /** What an entry keeps of an answer. */
-const readingOf = ({ label, valence }) => ({ label, valence });
+const readingOf = ({ label, valence, sure }) => ({ label, valence, sure });
 
 async function keep({ text, photo = null, at = Date.now() }) {
   const { analyzer } = await woken;
@@ -82,7 +85,8 @@ function attempt(work) {
     try {
       await work(event);
     } catch (error) {
-      showTrouble(error.code ? error : Object.assign(new Error('this browser does not let the page keep anything'), { cause: error }));
+      const told = typeof error.code === 'string'; // those of the browser's own storage have numbers, or none
+      showTrouble(told ? error : new Error('this browser does not let the page keep anything', { cause: error }));
     }
   };
 }

@@ -55,11 +55,22 @@ export async function imported(text) {
 
 const fault = () => Object.assign(new Error('that file is no journal of this page'), { code: 'journal' });
 
+const LATEST = 8.64e15; // milliseconds: no date lies further away
+
 async function entryOf(entry) {
   const { id, at, text, photo, reading } = entry ?? {};
-  const right = typeof id === 'string' && Number.isFinite(at) && typeof text === 'string' && typeof reading?.label === 'string';
-  if (!right || !(Math.abs(reading.valence) <= 1) || !(photo === null || /^data:image\//.test(photo))) throw fault();
-  return { id, at, text, reading: { label: reading.label, valence: reading.valence }, photo: photo && blobOf(photo) };
+  const { label, valence, sure = true } = reading ?? {};
+  const right = [
+    typeof id === 'string',
+    Number.isFinite(at) && Math.abs(at) <= LATEST,
+    typeof text === 'string',
+    typeof label === 'string',
+    Number.isFinite(valence) && Math.abs(valence) <= 1,
+    typeof sure === 'boolean',
+    photo === null || typeof photo === 'string',
+  ];
+  if (right.includes(false)) throw fault();
+  return { id, at, text, reading: { label, valence, sure }, photo: photo && blobOf(photo) };
 }
 
 function dataUrl(blob) {
@@ -71,9 +82,9 @@ function dataUrl(blob) {
   });
 }
 
-/** By hand: the page's policy lets nothing be fetched but its own files. */
+/** By hand: the page's policy lets nothing be fetched but its own files. A photo of a kind that its system has no name for is `octet-stream`. */
 function blobOf(url) {
-  const [, type, body] = /^data:(image\/[\w.+-]+);base64,(.*)$/s.exec(url) ?? [];
+  const [, type, body] = /^data:(image\/[\w.+-]+|application\/octet-stream);base64,(.*)$/s.exec(url) ?? [];
   if (!type) throw fault();
   try {
     return new Blob([Uint8Array.from(atob(body), (character) => character.charCodeAt(0))], { type });

@@ -1,7 +1,8 @@
 // A morning's reviews, read one after another and laid on piles; triage.js says which.
 
+import { fetchPhoto } from '../../examples.js';
 import { marked } from '../../marked.js';
-import { showTrouble } from '../../trouble.js';
+import { hideTrouble, showTrouble } from '../../trouble.js';
 import { keepForOffline, wakeModel } from '../../waking.js';
 import { createPhoto } from '../photo.js';
 import { INBOX } from './inbox.js';
@@ -9,6 +10,7 @@ import { PILES, triage } from './triage.js';
 
 const $ = (id) => document.getElementById(id);
 
+const woken = wakeModel();
 const read = []; // reviews with their analyses
 const photo = createPhoto($('photo'));
 let labels = [];
@@ -33,33 +35,36 @@ function card(review) {
   const done = Object.assign(document.createElement('button'), { className: 'plain', type: 'button', textContent: 'Done' });
   done.setAttribute('aria-label', `Done with the review by ${guest}`);
   done.addEventListener('click', () => {
+    const pile = item.parentNode;
+    const place = [...pile.children].indexOf(item);
     read.splice(read.indexOf(review), 1);
+    if (review.url) URL.revokeObjectURL(review.url);
     show();
-    $('piles').querySelector('.pile .plain')?.focus();
+    const next = pile.children[Math.min(place, pile.children.length - 1)] ?? $('piles'); // of the same pile, if there is one
+    (next.querySelector('.plain') ?? $('review')).focus();
   });
   item.append(done);
   return item;
 }
 
 /** Reads reviews in their order; each is laid down as soon as it is read. */
-async function take(reviews, analyzer) {
+async function take(reviews) {
+  const { analyzer } = await woken;
   const began = performance.now();
+  let unread = 0;
   for await (const { index, analysis, error } of analyzer.analyzeBatch(reviews)) {
     if (error) {
       showTrouble(error);
+      unread += 1;
       continue;
     }
     read.push({ ...reviews[index], analysis });
     show();
   }
-  const told = reviews.length === 1 ? 'One review' : `${reviews.length} reviews`;
+  const number = reviews.length - unread;
+  if (!number) return;
+  const told = number === 1 ? 'One review' : `${number} reviews`;
   $('told').textContent = `${told} read and sorted in ${((performance.now() - began) / 1000).toFixed(1)} seconds, on this device.`;
-}
-
-async function photoOf(name) {
-  const response = await fetch(new URL(`../../photos/${name}`, import.meta.url)).catch(() => null);
-  if (!response?.ok) throw Object.assign(new Error(`${name} could not be fetched`), { code: 'image-fetch' });
-  return response.blob();
 }
 
 for (const { name, title, about } of PILES) {
@@ -73,16 +78,17 @@ for (const { name, title, about } of PILES) {
   $('piles').append(pile);
 }
 
-const { analyzer } = await wakeModel();
-({ labels } = analyzer);
 $('form').addEventListener('submit', (event) => {
   event.preventDefault();
   const [text, image] = [$('review').value, photo.photo()];
   if (!text.trim() && !image) return $('review').focus();
-  take([{ guest: 'You', text, ...(image && { image }) }], analyzer);
+  hideTrouble();
+  if (!labels.length) $('told').textContent = 'Yours is read as soon as the model is here.';
+  take([{ guest: 'You', text, ...(image && { image }) }]).catch(showTrouble);
   $('form').reset();
   photo.clear();
 });
-const inbox = INBOX.map(async ({ photo, ...review }) => (photo ? { ...review, image: await photoOf(photo) } : review));
-await Promise.all(inbox).then((reviews) => take(reviews, analyzer), showTrouble);
+const inbox = INBOX.map(async ({ photo, ...review }) => (photo ? { ...review, image: await fetchPhoto(photo) } : review));
+({ labels } = await woken);
+await Promise.all(inbox).then(take, showTrouble);
 await keepForOffline();
