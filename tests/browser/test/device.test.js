@@ -5,6 +5,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 
 import { newPage, openBlank, start } from '../lib/browser.js';
 import { near, open, readAll, readPair, skip, texts, wasmMemory, withSwitch } from '../lib/devices.js';
@@ -83,35 +84,32 @@ describe('with SwiftShader', PATIENCE, () => {
     t.diagnostic(`${info.why}; timings ${JSON.stringify(pair.onGpu.timings)}`);
   });
 
-  it(`a device that is destroyed in the middle of a batch costs no answer, ${ROUNDS} times`, { skip }, async (t) => {
-    const memory = [];
+  it(`a device that is destroyed in the middle of a batch costs no answer, ${ROUNDS} times`, { skip }, async () => {
     for (let round = 0; round < ROUNDS; round++) {
-      assert.equal((await open(page, { device: 'webgpu' })).device, 'webgpu');
+      await openOnGpu(page, round);
       const { answers, device } = await readAll(page, texts, round % 3);
       near(answers, expected);
       // The last pass may have been on its way already.
       if (device === 'webgpu') near((await readAll(page, texts.slice(0, 2))).answers, expected.slice(0, 2));
       assert.equal((await page.evaluate(() => window.analyzer.info())).device, 'cpu');
-      memory.push(residentBytes('renderer') + residentBytes('gpu-process'));
+      const held = Math.round((residentBytes('renderer') + residentBytes('gpu-process')) / 1e6);
+      if ((round + 1) % Math.ceil(ROUNDS / 10) === 0) console.log(`device ${round + 1}: page and GPU process ${held} MB`);
     }
-    const [first, last] = [memory[0], memory.at(-1)].map((bytes) => Math.round(bytes / 1e6));
-    t.diagnostic(`page and GPU process: ${first} MB after the first, ${last} MB after the last`);
   });
 
-  it(`${ROUNDS} analyzers one after another leave nothing behind`, { skip }, async (t) => {
+  it(`${ROUNDS} analyzers one after another leave nothing behind`, { skip }, async () => {
     const rounds = [];
     for (let round = 0; round <= ROUNDS; round++) {
-      assert.equal((await open(page, { device: 'webgpu' })).device, 'webgpu');
+      await openOnGpu(page, round);
       const wasm = await wasmMemory(page);
       await page.evaluate(() => (window.analyzer.dispose(), new Promise((resolve) => setTimeout(resolve, 300))));
-      assert.equal(page.workers().length, 0);
+      for (let i = 0; i < 100 && page.workers().length > 0; i++) await setTimeout(100);
+      assert.equal(page.workers().length, 0, `round ${round}: workers that are still there`);
       const heap = await heapBytes(page);
-      rounds.push({ heap, cpu: wasm.cpu, gpu: wasm.gpu, page: residentBytes('renderer'), process: residentBytes('gpu-process') });
-    }
-    const mega = (bytes) => (bytes / 1e6).toFixed(1);
-    for (const [i, round] of rounds.entries()) {
-      const tenth = i % Math.ceil(ROUNDS / 10) === 0 || i === ROUNDS;
-      if (tenth) t.diagnostic(`${i}: ${Object.entries(round).map(([name, bytes]) => `${name} ${mega(bytes)} MB`).join(', ')}`);
+      const now = { heap, cpu: wasm.cpu, gpu: wasm.gpu, page: residentBytes('renderer'), process: residentBytes('gpu-process') };
+      rounds.push(now);
+      const told = Object.entries(now).map(([name, bytes]) => `${name} ${(bytes / 1e6).toFixed(1)} MB`);
+      if (round % Math.ceil(ROUNDS / 10) === 0) console.log(`analyzer ${round}: ${told.join(', ')}`);
     }
     const of = (name) => rounds.map((round) => round[name]);
     // A program's memory is as large each time: nothing of the one before is in it.
@@ -123,6 +121,17 @@ describe('with SwiftShader', PATIENCE, () => {
     }
   });
 });
+
+/** Opens an analyzer whose GPU must be ready. On a machine that is busy with other things, software may be too late at first. */
+async function openOnGpu(page, round) {
+  let told;
+  for (let i = 0; i < 5; i++) {
+    told = await open(page, { device: 'webgpu' });
+    if (!/did not answer/.test(told.why)) break;
+    console.log(`round ${round}: ${told.why}`);
+  }
+  assert.equal(told.device, 'webgpu', `round ${round}: ${told.why}`);
+}
 
 /** Bytes of the page's heap that are in use, its garbage collected. */
 async function heapBytes(page) {
