@@ -3,6 +3,7 @@
 use std::{fs, path::Path};
 
 use anyhow::{Context, Result};
+use mixed_feelings::model::ModelConfig;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use xshell::cmd;
@@ -10,12 +11,13 @@ use xtask::tools::{self, Browser};
 
 use crate::{
     cases::{Case, Input},
-    facade::{self, Batch, Load, Soak},
+    facade::{self, Batch, Load, Soak, Start},
     measured::{Engine, Failure, Outcome, Raw},
     models::SIDE,
     options::Options,
     prepare::{self, Places, Variant},
-    questions::{self, Text},
+    questions::{self, TEXTS, Text},
+    webgpu,
 };
 
 /// What the driver is told of one case.
@@ -51,6 +53,8 @@ struct Results {
     soak: Option<Soak>,
     load: Option<Load>,
     batch: Option<Batch>,
+    starts: Option<Vec<Start>>,
+    webgpu: Option<Vec<webgpu::Part>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -74,7 +78,8 @@ pub fn measure(places: &Places, options: &Options, browser: Browser, program: &P
     let (soak, load) = facade::jobs(options);
     let whole = json!({
         "browser": browser.name(), "program": program, "root": places.root, "made": places.made, "cases": jobs,
-        "soak": soak, "load": load, "batch": facade::batch_job(options)
+        "soak": soak, "load": load, "batch": facade::batch_job(options), "starts": facade::starts_job(options),
+        "webgpu": webgpu::jobs(places, options)?
     });
     let [job_file, result_file] =
         ["job", "result"].map(|name| places.made.join(format!("{}-{name}.json", browser.name())));
@@ -97,6 +102,8 @@ pub fn measure(places: &Places, options: &Options, browser: Browser, program: &P
         soak: results.soak,
         load: results.load,
         batch: results.batch,
+        starts: results.starts,
+        webgpu: results.webgpu,
     })
 }
 
@@ -105,9 +112,8 @@ fn job(places: &Places, options: &Options, case: &Case) -> Result<Job> {
     let python = prepare::python_here(places)?;
     let variants = prepare::onnx(places, &python, &prepared, case.part())?;
     let config = &prepared.config;
-    let texts = case.tokens().map(|tokens| questions::texts(&prepared, tokens)).transpose()?;
+    let texts = case.tokens().map(|tokens| questions::texts(&prepared, tokens, TEXTS)).transpose()?;
     let photos = if case.input == Input::PostOfJpeg { questions::large_photos(places)? } else { vec![] };
-    let picture = json!({ "side": SIDE, "mean": config.preprocess.mean, "std": config.preprocess.std });
     let url = |path: &Path| url(places, path);
     Ok(Job {
         id: case.id,
@@ -123,7 +129,7 @@ fn job(places: &Places, options: &Options, case: &Case) -> Result<Job> {
         output: case.part().output(),
         temperature: prepare::temperature(&prepared, case.part())?,
         texts: texts.unwrap_or_default(),
-        picture: case.has_image().then_some(picture),
+        picture: case.has_image().then(|| picture(config)),
         photos,
         onnx: variants
             .iter()
@@ -138,6 +144,11 @@ fn job(places: &Places, options: &Options, case: &Case) -> Result<Job> {
     })
 }
 
+/// How pictures are made ready for a model.
+pub fn picture(config: &ModelConfig) -> Value {
+    json!({ "side": SIDE, "mean": config.preprocess.mean, "std": config.preprocess.std })
+}
+
 fn onnx(url: &str, variant: &Variant) -> Result<Value> {
     // onnxruntime alone has the operators of its own optimizer, and of QOperator's sums.
     let portable = !["fused", "QOperator"].iter().any(|word| variant.name.contains(word));
@@ -145,7 +156,10 @@ fn onnx(url: &str, variant: &Variant) -> Result<Value> {
 }
 
 /// The address under which the driver serves a file.
-fn url(places: &Places, path: &Path) -> Result<String> {
+///
+/// # Errors
+/// When it serves no such file.
+pub fn url(places: &Places, path: &Path) -> Result<String> {
     let (top, rest) = match path.strip_prefix(&places.made) {
         Ok(rest) => ("made", rest),
         Err(_) => ("pkg", path.strip_prefix(places.root.join("pkg"))?),

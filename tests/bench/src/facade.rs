@@ -18,6 +18,12 @@ pub fn jobs(options: &Options) -> (Option<Value>, Option<Value>) {
     (soak, options.load.then(|| json!({ "pages": pages, "bundle": BUNDLE })))
 }
 
+/// What the driver is told of the way to the first answer beside a GPU.
+pub fn starts_job(options: &Options) -> Option<Value> {
+    let pages = if options.quick { 3 } else { 2 * PAGES };
+    options.starts.then(|| json!({ "pages": pages, "bundle": BUNDLE }))
+}
+
 /// What the driver is told of many posts.
 pub fn batch_job(options: &Options) -> Option<Value> {
     let rounds = if options.quick { 5 } else { 15 };
@@ -143,6 +149,17 @@ pub struct Load {
     pub cached: Vec<Visit>,
 }
 
+/// The way to the first answer with the processor alone and with `auto`, from the browser's cache.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Start {
+    /// Whether the browser had a GPU to offer, be it software.
+    pub gpu: bool,
+    /// With `device: 'cpu'`.
+    pub cpu: Vec<Visit>,
+    /// With `device: 'auto'`.
+    pub auto: Vec<Visit>,
+}
+
 const MEGA: f64 = 1e6;
 
 /// Long use as a table.
@@ -167,12 +184,30 @@ pub fn of_soak(soak: &Soak) -> String {
     format!("{} analyses, {:.1} ms each, {}\n\n{memory}\n{halts}", soak.analyses, soak.ms_each, soak.backend)
 }
 
+/// The median of some visits, and between what they lie.
+fn median(value: fn(&Visit) -> f64, visits: &[Visit]) -> String {
+    let all: Vec<f64> = visits.iter().map(value).collect();
+    Summary::of(&all).map_or("–".into(), |s| format!("{:.0} ({:.0}–{:.0})", s.median, s.least, s.most))
+}
+
+/// The ways to the first answer beside each other as a table.
+pub fn of_starts(starts: &[Start]) -> String {
+    let rows = starts.iter().flat_map(|Start { gpu, cpu, auto }| {
+        let place = if *gpu { "with a GPU (software)" } else { "without a GPU" };
+        [("'cpu'", cpu), ("'auto'", auto)].map(|(device, visits)| {
+            vec![
+                format!("{place}, {device}"),
+                visits.len().to_string(),
+                median(|visit| visit.ready, visits),
+                median(|visit| visit.answered, visits),
+            ]
+        })
+    });
+    table(&["cached, in turns", "pages", "ready, ms", "first answer, ms"], &rows.collect::<Vec<_>>())
+}
+
 /// The way to the first answer as a table.
 pub fn of_load(load: &Load) -> String {
-    let median = |value: fn(&Visit) -> f64, visits: &[Visit]| -> String {
-        let all: Vec<f64> = visits.iter().map(value).collect();
-        Summary::of(&all).map_or("–".into(), |s| format!("{:.0} ({:.0}–{:.0})", s.median, s.least, s.most))
-    };
     let row = |name: &str, visits: &[Visit]| {
         let memory = visits.iter().map(|visit| visit.wasm_bytes).max().unwrap_or_default() as f64;
         let bundle = visits.iter().map(|visit| visit.bundle_bytes).max().unwrap_or_default() as f64;
@@ -210,6 +245,21 @@ mod tests {
         let load = Load { first: visit(900.0), cached: vec![visit(100.0), visit(300.0), visit(110.0)] };
         let shown = of_load(&load);
         for part in ["900 (900–900)", "110 (100–300)", "60.0", "2.00", "3 fresh pages"] {
+            assert!(shown.contains(part), "{shown}");
+        }
+    }
+
+    #[test]
+    fn starts_are_told_by_place_and_device() {
+        let visit = |answered: f64| -> Visit {
+            serde_json::from_value(json!({
+                "backend": "simd128", "cached": true, "ready": 50.0, "answered": answered, "wasmBytes": 1, "bundleBytes": 1
+            }))
+            .unwrap()
+        };
+        let shown =
+            of_starts(&[Start { gpu: true, cpu: vec![visit(100.0)], auto: vec![visit(90.0), visit(130.0)] }]);
+        for part in ["with a GPU (software), 'cpu'", "100 (100–100)", "'auto'", "(90–130)"] {
             assert!(shown.contains(part), "{shown}");
         }
     }

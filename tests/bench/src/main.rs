@@ -15,6 +15,7 @@ mod questions;
 mod stats;
 mod table;
 mod turns;
+mod webgpu;
 
 use std::fs;
 
@@ -37,7 +38,10 @@ fn main() -> Result<()> {
 fn measure(places: &Places, options: &Options) -> Result<Vec<Engine>> {
     let mut engines = Vec::new();
     if !options.browsers.is_empty() {
-        prepare::programs(places)?;
+        prepare::packages(places)?;
+        if options.build {
+            prepare::programs(places)?;
+        }
     }
     for &browser in &options.browsers {
         match browser.find()? {
@@ -71,6 +75,12 @@ fn report(places: &Places, options: &Options, machine: &Machine, engines: &[Engi
         }
         if let Some(batch) = &engine.batch {
             println!("{}", facade::of_batch(batch));
+        }
+        if let Some(starts) = &engine.starts {
+            println!("{}", facade::of_starts(starts));
+        }
+        if let Some(parts) = &engine.webgpu {
+            parts.iter().for_each(|part| println!("{}", webgpu::of_part(part)));
         }
     }
     if !bars.is_empty() {

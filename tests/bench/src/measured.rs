@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     cases::Case,
-    facade::{Batch, Load, Soak},
+    facade::{Batch, Load, Soak, Start},
     stats::Summary,
+    webgpu,
 };
 
 /// The contenders whose names the report needs to know.
@@ -180,6 +181,10 @@ pub struct Engine {
     pub load: Option<Load>,
     /// Many posts.
     pub batch: Option<Batch>,
+    /// What looking for a GPU costs the first answer.
+    pub starts: Option<Vec<Start>>,
+    /// The GPU beside the processor.
+    pub webgpu: Option<Vec<webgpu::Part>>,
 }
 
 #[cfg(test)]
@@ -214,7 +219,16 @@ pub mod tests {
 
     /// An engine in which this was measured.
     pub fn engine(name: &str, outcomes: Vec<Outcome>) -> Engine {
-        Engine { name: name.into(), version: "1".into(), outcomes, soak: None, load: None, batch: None }
+        Engine {
+            name: name.into(),
+            version: "1".into(),
+            outcomes,
+            soak: None,
+            load: None,
+            batch: None,
+            starts: None,
+            webgpu: None,
+        }
     }
 
     #[test]

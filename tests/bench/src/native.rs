@@ -24,7 +24,7 @@ use crate::{
     models::SIDE,
     options::Options,
     prepare::{self, Places, Prepared, Variant},
-    questions::{self, Text},
+    questions::{self, TEXTS, Text},
     turns::{Runner, Until, sample, warm_up},
 };
 
@@ -46,7 +46,16 @@ pub fn measure(places: &Places, options: &Options) -> Result<Engine> {
     let packages = fs::read_to_string(places.bench.join("requirements.txt"))?;
     let other = packages.lines().find(|line| line.starts_with("onnxruntime")).unwrap_or("onnxruntime");
     let version = format!("{}, {}", InstructionSet::best().name(), other.replace("==", " "));
-    Ok(Engine { name: "native".into(), version, outcomes, soak: None, load: None, batch: None })
+    Ok(Engine {
+        name: "native".into(),
+        version,
+        outcomes,
+        soak: None,
+        load: None,
+        batch: None,
+        starts: None,
+        webgpu: None,
+    })
 }
 
 /// Somebody ready to be measured.
@@ -63,7 +72,7 @@ struct Entry<'a> {
 fn one(places: &Places, options: &Options, python: &Path, case: &Case) -> Result<Outcome> {
     let prepared = prepare::bundle(places, case.model)?;
     let variants = prepare::onnx(places, python, &prepared, case.part())?;
-    let texts = case.tokens().map(|tokens| questions::texts(&prepared, tokens)).transpose()?;
+    let texts = case.tokens().map(|tokens| questions::texts(&prepared, tokens, TEXTS)).transpose()?;
     let texts = texts.unwrap_or_default();
     let pictures = if case.has_image() { pictures()? } else { vec![] };
     let warm = Duration::from_millis(if options.quick { 200 } else { 700 });

@@ -32,7 +32,7 @@ pub struct Arguments {
     #[arg(long)]
     quick: bool,
     /// Only natively, in no browser.
-    #[arg(long, conflicts_with_all = ["no_native", "soak", "load", "batch"])]
+    #[arg(long, conflicts_with_all = ["no_native", "soak", "load", "batch", "starts", "webgpu"])]
     native_only: bool,
     /// Only in browsers.
     #[arg(long)]
@@ -46,6 +46,15 @@ pub struct Arguments {
     /// So many short texts through the npm package, one after another and as a batch. No cases unless named.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     batch: Option<u32>,
+    /// The way to the first answer with device 'cpu' and 'auto' in turns, without a GPU and with one. No cases unless named.
+    #[arg(long)]
+    starts: bool,
+    /// The two encoders with WebGPU, ours and onnxruntime-web's, beside the processor. No cases unless named.
+    #[arg(long)]
+    webgpu: bool,
+    /// Measures the package as it was built last: for what needs only the package.
+    #[arg(long, conflicts_with = "cases")]
+    no_build: bool,
     /// Where the report goes as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -63,7 +72,8 @@ const EXAMPLES: &str = "Examples:
   cargo bench-web --quick --cases minilm-32,resnet50 --only ours,peak --no-native
   cargo bench-web --native-only
   cargo bench-web --soak 10000 --load
-  cargo bench-web --batch 32";
+  cargo bench-web --batch 32
+  cargo bench-web --starts --webgpu";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Which {
@@ -93,6 +103,12 @@ pub struct Options {
     pub load: bool,
     /// How many texts of a batch.
     pub batch: Option<u32>,
+    /// Whether the way to the first answer beside a GPU.
+    pub starts: bool,
+    /// Whether the encoders on the GPU.
+    pub webgpu: bool,
+    /// Whether the package is built first.
+    pub build: bool,
     /// The report.
     pub json: Option<PathBuf>,
     /// The plot.
@@ -114,7 +130,13 @@ impl Arguments {
                 bail!("no case is called `{id}`; --list names them");
             }
         }
-        let facade_only = self.cases.is_empty() && (self.soak.is_some() || self.load || self.batch.is_some());
+        let facade = self.soak.is_some() || self.load || self.batch.is_some() || self.starts || self.webgpu;
+        if self.no_build && !facade {
+            bail!(
+                "--no-build is for what needs only the package: --load, --starts, --soak, --batch, --webgpu"
+            );
+        }
+        let facade_only = self.cases.is_empty() && facade;
         let chosen = |case: &&Case| {
             !facade_only && (self.cases.is_empty() || self.cases.iter().any(|id| id == case.id))
         };
@@ -134,6 +156,9 @@ impl Arguments {
             soak: self.soak,
             load: self.load,
             batch: self.batch,
+            starts: self.starts,
+            webgpu: self.webgpu,
+            build: !self.no_build,
             json: self.json,
             svg: self.svg,
         }))
@@ -161,6 +186,9 @@ mod tests {
         let alone = options(&["--soak", "10", "--browser", "both"]);
         assert!(alone.cases.is_empty() && !alone.native && alone.browsers.len() == 2);
         assert_eq!(options(&["--load", "--cases", "lite0"]).cases.len(), 1);
+        let gpu = options(&["--starts", "--webgpu", "--no-build"]);
+        assert!(gpu.cases.is_empty() && gpu.starts && gpu.webgpu && !gpu.build);
+        assert!(Arguments::try_parse_from(["bench", "--no-build"]).unwrap().options().is_err());
     }
 
     #[test]

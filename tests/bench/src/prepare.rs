@@ -2,7 +2,7 @@
 //! What is up to date is left alone.
 
 use std::{
-    fs,
+    env, fs,
     path::{Path, PathBuf},
 };
 
@@ -49,16 +49,25 @@ impl Places {
     }
 }
 
+/// Installs what the driver and the other runtimes are.
+///
+/// # Errors
+/// When npm fails.
+pub fn packages(places: &Places) -> Result<()> {
+    let shell = tools::shell()?;
+    for folder in ["tests/bench", "tests/browser"] {
+        let _inside = shell.push_dir(places.root.join(folder));
+        npm_ci(&shell)?;
+    }
+    Ok(())
+}
+
 /// Builds the package with its float model, and the wasm beside it.
 ///
 /// # Errors
 /// When something does not build.
 pub fn programs(places: &Places) -> Result<()> {
     let shell = tools::shell()?;
-    for folder in ["tests/bench", "tests/browser"] {
-        let _inside = shell.push_dir(folder);
-        npm_ci(&shell)?;
-    }
     pack::build(&pack::Args { reference: true, force: false })?;
     shell.change_dir("tests/bench/wasm");
     for (name, features) in BUILDS {
@@ -160,7 +169,10 @@ pub fn onnx(places: &Places, python: &Path, prepared: &Prepared, part: Part) -> 
         let exported = prepared.folder.join(format!("{name}.onnx"));
         eprintln!("exporting {} as ONNX ...", exported.display());
         let shell = tools::shell()?;
-        let program = tools::native_program(&shell, &["--release", "--quiet"])?;
+        let program = match env::var_os("MIXED_FEELINGS") {
+            Some(program) => program.into(),
+            None => tools::native_program(&shell, &["--release", "--quiet"])?,
+        };
         let export = |out: &Path, more: &[&str]| export(&shell, &program, prepared, part, out, more);
         export(&exported, &[])?;
         export(&prepared.folder.join(&own), &["--int8"])?;

@@ -18,7 +18,7 @@ const WORDS: [&str; 31] = [
 ];
 
 /// How many texts take turns.
-const TEXTS: usize = 5;
+pub const TEXTS: usize = 5;
 
 /// A text and its tokens.
 #[derive(Clone, Debug, Serialize)]
@@ -29,20 +29,22 @@ pub struct Text {
     pub ids: Vec<u32>,
 }
 
-/// Different texts of exactly `tokens` tokens, the two at the ends included.
+/// So many different texts of exactly `tokens` tokens, the two at the ends included.
 ///
 /// # Errors
 /// When the bundle's tokenizer splits one of the words.
-pub fn texts(prepared: &Prepared, tokens: usize) -> Result<Vec<Text>> {
+pub fn texts(prepared: &Prepared, tokens: usize, count: usize) -> Result<Vec<Text>> {
     let tokenizer = Tokenizer::from_json(
         &prepared.tokenizer,
         prepared.config.max_tokens,
         prepared.config.text_preparation,
     )?;
-    (0..TEXTS)
+    (0..count)
         .map(|number| {
-            let words = WORDS.iter().cycle().skip(number * 7).take(tokens - 2);
-            let text = words.copied().collect::<Vec<_>>().join(" ");
+            // As many beginnings as there are words; from then on in larger steps.
+            let step = 1 + number / WORDS.len();
+            let words = (0..tokens - 2).map(|i| WORDS[(number * 7 + i * step) % WORDS.len()]);
+            let text = words.collect::<Vec<_>>().join(" ");
             let ids = tokenizer.encode(&text)?.ids;
             ensure!(ids.len() == tokens, "`{text}` has {} tokens, not {tokens}", ids.len());
             Ok(Text { text, ids })

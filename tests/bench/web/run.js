@@ -3,6 +3,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 
 import { launch as launchBrowser } from '../../browser/lib/launch.js';
+import { measureContenders, measureStarts } from './devices.js';
 import { startServer } from './server.js';
 
 const [jobFile, resultFile] = process.argv.slice(2);
@@ -21,6 +22,15 @@ try {
     await save();
   }
   if (job.load) result.load = await measureLoad(job.load);
+  if (job.starts) await measureStarts(job.starts, (result.starts = []), { withBrowser, call, save });
+  if (job.webgpu) {
+    result.webgpu = [];
+    for (const { title, ...part } of job.webgpu) {
+      const contenders = [];
+      result.webgpu.push({ title, contenders });
+      await measureContenders(part, contenders, { withBrowser, call, save });
+    }
+  }
   if (job.soak) {
     console.error(`[${job.browser}] ${job.soak.analyses} analyses`);
     const soak = await inPage('facade.html', 'soak', job.soak);
@@ -41,10 +51,12 @@ async function save() {
   await writeFile(resultFile, JSON.stringify(result));
 }
 
-async function launch() {
+async function launch({ gpu } = {}) {
   const browser = await launchBrowser({
     name: job.browser,
     program: job.program,
+    gpu,
+    prefs: gpu ? { 'dom.webgpu.enabled': true, 'gfx.webgpu.ignore-blocklist': true } : {},
     args: [
       '--disable-background-timer-throttling',
       '--disable-renderer-backgrounding',
@@ -54,6 +66,16 @@ async function launch() {
   });
   result.version ??= await browser.version();
   return browser;
+}
+
+/** What `work` comes to in a browser of its own. */
+async function withBrowser(options, work) {
+  const browser = await launch(options);
+  try {
+    return await work(browser);
+  } finally {
+    await browser.close();
+  }
 }
 
 /** Calls `window[name](argument)` in a page of a browser of its own, so that nothing is left over from the case before. */
@@ -72,7 +94,8 @@ async function inPage(page, name, argument) {
 async function call(tab, page, name, argument) {
   tab.on('console', (message) => console.error(`  ${message.text()}`));
   tab.on('pageerror', (error) => console.error(`  ${error.message}`));
-  await tab.goto(`${server.url}/page/${page}`);
+  // A machine may be busy.
+  await tab.goto(`${server.url}/page/${page}`, { timeout: 0 });
   return tab.evaluate((name, argument) => window[name](argument), name, argument);
 }
 

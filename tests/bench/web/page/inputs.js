@@ -1,12 +1,12 @@
 // What is asked of the contenders. No two questions in a row are the same: ours remembers the last answer.
 
-/** How many pictures take turns. */
+/** How many pictures take turns, unless more are asked for. */
 const PICTURES = 4;
 
 /** The texts, pictures and files of a case, and the tensors that other runtimes want in their stead. */
-export async function prepareInputs({ texts, picture, photos }) {
+export async function prepareInputs({ texts, picture, photos, count = PICTURES }) {
   const pictures = [];
-  if (picture) for (let i = 0; i < PICTURES; i++) pictures.push(draw(picture.side, i));
+  if (picture) for (let i = 0; i < count; i++) pictures.push(draw(picture.side, i));
   const jpegs = [];
   for (const url of photos ?? []) jpegs.push(new Uint8Array(await (await fetch(url)).arrayBuffer()));
   return { texts: texts ?? [], pictures, jpegs };

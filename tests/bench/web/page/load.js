@@ -3,11 +3,11 @@
 import { createAnalyzer, heapBytes, pictureOf, textOf, wasmBytes } from './package.js';
 
 /** Milliseconds until the analyzer is there and until it has answered, and the memory that it has then. */
-export async function load({ bundle }) {
+export async function load({ bundle, device }) {
   const picture = pictureOf(1);
   const began = performance.now();
   let cached = false;
-  const analyzer = await createAnalyzer({ onProgress: (progress) => (cached = progress.cached) });
+  const analyzer = await createAnalyzer({ device, onProgress: (progress) => (cached = progress.cached) });
   const ready = performance.now() - began;
   await analyzer.analyze({ text: textOf(1), image: picture });
   const answered = performance.now() - began;
