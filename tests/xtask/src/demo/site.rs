@@ -69,11 +69,11 @@ fn check_base(base: &str) -> Result<()> {
 fn is_shipped(path: &Path) -> bool {
     let name = path.to_string_lossy();
     match path.strip_prefix("dist") {
-        // Scripts in folders are what those of the package were made of, or for tests.
         Ok(inside) => {
-            !inside.starts_with("reference")
-                && !name.ends_with(".d.ts")
-                && !(name.ends_with(".js") && inside.components().count() > 1)
+            // Scripts in folders are what those of the package were made of, or for tests.
+            let is_part = name.ends_with(".js") && inside.components().count() > 1;
+            let is_for_others = inside.starts_with("reference") || name.ends_with(".d.ts");
+            !is_part && !is_for_others
         }
         Err(_) => path.components().count() == 1 && name.contains(".safetensors"),
     }
