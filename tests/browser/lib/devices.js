@@ -51,7 +51,8 @@ export const open = (page, options) =>
   page.evaluate(async (options) => {
     const { createAnalyzer } = await import('/pkg/dist/index.js');
     window.analyzer?.dispose();
-    window.analyzer = await createAnalyzer(options);
+    // A busy machine may be slow to start workers.
+    window.analyzer = await createAnalyzer({ timeout: 300_000, ...options });
     await window.analyzer.warmup();
     const { device, gpu, why } = await window.analyzer.info();
     return { device, gpu, why: why.device };

@@ -58,6 +58,27 @@ describe('with SwiftShader', PATIENCE, () => {
   });
   after(() => stage?.stop());
 
+  it('auto asks for no GPU before the first answer', async () => {
+    const asked = await page.evaluate(async () => {
+      const { requestAdapter } = GPU.prototype;
+      let count = 0;
+      GPU.prototype.requestAdapter = function (...given) {
+        count++;
+        return requestAdapter.apply(this, given);
+      };
+      const { createAnalyzer } = await import('/pkg/dist/index.js');
+      window.analyzer?.dispose();
+      window.analyzer = await createAnalyzer({ device: 'auto', timeout: 300_000 });
+      await window.analyzer.analyze({ text: 'What a day', image: new ImageData(224, 224) });
+      const atFirst = count;
+      // The same count sees it when it does ask.
+      await navigator.gpu.requestAdapter();
+      GPU.prototype.requestAdapter = requestAdapter;
+      return { atFirst, seen: count > atFirst, workers: window.gpuWorkers };
+    });
+    assert.deepEqual(asked, { atFirst: 0, seen: true, workers: 0 });
+  });
+
   it('auto leaves software alone', async () => {
     await open(page, { device: 'auto' });
     const look = () => page.evaluate(async () => (await window.analyzer.warmup(), window.analyzer.info()));
