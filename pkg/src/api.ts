@@ -126,7 +126,8 @@ export interface AnalyzerOptions {
   /**
    * Most workers that read a batch. A batch that has read for half a second gets others beside the first one, each with the
    * weights in a memory of its own, if they can be had without the network again; ten seconds after the last batch they
-   * are closed. A whole number up to 16, 1 for no others; by default one less than there are cores, between 2 and 4.
+   * are closed. A whole number up to 16, 1 for no others; by default one less than there are cores, between 2 and 4, but no
+   * more than 256 MB hold: with a bundle of more than 50 MB that is one.
    */
   readonly batchWorkers?: number | null | undefined;
   /**

@@ -10,6 +10,18 @@ const ENOUGH_WORK = 500;
 /** Milliseconds without work after which they are closed, which gives their memory back. */
 const IDLE = 10_000;
 
+/** Engines of a long batch, where the caller does not say how many. */
+const USUAL = 4;
+/** Bytes that all of them may need then. */
+const MEMORY = 256e6;
+/** Bytes of a program for each of its bundle: 34 MB for 13.7. */
+const OF_BUNDLE = 2.5;
+
+/** How many engines with a bundle of so many bytes suit this machine: one core is left to the page, if there are three. */
+export function usualEngines(cores: number, bundle: number): number {
+  return Math.max(1, Math.min(USUAL, cores, Math.max(2, cores - 1), Math.floor(MEMORY / (OF_BUNDLE * bundle))));
+}
+
 /** How others are opened. */
 export interface Others {
   readonly open: Open;

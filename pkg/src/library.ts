@@ -5,7 +5,7 @@ import type { Library } from './api.js';
 import { analyzerOf } from './analyzer.js';
 import { isAtHand } from './bundle.js';
 import { clearCache, openCache, persist } from './cache.js';
-import { Engines } from './engines.js';
+import { Engines, usualEngines } from './engines.js';
 import { seen } from './errors.js';
 import { Gpu } from './gpu.js';
 import { Profile } from './learning.js';
@@ -34,7 +34,7 @@ export function libraryOn(platform: Platform): Library {
       const reopen = async (ending: AbortSignal) => profile.restore(await open(again, { onProgress: () => {}, signal: ending }));
       const engines = new Engines(new Supervisor(opened, reopen), {
         open: reopen,
-        most: settings.batchWorkers,
+        most: settings.batchWorkers ?? usualEngines(platform.cores(), opened.opened.bundle.bytes),
         isAtHand: () => isAtHand(engine.bundle, engine.cache),
       });
       const gpu = new Gpu(settings, platform.startGpuWorker, engines);

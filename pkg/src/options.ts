@@ -14,8 +14,6 @@ import { isModule, type WasmSource, type WasmSources } from './wasm.js';
 /** Milliseconds for what has no other limit. */
 const TIMEOUT = 30_000;
 
-/** Workers of a long batch, if nothing else is said: each has the weights in a memory of its own. */
-const WORKERS = 4;
 const MOST_WORKERS = 16;
 
 /** What may compute. */
@@ -28,7 +26,8 @@ export interface Settings {
   /** The program for the GPU, which is loaded when that is tried. */
   readonly gpuProgram: WasmSource | undefined;
   readonly worker: AnalyzerOptions['worker'];
-  readonly batchWorkers: number;
+  /** Where nothing is said, it is for the bundle's size and the machine to say. */
+  readonly batchWorkers: number | undefined;
   readonly fetch: Fetch;
   /** Whether only this thread can fetch and cache as the caller wants it. */
   readonly ownFetch: boolean;
@@ -55,7 +54,7 @@ export function settingsOf(options: AnalyzerOptions | null | undefined, platform
     device: deviceOf(device),
     gpuProgram: webgpu,
     worker,
-    batchWorkers: workersOf(batchWorkers, platform),
+    batchWorkers: workersOf(batchWorkers),
     fetch: fetch ?? platform.fetch,
     ownFetch: fetch !== undefined || typeof engine.cache === 'object',
     persist: !!persist,
@@ -113,9 +112,8 @@ function deviceOf(device: unknown): Device {
   throw new MixedFeelingsError('bad-input', `device is ${shown(device)}: give 'auto', 'cpu' or 'webgpu'`);
 }
 
-/** By default one core is left to the page, if there are more than two. */
-function workersOf(workers: unknown, { cores }: Platform): number {
-  if (workers == null) return Math.min(WORKERS, cores(), Math.max(2, cores() - 1));
+function workersOf(workers: unknown): number | undefined {
+  if (workers == null) return undefined;
   if (typeof workers === 'number' && Number.isInteger(workers) && workers >= 1 && workers <= MOST_WORKERS) return workers;
   const given = shown(typeof workers === 'number' ? workers : kindOf(workers));
   throw new MixedFeelingsError('bad-input', `batchWorkers is ${given}: give a whole number from 1 to ${MOST_WORKERS}`);

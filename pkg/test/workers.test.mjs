@@ -7,6 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 
 import { createAnalyzer } from '../dist/index-node.js';
+import { usualEngines } from '../dist/modules/engines.js';
 import { bmp, bundleFile as bundle, cannotRun, dist } from './lib/node.mjs';
 
 const PATIENCE = { timeout: 240_000 };
@@ -41,6 +42,13 @@ async function readUntil(done, check = () => {}) {
 const workers = async () => (await analyzer.info()).workers;
 /** Asked at every 20th answer only: asking takes a turn. */
 const until = (wanted) => async (count) => count % 20 === 0 && (await workers()) === wanted;
+
+test('as many workers as cores and memory allow, if nobody says how many', () => {
+  const small = 13_740_000;
+  const counts = [1, 2, 3, 4, 8, 64].map((cores) => usualEngines(cores, small));
+  assert.deepEqual(counts, [1, 2, 2, 3, 4, 4]);
+  assert.deepEqual([usualEngines(8, 40e6), usualEngines(8, 135e6), usualEngines(8, 2e9)], [2, 1, 1]);
+});
 
 describe('a long batch', { skip: cannotRun }, () => {
   test('is read by as many workers as there may be, and answered as by one', PATIENCE, async () => {
