@@ -26,7 +26,7 @@ export function usualEngines(cores: number, bundle: number): number {
 export interface Others {
   readonly open: Open;
   /** How many engines there may be, the first among them. */
-  readonly most: number;
+  readonly most: () => number;
   /** Whether another can be had without the network. */
   readonly isAtHand: () => Promise<boolean>;
 }
@@ -51,7 +51,7 @@ export class Engines {
 
   /** How many there may be. In the caller's own thread another would only take time from the first. */
   get most(): number {
-    return this.first.engine.worker ? this.others.most : 1;
+    return this.first.engine.worker ? this.others.most() : 1;
   }
 
   get all(): readonly Supervisor[] {

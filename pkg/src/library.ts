@@ -34,7 +34,7 @@ export function libraryOn(platform: Platform): Library {
       const reopen = async (ending: AbortSignal) => profile.restore(await open(again, { onProgress: () => {}, signal: ending }));
       const engines = new Engines(new Supervisor(opened, reopen), {
         open: reopen,
-        most: settings.batchWorkers ?? usualEngines(platform.cores(), opened.opened.bundle.bytes),
+        most: () => settings.batchWorkers ?? usualEngines(platform.cores(), opened.opened.bundle.bytes),
         isAtHand: () => isAtHand(engine.bundle, engine.cache),
       });
       const gpu = new Gpu(settings, platform.startGpuWorker, engines);
