@@ -55,13 +55,15 @@ describe('the page of many posts', () => {
     const { page, errors } = await ready(stage);
     await page.evaluate(() => {
       const open = File.prototype.arrayBuffer;
+      const released = new Promise((release) => (window.release = release));
       File.prototype.arrayBuffer = async function () {
-        await new Promise((done) => setTimeout(done, 500)); // as long as a large one takes
+        await released; // as long as a large one takes
         return open.call(this);
       };
     });
     await give(page, { name: 'posts.csv', text: 'text,photo\nhello there,a.jpg' });
     await give(page, { name: 'a.jpg', type: 'image/jpeg' });
+    await page.evaluate(() => window.release());
     await says(page, '#found', 'posts.csv: 1 row, and 1 photo.');
     assert.match(await textOf(page, '#matched'), /^The photo that it names is here/);
     await give(page, { name: 'a.jpg', type: 'image/jpeg' });
