@@ -20,9 +20,11 @@ export async function offerDevice(model, { changing = () => {}, changed = () => 
     said.textContent = device === 'webgpu' ? 'Waking the GPU' : '';
     try {
       const before = await model.use(device, device === 'webgpu' ? timed : undefined);
-      const { device: used, why, profile } = await model.analyzer.info();
-      if (used !== device) host.querySelector('input[value=cpu]').checked = true;
-      if (used === 'webgpu' && profile) said.textContent = 'The GPU does not know what was learned: until that is forgotten, the processor reads.';
+      const { device: used, why } = await model.analyzer.info();
+      // It is ready, and reads when that is forgotten.
+      const waits = device === 'webgpu' && /learned/.test(why.device);
+      if (used !== device && !waits) host.querySelector('input[value=cpu]').checked = true;
+      if (waits) said.textContent = 'The GPU does not know what was learned: until that is forgotten, the processor reads.';
       else if (used === 'webgpu') said.textContent = compared(before, await timed(model.analyzer));
       else if (device === 'webgpu') said.textContent = `The processor goes on: ${why.device}.`;
       changed();

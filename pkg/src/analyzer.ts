@@ -120,17 +120,19 @@ export function analyzerOf<L extends string>({ engines, gpu, profile, settings, 
     const memories = await orAborted(Promise.all(asking), signal).finally(end);
     const { opened, worker, why } = supervisor.engine;
     const { backend, reason, bundle } = opened;
-    const { adapter, use } = gpu;
+    const { adapter } = gpu;
+    const { use } = devices;
+    const isOnGpu = adapter && (use.posts || use.batches);
     return {
       version: VERSION,
       bundle,
       labels,
       backend,
-      device: adapter ? 'webgpu' : 'cpu',
-      gpu: adapter ? { adapter: adapter.name, ...use } : null,
+      device: isOnGpu ? 'webgpu' : 'cpu',
+      gpu: isOnGpu ? { adapter: adapter.name, ...use } : null,
       worker,
       workers: worker ? running.length : 0,
-      why: { backend: reason, device: gpu.why, worker: why },
+      why: { backend: reason, device: devices.why, worker: why },
       memory: memories.reduce((sum, memory) => sum + memory, 0),
       profile: profile.bytes ? { examples: profile.examples } : null,
     };

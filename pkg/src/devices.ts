@@ -24,26 +24,31 @@ export class Devices {
   ) {}
 
   /** What the GPU reads; nothing while a profile is in use, which only the processor's engine knows. */
-  get #use(): Use {
+  get use(): Use {
     return this.profile.bytes ? { posts: false, batches: false } : this.gpu.use;
+  }
+
+  /** Why it is the processor or the GPU, in a few words. */
+  get why(): string {
+    return this.profile.bytes && this.gpu.adapter ? 'the GPU does not know what was learned, so the processor reads' : this.gpu.why;
   }
 
   /** Of single posts. */
   readonly alone: Reader = {
-    read: (post, signal) => (this.#use.posts ? this.#oneOnGpu(post, signal) : this.#one(post, signal)),
+    read: (post, signal) => (this.use.posts ? this.#oneOnGpu(post, signal) : this.#one(post, signal)),
   };
 
   /** Of the passes of a batch. */
   readonly passes: PassReader = {
     size: () => {
-      if (this.#use.batches) return this.gpu.pass;
+      if (this.use.batches) return this.gpu.pass;
       return this.engines.first.engine.worker ? IN_WORKER : IN_THREAD;
     },
-    count: () => (this.#use.batches ? 1 : this.engines.all.length),
+    count: () => (this.use.batches ? 1 : this.engines.all.length),
     read: (number, take) => {
       let taken: readonly EnginePost[] | undefined;
       const once = () => (taken ??= take());
-      return this.#use.batches ? this.#manyOnGpu(once) : this.#many(number, once);
+      return this.use.batches ? this.#manyOnGpu(once) : this.#many(number, once);
     },
   };
 

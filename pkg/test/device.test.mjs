@@ -64,6 +64,18 @@ async function good() {
 }
 
 describe('the GPU', { skip: cannotRun }, () => {
+  test('does not know what was learned: until that is forgotten, the processor reads', PATIENCE, async () => {
+    const analyzer = await open({ device: 'webgpu' });
+    await analyzer.warmup();
+    const device = async () => analyzer.info().then(({ device, gpu, why }) => [device, gpu?.posts ?? false, /learned/.test(why.device)]);
+    assert.deepEqual(await device(), ['webgpu', true, false]);
+    await analyzer.learn(['good', 'bad'].flatMap((word) => [1, 2, 3].map((i) => ({ text: `${word} ${i}`, label: word === 'good' ? 'negative' : 'positive' }))));
+    assert.deepEqual(await device(), ['cpu', false, true]);
+    await analyzer.forget();
+    assert.deepEqual(await device(), ['webgpu', true, false]);
+    analyzer.dispose();
+  });
+
   test('that is asked for reads all, when it is ready; it goes with the analyzer', PATIENCE, async () => {
     const expected = await good();
     const analyzer = await open({ device: 'webgpu' });
