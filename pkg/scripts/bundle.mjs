@@ -2,7 +2,7 @@
 //
 // Each is whole. A page without a bundler waits for one script and its worker for another, not for forty each: every file
 // costs a request, and every import of an import a way to the server and back. Shared files would save some 10 kB of gzip,
-// which page and worker both have, but the worker was slower with them than alone.
+// which page and worker both have; whether they are faster depends on what the server says about caching, so there are none.
 //
 // The modules stay, for tests that look inside. They are not published, and their addresses of files (assets.ts,
 // web-worker.ts) are right only here, one folder up; esbuild leaves those as they are, for the bundlers of others.
