@@ -16,6 +16,7 @@ export function launch({ name = 'chromium', program, args = [], extensions = fal
     ...(firefox && { extraPrefsFirefox: prefs }),
     ...(extensions && { enableExtensions: true, pipe: true }),
     ...(profile && { userDataDir: profile }),
+    timeout: 120_000, // on a machine that is busy with other things
     protocolTimeout: 0, // a call may take as long as what is called
     args: firefox
       ? []
