@@ -71,8 +71,7 @@ export class Engines {
 
   /** One of them has worked for so long on a batch. */
   worked(milliseconds: number): void {
-    this.#stopIdling();
-    if (this.#others.length > 0) this.#stopIdling = idle(IDLE, () => this.closeOthers());
+    this.#rest();
     this.#worked += milliseconds;
     if (this.#worked >= ENOUGH_WORK) void this.#openOthers();
   }
@@ -91,6 +90,12 @@ export class Engines {
     this.#closed++;
     this.#stopIdling();
     this.all.forEach((one) => one.dispose());
+  }
+
+  /** From now on the others wait for work. */
+  #rest(): void {
+    this.#stopIdling();
+    if (this.#others.length > 0) this.#stopIdling = idle(IDLE, () => this.closeOthers());
   }
 
   async #runOn<T>(one: Supervisor, call: (engine: EngineHandle) => Promise<T>, options: RunOptions): Promise<T> {
@@ -115,6 +120,8 @@ export class Engines {
         const engine = await this.#life.during(this.others.open);
         if (closed === this.#closed) this.#others = [...this.#others, new Supervisor(engine, this.others.open)];
         else engine.dispose();
+        // The batch may have ended meanwhile.
+        this.#rest();
       }
     } catch {
       this.#refused = true;

@@ -136,6 +136,16 @@ describe('a long batch', { skip: cannotRun }, () => {
     assert.ok(info.memory < 1.5 * memory, `${info.memory} bytes`);
   });
 
+  test('gives it back too when it ended before another worker was open', PATIENCE, async () => {
+    const threads = [];
+    const start = () => threads[threads.push(new Worker(new URL('worker-node.js', dist))) - 1];
+    analyzer = await createAnalyzer({ bundle, worker: start, batchWorkers: 2 });
+    await readUntil(() => threads.length === 2);
+    while ((await workers()) < 2) await pause(50);
+    await pause(11_000);
+    assert.equal(await workers(), 1);
+  });
+
   test('ends with the analyzer, in the middle of opening others too', PATIENCE, async () => {
     for (let after = 0; after < 900; after += 150) {
       const threads = [];
