@@ -1,6 +1,7 @@
 // The left-hand side: words and a photo, however they come: typed, chosen, dropped, pasted, from an example.
 
 import { areaText } from './areas.js';
+import { onDrop } from './drop.js';
 import { creditOf, photoOf } from './examples.js';
 import { drawHeat, place } from './heat.js';
 import { marked } from './marked.js';
@@ -91,19 +92,11 @@ export function createComposer({ changed, refused }) {
     offer(file);
   });
 
-  // The whole page takes a drop, so that a near miss does not open the file instead.
-  let depth = 0;
-  const over = (on) => ($('post').dataset.over = String(on));
-  document.addEventListener('dragenter', () => over(++depth > 0));
-  document.addEventListener('dragleave', () => over(--depth > 0));
-  document.addEventListener('dragover', (event) => event.preventDefault());
-  document.addEventListener('drop', (event) => {
-    event.preventDefault();
-    over((depth = 0) > 0);
-    const file = event.dataTransfer.files[0];
+  onDrop($('post'), (transfer) => {
+    const file = transfer.files[0];
     if (file) offer(file);
-    else if (event.dataTransfer.getData('text/plain')) {
-      text.value = event.dataTransfer.getData('text/plain');
+    else if (transfer.getData('text/plain')) {
+      text.value = transfer.getData('text/plain');
       clearMarks();
       changed({ typing: false });
     }

@@ -9,6 +9,7 @@ export const FILES = [
   'controls.css',
   'copying.js',
   'device.js',
+  'drop.js',
   'examples.js',
   'examples/comments/comments.js',
   'examples/comments/hint.js',

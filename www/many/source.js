@@ -1,5 +1,6 @@
 // Where the posts come from: a table, photos, or both, chosen, dropped, or made up to try the page with. They become records.
 
+import { onDrop } from '../drop.js';
 import { many } from '../sentences.js';
 import { hideTrouble, showTrouble } from '../trouble.js';
 import { guessColumns } from './columns.js';
@@ -80,7 +81,7 @@ export function createSource(changed) {
     });
   }
   for (const name of SELECTS) $(`column-${name}`).addEventListener('change', setUp);
-  onDrop(async (transfer) => {
+  onDrop($('post'), async (transfer) => {
     const coming = filesOfDrop(transfer);
     coming.catch(() => {}); // a folder that may not be opened: told when it is its turn
     await become(async () => withFiles(await coming));
@@ -135,18 +136,4 @@ function showMatches(records, table) {
   const all = named === 1 ? 'The photo that it names is here.' : `All ${named.toLocaleString('en')} photos that it names are here.`;
   const some = missing === named ? 'None of the photos that it names is here' : `${many(missing, 'photo')} of ${named.toLocaleString('en')} not here`;
   $('matched').textContent = missing ? `${some}: drop them too, or these posts are read without.` : all;
-}
-
-/** The whole page takes a drop, so that a near miss does not open the file instead. */
-function onDrop(taken) {
-  let depth = 0;
-  const over = (on) => ($('post').dataset.over = String(on));
-  document.addEventListener('dragenter', () => over(++depth > 0));
-  document.addEventListener('dragleave', () => over(--depth > 0));
-  document.addEventListener('dragover', (event) => event.preventDefault());
-  document.addEventListener('drop', (event) => {
-    event.preventDefault();
-    over((depth = 0) > 0);
-    taken(event.dataTransfer);
-  });
 }
