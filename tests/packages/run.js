@@ -103,9 +103,10 @@ async function main() {
       process.stderr.write(`[${number + 1}/${rows.length}] ${row.name}: ${row.title} ... `);
       const { name, group, title } = row;
       const began = performance.now();
-      const why = row.needs?.();
-      const outcome = why ? {} : row === REFERENCE ? reference : await play(row, join(home, row.name.replace(/\W/g, '-')), tarball);
-      const { versions, backend, worker, note } = outcome;
+      const missing = row.needs?.();
+      const outcome = missing ? {} : row === REFERENCE ? reference : await play(row, join(home, row.name.replace(/\W/g, '-')), tarball);
+      const { versions, backend, worker, note, impossible } = outcome;
+      const why = missing ?? impossible?.replaceAll(home, '…');
       const wrong = why ? undefined : fault(outcome, reference);
       const status = why ? 'not run' : wrong ? 'fails' : 'same';
       const seconds = Math.round((performance.now() - began) / 100) / 10;

@@ -24,6 +24,14 @@ for (const [name, { text, image }] of Object.entries(posts)) {
 console.log(JSON.stringify({ answers, backend: 'simd128', worker: false }));
 `;
 
+/** A route of the edge runtime without this package. */
+const EMPTY_ROUTE = `export const runtime = 'edge';
+export const POST = () => new Response('nothing');
+`;
+
+/** The line of a failed build that says why. */
+const reason = ({ message }) => message.split('\n').find((line) => line.startsWith('Error: ')) ?? message;
+
 /** `file` is one of the examples, which answers at `path`; its weights come from the site's own files. */
 function next(name, title, file, path, ...how) {
   return {
@@ -43,7 +51,17 @@ function next(name, title, file, path, ...how) {
       project.copy('node_modules/mixed-feelings/mixed-feelings-small.safetensors', 'public/mixed-feelings-small.safetensors');
       project.copy('node_modules/mixed-feelings/dist/decoder.wasm', 'wasm/decoder.wasm');
       project.copy('node_modules/mixed-feelings/dist/simd128/engine_bg.wasm', 'wasm/simd128.wasm');
-      await project.run(project.bin('next'), 'build', ...how);
+      const build = () => project.run(project.bin('next'), 'build', ...how);
+      try {
+        await build();
+      } catch (error) {
+        if (file !== ROUTE[0]) throw error;
+        // Is it the package, or can this Next.js build no such route?
+        project.write(file, EMPTY_ROUTE);
+        const empty = await build().catch((error) => error);
+        if (empty instanceof Error) return { impossible: `Next.js fails to build an empty route of the edge runtime too: ${reason(empty)}` };
+        throw error;
+      }
       const url = await project.start(project.bin('next'), 'start', '--hostname', '127.0.0.1', '--port', '0');
       return project.outcomeOf(process.execPath, 'asks.js', `${url}${path}`);
     },
