@@ -1,11 +1,11 @@
-// What is asked: each package as its own documentation uses it, with the thresholds that it documents.
+// What is asked: each package as its own documentation uses it, with its thresholds where it names some.
 
 import { createRequire } from 'node:module';
 import { cpus } from 'node:os';
 
 const require = createRequire(import.meta.url);
 
-/** Above and below 0, which is what a sum of word scores documents. */
+/** Above and below 0: for the packages that give a sum of word scores and name no threshold. */
 const bySign = (score) => (score > 0 ? 'positive' : score < 0 ? 'negative' : 'neutral');
 
 /** transformers.js with a model of three labels, unless `folder` has another one. */
