@@ -167,7 +167,7 @@ impl Outcome {
 }
 
 /// Everything that was measured in one engine.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Engine {
     /// `chromium`, `firefox` or `native`.
     pub name: String,
@@ -219,16 +219,7 @@ pub mod tests {
 
     /// An engine in which this was measured.
     pub fn engine(name: &str, outcomes: Vec<Outcome>) -> Engine {
-        Engine {
-            name: name.into(),
-            version: "1".into(),
-            outcomes,
-            soak: None,
-            load: None,
-            batch: None,
-            starts: None,
-            webgpu: None,
-        }
+        Engine { name: name.into(), version: "1".into(), outcomes, ..Engine::default() }
     }
 
     #[test]

@@ -46,16 +46,7 @@ pub fn measure(places: &Places, options: &Options) -> Result<Engine> {
     let packages = fs::read_to_string(places.bench.join("requirements.txt"))?;
     let other = packages.lines().find(|line| line.starts_with("onnxruntime")).unwrap_or("onnxruntime");
     let version = format!("{}, {}", InstructionSet::best().name(), other.replace("==", " "));
-    Ok(Engine {
-        name: "native".into(),
-        version,
-        outcomes,
-        soak: None,
-        load: None,
-        batch: None,
-        starts: None,
-        webgpu: None,
-    })
+    Ok(Engine { name: "native".into(), version, outcomes, ..Engine::default() })
 }
 
 /// Somebody ready to be measured.
