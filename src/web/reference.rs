@@ -1,4 +1,4 @@
-//! The float model in the browser, for the tests that hold the int8 plan to it.
+//! The float model in the browser, which is measured beside the int8 one.
 
 use candle_core::Device;
 use wasm_bindgen::prelude::*;

@@ -171,7 +171,11 @@ pub fn onnx(places: &Places, python: &Path, prepared: &Prepared, part: Part) -> 
         let shell = tools::shell()?;
         let program = match env::var_os("MIXED_FEELINGS") {
             Some(program) => program.into(),
-            None => tools::native_program(&shell, &["--release", "--quiet"])?,
+            None => {
+                let package = ["--package", "mixed-feelings-native", "--bin", "mixed-feelings"];
+                let build = tools::cargo(&shell).args(["build", "--locked", "--release", "--quiet"]);
+                tools::program(build.args(package), "mixed-feelings")?
+            }
         };
         let export = |out: &Path, more: &[&str]| export(&shell, &program, prepared, part, out, more);
         export(&exported, &[])?;

@@ -15,7 +15,7 @@ use crate::{
 /// Builds the npm package in pkg/: the wasm programs, their bindings, the TypeScript.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
 pub struct Args {
-    /// Also build the float model, which the browser tests compare with, into pkg/dist/reference/.
+    /// Also build the float model in candle, which `cargo bench-web` measures beside the int8 one, into pkg/dist/reference/.
     #[arg(long)]
     pub reference: bool,
     /// Make the JavaScript and the bindings again even if they are up to date; of Rust, cargo decides.

@@ -68,15 +68,17 @@ pub fn artifacts(command: Cmd<'_>, flags: &[&str]) -> Result<Vec<Artifact>> {
     Ok(artifacts)
 }
 
-/// Builds the native program and returns where it is.
+/// Runs a cargo command that builds the program `name`, and returns where it is.
 ///
 /// # Errors
-/// When it does not build.
-pub fn native_program(shell: &Shell, options: &[&str]) -> Result<PathBuf> {
-    let build = ["build", "--locked", "--package", "mixed-feelings-native", "--bin", "mixed-feelings"];
-    let artifacts = artifacts(cargo(shell).args(build).args(options), &[])?;
-    let program = artifacts.into_iter().rev().find_map(|artifact| artifact.executable);
-    Ok(program.context("cargo built the program and did not say where it is")?.into())
+/// When it does not build, or is no part of what was built.
+pub fn program(command: Cmd<'_>, name: &str) -> Result<PathBuf> {
+    let is_it = |artifact: &Artifact| artifact.target.name == name && artifact.target.is_bin();
+    // Beside the program there are its unit tests, which have its name.
+    let built =
+        artifacts(command, &[])?.into_iter().filter(|artifact| is_it(artifact) && !artifact.profile.test);
+    let program = built.rev().find_map(|artifact| artifact.executable);
+    Ok(program.with_context(|| format!("cargo did not say where the program {name} is"))?.into())
 }
 
 /// Adds a compilation target to the toolchain unless it is there.

@@ -13,7 +13,7 @@ use std::{
 
 use anyhow::Result;
 use clap::builder::PossibleValuesParser;
-use xshell::{Shell, cmd};
+use xshell::{Cmd, Shell, cmd};
 
 use crate::{
     pack,
@@ -51,6 +51,10 @@ struct Step {
     run: fn(&Shell) -> Result<()>,
 }
 
+/// All crates with the code for GPUs. The steps that compile for this machine all choose these, because cargo compiles most
+/// dependencies again for another choice of crates and features.
+const EVERYTHING: [&str; 4] = ["--locked", "--workspace", "--features", "mixed-feelings-suite/webgpu"];
+
 /// The target of the kernels for 64-bit Arm, which other machines emulate.
 const ARM: &str = "aarch64-unknown-linux-gnu";
 
@@ -68,7 +72,7 @@ const STEPS: &[Step] = &[
     Step { name: "lints", about: "clippy on every crate and test", run: lints },
     Step { name: "lints-wasm", about: "clippy on the browser build", run: lints_wasm },
     Step { name: "lints-arm", about: "clippy on the library for 64-bit Arm", run: lints_arm },
-    Step { name: "docs", about: "the library's documentation, without a warning", run: docs },
+    Step { name: "docs", about: "the documentation of all crates, without a warning", run: docs },
     Step { name: "deny", about: "licences, sources and doubles of what is depended on", run: deny },
     Step { name: "pack", about: "build the npm package", run: package },
     Step { name: "rust", about: "Rust tests", run: rust },
@@ -143,19 +147,15 @@ fn format(sh: &Shell) -> Result<()> {
 }
 
 fn lints(sh: &Shell) -> Result<()> {
-    let clippy = ["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"];
-    cargo(sh).args(clippy).run()?;
-    let package = ["clippy", "--locked", "--package", "mixed-feelings-suite", "--features", "webgpu"];
-    Ok(cargo(sh)
-        .args(package)
-        .args(["--package", "mixed-feelings", "--all-targets", "--", "-D", "warnings"])
-        .run()?)
+    let native = ["--features", "mixed-feelings-native/webgpu"];
+    let clippy = cargo(sh).arg("clippy").args(EVERYTHING).args(native);
+    Ok(clippy.args(["--all-targets", "--", "-D", "warnings"]).run()?)
 }
 
 fn lints_wasm(sh: &Shell) -> Result<()> {
     // The flags of the faster of the two programs: it has the kernels of both.
     let flags = "-Ctarget-feature=+simd128,+relaxed-simd";
-    lints_of(sh, wasm::TARGET, "decoders,web", flags)?;
+    lints_of(sh, wasm::TARGET, "decoders,float,web", flags)?;
     lints_of(sh, wasm::TARGET, "web,webgpu", flags)
 }
 
@@ -185,7 +185,7 @@ fn lints_of(sh: &Shell, target: &str, features: &str, flags: &str) -> Result<()>
 }
 
 fn docs(sh: &Shell) -> Result<()> {
-    let doc = cargo(sh).args(["doc", "--locked", "--package", "mixed-feelings", "--no-deps"]);
+    let doc = cargo(sh).arg("doc").args(EVERYTHING).args(["--no-deps", "--lib"]);
     Ok(doc.env("RUSTDOCFLAGS", "-D warnings").run()?)
 }
 
@@ -219,13 +219,19 @@ fn deny(sh: &Shell) -> Result<()> {
 }
 
 fn package(_: &Shell) -> Result<()> {
-    // The browser tests hold the int8 path to the float model, which the package does not ship.
-    pack::build(&pack::Args { reference: true, force: false })?;
+    pack::build(&pack::Args::default())?;
     Ok(())
 }
 
+/// The tests of [`EVERYTHING`].
+fn tests<'a>(sh: &'a Shell, arguments: &[&str]) -> Cmd<'a> {
+    cargo(sh).arg("test").args(EVERYTHING).args(arguments)
+}
+
+/// With no GPU to be found, which must be told; [`suite_gpu`] is with one.
 fn rust(sh: &Shell) -> Result<()> {
-    Ok(cargo(sh).args(["test", "--locked", "--workspace"]).run()?)
+    let without = tests(sh, &[]).env("MIXED_FEELINGS_NO_GPU", "1");
+    Ok(without.env("VK_DRIVER_FILES", "/nowhere").env("VK_ICD_FILENAMES", "/nowhere").run()?)
 }
 
 /// Left out where there is no nightly toolchain with Miri. AVX2 is compiled in, because Miri knows no processor to ask: both
@@ -283,26 +289,24 @@ fn suite_arm(sh: &Shell) -> Result<()> {
     Ok(run.run()?)
 }
 
-/// First with no GPU to be found, which must be told. Then on one, which Mesa's program on the CPU can be.
+/// On a GPU, which Mesa's program on the CPU can be.
 fn suite_gpu(sh: &Shell) -> Result<()> {
-    let package = ["--locked", "--package", "mixed-feelings-suite", "--features", "webgpu"];
-    let without = cargo(sh).arg("test").args(package).env("MIXED_FEELINGS_NO_GPU", "1");
-    without.env("VK_DRIVER_FILES", "/nowhere").env("VK_ICD_FILENAMES", "/nowhere").run()?;
     if let Err(error) = tools::require_vulkan(sh) {
         println!("left out: {error:#}");
         return Ok(());
     }
-    cargo(sh).arg("run").args(package).args(["--", "gpu"]).run()?;
-    Ok(cargo(sh).arg("test").args(package).run()?)
+    // Cargo builds a package's program with its tests.
+    let suite = tools::program(tests(sh, &["--test", "gpu", "--no-run"]), "mixed-feelings-suite")?;
+    cmd!(sh, "{suite} gpu").run()?;
+    Ok(tests(sh, &["--test", "gpu"]).run()?)
 }
 
 fn onnx(sh: &Shell) -> Result<()> {
     let folder = tools::target_folder()?.join("onnx-python");
     let python = tools::python(sh, Path::new("tests/onnx/requirements.txt"), &folder)?;
     npm_packages(sh, "tests/onnx")?;
-    let tests = ["test", "--locked", "--package", "mixed-feelings-native", "--test", "onnx_runtimes"];
-    let tests = cargo(sh).args(tests).args(["--", "--ignored", "--nocapture"]);
-    Ok(tests.env("ONNX_PYTHON", python).run()?)
+    let runtimes = tests(sh, &["--test", "onnx_runtimes", "--", "--ignored", "--nocapture"]);
+    Ok(runtimes.env("ONNX_PYTHON", python).run()?)
 }
 
 fn types(sh: &Shell) -> Result<()> {
@@ -323,16 +327,17 @@ fn packages(sh: &Shell) -> Result<()> {
 fn browser(sh: &Shell) -> Result<()> {
     let chromium = tools::require_chromium(sh)?;
     npm_packages(sh, "tests/browser")?;
-    let native = tools::native_program(sh, &[])?;
+    // Cargo builds a package's program with its tests.
+    let native = tools::program(tests(sh, &["--test", "five_labels", "--no-run"]), "mixed-feelings")?;
     // A model of other labels than the shipped one, trained in a minute.
     let five_labels = tools::target_folder()?.join("five-labels.safetensors");
-    let train = ["test", "--locked", "--package", "mixed-feelings-native", "--test", "five_labels"];
-    cargo(sh).args(train).args(["--", "--ignored"]).env("FIVE_LABELS_BUNDLE", &five_labels).run()?;
+    let train = tests(sh, &["--test", "five_labels", "--", "--ignored"]);
+    train.env("FIVE_LABELS_BUNDLE", &five_labels).run()?;
     let _in_tests = sh.push_dir("tests/browser");
     // Without a folder: Node.js 22 takes a folder's name for a file's, and every version finds `test/` by itself.
-    let tests = cmd!(sh, "node --test --test-concurrency=1").env("CHROMIUM", chromium);
+    let in_browser = cmd!(sh, "node --test --test-concurrency=1").env("CHROMIUM", chromium);
     // The page is served by this very program, the native side of the parity test answered by the other.
-    Ok(tests
+    Ok(in_browser
         .env("XTASK", env::current_exe()?)
         .env("MIXED_FEELINGS", native)
         .env("FIVE_LABELS_BUNDLE", five_labels)

@@ -33,7 +33,7 @@ pub const SHIPPED: [Build; 3] = [
     Build { name: "gpu", features: "web,webgpu", flags: &[] },
 ];
 
-/// The float model, for tests.
+/// The float model in candle, which `cargo bench-web` measures too.
 pub const REFERENCE: Build = Build { name: "reference", features: "float,web", flags: &[] };
 
 /// Compiles the library and returns where the wasm is until the next build. What is fresh is up to cargo.
