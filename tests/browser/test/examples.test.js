@@ -225,7 +225,7 @@ describe('the examples', () => {
     await context.close();
   });
 
-  it('the journal says no label that is not sure, and stays where an entry was deleted', async () => {
+  it('the journal says no label that is not sure, stays where an entry was deleted, and brings it back', async () => {
     const { context, page, errors } = await visit('journal');
     const entry = (id, sure, hour) => ({ id, at: Date.UTC(2026, 5, 1, hour), text: id, photo: null, reading: { label: 'negative', valence: -0.3, ...(sure !== undefined && { sure }) } });
     const journal = JSON.stringify({ journal: 1, entries: [entry('a', false, 3), entry('b', true, 2), entry('c', undefined, 1)] });
@@ -239,7 +239,19 @@ describe('the examples', () => {
     assert.deepEqual(await page.$$eval('#entries .who em', (all) => all.map((one) => one.textContent)), ['not sure', 'negative', 'negative']);
     await click(page, '#entries .quiet', 1);
     await page.waitForFunction(() => document.querySelectorAll('#entries li').length === 2);
-    assert.equal(await page.evaluate(() => document.activeElement.closest('li')?.querySelector('.review').textContent), 'c');
+    const focused = () => page.evaluate(() => document.activeElement.closest('li')?.querySelector('.review').textContent);
+    assert.equal(await focused(), 'c');
+    assert.match(await textOf(page, '#deleted'), /The entry of Monday.* 1 June is deleted/);
+    await click(page, '#undo');
+    await page.waitForFunction(() => document.querySelectorAll('#entries li').length === 3);
+    assert.equal(await focused(), 'b');
+    assert.equal(await page.$eval('#deleted', (line) => line.hidden), true);
+    await click(page, '#entries .quiet', 1);
+    await page.waitForFunction(() => document.querySelectorAll('#entries li').length === 2);
+    await click(page, '#delete');
+    await click(page, '#sure [value=delete]');
+    await page.waitForFunction(() => document.querySelectorAll('#entries li').length === 0);
+    assert.equal(await page.$eval('#deleted', (line) => line.hidden), true, 'everything means everything');
     assert.deepEqual(errors, []);
     await context.close();
   });

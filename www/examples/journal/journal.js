@@ -18,6 +18,7 @@ let store;
 let entries = [];
 let labels = [];
 let urls = []; // of the photos that are shown
+let deleted = null; // the entry that "Undo" brings back, in this page's memory alone
 
 // Showing
 
@@ -38,7 +39,8 @@ function draw() {
 /** Where an entry is in the page. An imported one may have any id, those of the page's own parts too. */
 const anchor = (id) => `entry-${id}`;
 
-function item({ id, at, text, photo, reading }) {
+function item(entry) {
+  const { id, at, text, photo, reading } = entry;
   const item = document.createElement('li');
   item.id = anchor(id);
   const when = new Intl.DateTimeFormat('en-GB', { weekday: 'long', day: 'numeric', month: 'long' }).format(at);
@@ -58,6 +60,7 @@ function item({ id, at, text, photo, reading }) {
   remove.addEventListener('click', attempt(async () => {
     const place = [...$('entries').children].indexOf(item);
     await store.remove(id);
+    offerUndo(entry, when);
     await show();
     const next = $('entries').children[Math.min(place, entries.length - 1)]; // where one was, not at the top of the page
     (next?.querySelector('button') ?? $('entry')).focus();
@@ -65,6 +68,32 @@ function item({ id, at, text, photo, reading }) {
   item.prepend(remove, who);
   return item;
 }
+
+// Deleting
+
+/** Says that `entry` of the day `when` is deleted, and offers it back; with `null` there is nothing to bring back. */
+function offerUndo(entry, when = '') {
+  deleted = entry;
+  $('deleted-when').textContent = when;
+  $('deleted').hidden = !entry;
+}
+
+$('undo').addEventListener('click', attempt(async () => {
+  const entry = deleted;
+  await store.put(entry);
+  offerUndo(null);
+  await show();
+  $(anchor(entry.id)).querySelector('button').focus();
+}));
+
+$('delete').addEventListener('click', () => $('sure').showModal());
+$('sure').addEventListener('close', attempt(async () => {
+  if ($('sure').returnValue !== 'delete') return;
+  await store.clear();
+  offerUndo(null); // everything means everything
+  await show();
+  $('entry').focus();
+}));
 
 // Keeping
 
@@ -128,14 +157,6 @@ $('import').addEventListener('change', attempt(async (event) => {
   event.target.value = '';
   for (const entry of await imported(text)) await store.put(entry); // one of the same id is the same entry
   await show();
-}));
-
-$('delete').addEventListener('click', () => $('sure').showModal());
-$('sure').addEventListener('close', attempt(async () => {
-  if ($('sure').returnValue !== 'delete') return;
-  await store.clear();
-  await show();
-  $('entry').focus();
 }));
 
 try {
