@@ -182,7 +182,7 @@ impl Random {
         (0..len).map(|_| centre + ((self.next() >> 40) as f32 / (1u64 << 24) as f32 - 0.5) * 0.2).collect()
     }
 
-    /// A level as trained weights have them: bell-shaped, of standard deviation [`LEVEL_DEVIATION`].
+    /// A level as trained weights have them: bell-shaped, of standard deviation `LEVEL_DEVIATION`.
     pub fn level(&mut self) -> i8 {
         // Four numbers of 0..64, centered.
         let sum: u64 = self.next().to_le_bytes()[..4].iter().map(|&byte| u64::from(byte % 64)).sum();
