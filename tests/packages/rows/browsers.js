@@ -99,7 +99,6 @@ window.outcome = new Promise((resolve) => {
   },
   service: {
     title: 'a service worker that is a module',
-    lacks: (browser) => (browser === 'firefox' ? 'Firefox ESR 140 has no service workers that are modules' : undefined),
     files: {
       'index.html': html(script('own.js')),
       'own.js': askOf('./in-service.js', { type: 'module' }),
@@ -147,7 +146,7 @@ function row(browser, place) {
     group: GROUP,
     title: `${BROWSERS[browser].title}: ${title}`,
     files,
-    needs: () => needs(browser)() ?? PLACES[place].lacks?.(browser),
+    needs: needs(browser),
     run: (project) => inPage(project, { headers, browser, visits }),
   };
 }
