@@ -119,7 +119,7 @@ async function visit() {
 }
 window.outcome = visit();
 `,
-      // Under automation WebKit has its caches in memory, and forgets what is in one that nothing has open. On a disk it does not.
+      // Under automation WebKit has its caches in memory, and forgets what is in one that nothing has open.
       'keeps.js': `${sample('offline.md', 'keeps.js')}\nself.held = caches.open('mixed-feelings');\n`,
     },
     visits: [
