@@ -12,7 +12,7 @@ import { residentBytes } from '../lib/memory.js';
 const COUNT = Number(process.env.GALLERY ?? 40);
 /**
  * Bytes that the browser's processes may take more than before: pixels of all of them would take 48 MB each, beside what the
- * browser itself keeps of an `<img>`. Measured 1.3 GB at most, of 40 pictures as of 64; 1.55 on a busy machine.
+ * browser itself keeps of an `<img>`. Measured 1.3 to 1.4 GB at most, of 40 pictures as of 64; 1.55 on a busy machine.
  */
 const MOST_MORE = 1.8e9;
 
