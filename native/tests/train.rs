@@ -130,6 +130,21 @@ fn logits_are_adjusted_by_the_shares_of_val() {
 }
 
 #[test]
+fn contrastive_loss_and_hard_examples_change_what_is_learned() {
+    let world = world(1);
+    let loss = |settings: &[&str]| {
+        let common = ["--set", "text.learning.batch_size=8", "--threads", "1"];
+        train(&world, &[&common[..], settings].concat()).ok();
+        metrics(&world)[0]["loss"].as_f64().expect("the loss of the text stage")
+    };
+    let plain = loss(&[]);
+    let contrastive = loss(&["--set", "text.contrastive=0.5"]);
+    let hardest = loss(&["--set", "text.learning.hardest=0.5"]);
+    assert!(contrastive > plain, "{contrastive}, without {plain}");
+    assert!(hardest > plain, "{hardest} of the harder half, {plain} of all");
+}
+
+#[test]
 fn a_stage_stops_when_val_no_longer_gets_better() {
     let world = world(8);
     // So small a rate changes no answer: the first epoch stays the best.
@@ -202,6 +217,13 @@ fn what_is_wrong_is_said() {
     refused("unknown.toml", config.replace("checkpoint_every", "checkpoint_evry"), &["checkpoint_evry"]);
     refused("rate.toml", config.replace("learning_rate = 0.01", "learning_rate = -1"), &["learning_rate"]);
     refused("weight.toml", config.replace("weight = 0.5", "weight = 0"), &["weight", "mood"]);
+    for (setting, words) in [
+        ("text.contrastive=-1", ["contrastive", "-1"]),
+        ("text.learning.hardest=0", ["hardest", "0"]),
+        ("text.learning.hardest=1.5", ["hardest", "1.5"]),
+    ] {
+        train(&world, &["--set", setting]).refused(&words);
+    }
     let texts_as_labels = config.replace("'texts.tsv' }", "'texts.tsv', label = 'text' }");
     refused("classes.toml", texts_as_labels, &["texts.tsv", "so good", "positive"]);
     refused("folder.toml", config.replace("base/text", "base/none"), &["base/none"]);

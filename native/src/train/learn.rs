@@ -9,9 +9,9 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::{
     adamw::{AdamW, Schedule},
-    config::{Keep, Learning},
     cost::Meter,
     ema::Ema,
+    learning::{Keep, Learning},
     lookup::{self, Lookup},
     modulation::{coefficients, modulate},
     objective::{Answers, Objective, objective},

@@ -2,7 +2,7 @@
 
 use candle_core::{D, Result, Tensor};
 
-/// The sum over rows of `weight * cross-entropy` between logits `[rows, classes]` and targets, with label smoothing
+/// Each row's `weight * cross-entropy` between logits `[rows, classes]` and targets, `[rows, 1]`, with label smoothing
 /// (Szegedy et al. 2015): the target is `1 - smoothing` on the label plus `smoothing / classes` on every class.
 ///
 /// `targets` and `weights` have one entry a row; a row of weight 0 counts for nothing.
@@ -18,10 +18,10 @@ pub fn cross_entropy(logits: &Tensor, targets: &[u32], weights: &[f32], smoothin
     let on_label = log_probabilities.gather(&targets, 1)?;
     let on_all = (log_probabilities.sum_keepdim(1)? / classes as f64)?;
     let mixed = ((on_label * (1.0 - smoothing))? + (on_all * smoothing)?)?;
-    (mixed * weights)?.sum_all()?.neg()
+    (mixed * weights)?.neg()
 }
 
-/// The sum over rows of `weight * (1 - p ^ q) / q`, `p` the probability of the target: the generalised cross-entropy of
+/// Each row's `weight * (1 - p ^ q) / q`, `[rows, 1]`, `p` the probability of the target: the generalised cross-entropy of
 /// Zhang & Sabuncu (2018), which a wrong label pulls less than it does cross-entropy (q towards 0) and more than it does
 /// the absolute error (q = 1).
 ///
@@ -38,7 +38,25 @@ pub fn generalised_cross_entropy(
     let weights = Tensor::from_slice(weights, (rows, 1), logits.device())?;
     let on_label = candle_nn::ops::log_softmax(logits, D::Minus1)?.gather(&targets, 1)?;
     let loss = ((1.0 - (on_label * q)?.exp()?)? / q)?;
-    (loss * weights)?.sum_all()
+    loss * weights
+}
+
+/// The losses `[rows, 1]` of the hardest `share` of the rows, 0 in the place of the others, all of it scaled so that a row weighs
+/// on average what it did: online hard example mining (Shrivastava et al. 2016). Rows as hard as the last one stay too.
+///
+/// # Errors
+/// When they are no losses of rows.
+pub fn hardest(losses: &Tensor, share: f64) -> Result<Tensor> {
+    let rows = losses.dim(0)?;
+    let kept = ((rows as f64 * share).ceil() as usize).clamp(1, rows.max(1));
+    if kept >= rows {
+        return Ok(losses.clone());
+    }
+    let found = losses.detach();
+    // The threshold stays on the device: a step does not wait for a GPU.
+    let (sorted, _) = found.flatten_all()?.sort_last_dim(false)?;
+    let chosen = found.broadcast_ge(&sorted.narrow(0, kept - 1, 1)?)?.to_dtype(losses.dtype())?;
+    (losses * chosen)? * (rows as f64 / kept as f64)
 }
 
 /// The sum over rows of `weight * (KL(a, b) + KL(b, a)) / 2` between the probabilities of two sets of logits `[rows,
@@ -86,7 +104,7 @@ mod tests {
     #[test]
     fn cross_entropy_agrees_with_torch() -> Result<()> {
         let logits = Tensor::new(&[[1.0f32, -0.5, 2.0], [0.2, 0.1, -1.0]], &Device::Cpu)?;
-        let loss = cross_entropy(&logits, &[2, 0], &[1.0, 2.0], 0.1)?.to_scalar::<f32>()?;
+        let loss = cross_entropy(&logits, &[2, 0], &[1.0, 2.0], 0.1)?.sum_all()?.to_scalar::<f32>()?;
         assert!((loss - 2.157263).abs() < 1e-5, "{loss}");
         Ok(())
     }
@@ -99,7 +117,8 @@ mod tests {
     /// `(1 - softmax(a)[target] ** 0.7) / 0.7` in torch 2, weighted 1 and 2.
     #[test]
     fn generalised_cross_entropy_agrees_with_torch() -> Result<()> {
-        let loss = generalised_cross_entropy(&logits()?.0, &[2, 0], &[1.0, 2.0], 0.7)?.to_scalar::<f32>()?;
+        let losses = generalised_cross_entropy(&logits()?.0, &[2, 0], &[1.0, 2.0], 0.7)?;
+        let loss = losses.sum_all()?.to_scalar::<f32>()?;
         assert!((loss - 1.542181).abs() < 1e-5, "{loss}");
         Ok(())
     }
@@ -120,6 +139,18 @@ mod tests {
         let (a, b) = logits()?;
         let loss = distillation(&a, &b, &[1.0, 2.0], 2.0)?.to_scalar::<f32>()?;
         assert!((loss - 1.131501).abs() < 1e-5, "{loss}");
+        Ok(())
+    }
+
+    #[test]
+    fn the_hardest_rows_count_for_all() -> Result<()> {
+        let losses = Tensor::new(&[[0.5f32], [3.0], [1.0], [0.1]], &Device::Cpu)?;
+        let of = |share| hardest(&losses, share)?.flatten_all()?.to_vec1::<f32>();
+        assert_eq!(of(0.5)?, [0.0, 6.0, 2.0, 0.0]);
+        assert_eq!(of(0.01)?, [0.0, 12.0, 0.0, 0.0], "one row at least");
+        assert_eq!(of(1.0)?, [0.5, 3.0, 1.0, 0.1]);
+        let alike = hardest(&Tensor::ones((4, 1), candle_core::DType::F32, &Device::Cpu)?, 0.5)?;
+        assert_eq!(alike.flatten_all()?.to_vec1::<f32>()?, [2.0; 4], "as hard as the last one");
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 mod adamw;
 mod adjust;
 mod config;
+mod contrastive;
 mod cost;
 mod ema;
 mod encoders;
@@ -16,6 +17,7 @@ mod inputs;
 mod joined;
 mod layer_rates;
 mod learn;
+mod learning;
 mod lookup;
 mod losses;
 mod modulation;
@@ -51,11 +53,12 @@ use std::{
 
 use anyhow::{Context, Result};
 use candle_core::{Device, Tensor};
-use config::{Distillation, Keep, Learning, TrainConfig};
+use config::{Distillation, TrainConfig};
 use encoders::BaseEncoders;
 use features::{Encoded, FeatureMaker};
 use fusion::{FusionTask, Pairs};
 use learn::{Learner, Task};
+use learning::{Keep, Learning};
 use mixed_feelings::{
     model::{ModelConfig, Temperatures, Thresholds},
     text::Tokenizer,

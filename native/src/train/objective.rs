@@ -5,10 +5,10 @@ use candle_core::Tensor;
 use mixed_feelings::layers::Mode;
 
 use super::{
-    config::Learning,
     learn::Task,
+    learning::Learning,
     lookup::Lookup,
-    losses::{cross_entropy, generalised_cross_entropy, symmetric_divergence},
+    losses::{cross_entropy, generalised_cross_entropy, hardest, symmetric_divergence},
 };
 
 /// What a task says of some rows.
@@ -66,11 +66,14 @@ pub fn objective(task: &dyn Task, rows: &[usize], mode: Mode<'_>, learning: &Lea
 }
 
 fn graded(answers: &Answers, learning: &Learning) -> Result<Tensor> {
-    let losses = answers.heads.iter().map(|Graded { logits, targets, weights }| match learning.gce {
-        0.0 => cross_entropy(logits, targets, weights, learning.label_smoothing),
-        q => generalised_cross_entropy(logits, targets, weights, q),
-    });
-    let mut losses = losses.collect::<candle_core::Result<Vec<_>>>()?;
+    let loss = |Graded { logits, targets, weights }: &Graded| {
+        let of_rows = match learning.gce {
+            0.0 => cross_entropy(logits, targets, weights, learning.label_smoothing),
+            q => generalised_cross_entropy(logits, targets, weights, q),
+        };
+        hardest(&of_rows?, learning.hardest)?.sum_all()
+    };
+    let mut losses = answers.heads.iter().map(loss).collect::<candle_core::Result<Vec<_>>>()?;
     losses.extend(answers.extra.clone());
     Ok(Tensor::stack(&losses, 0)?.sum_all()?)
 }

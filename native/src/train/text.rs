@@ -16,6 +16,7 @@ use mixed_feelings::{
 use super::{
     adjust,
     config::TextSection,
+    contrastive::contrastive_loss,
     learn::{Task, shuffle, shuffled},
     lookup::Lookup,
     losses::class_weights,
@@ -44,6 +45,8 @@ pub struct TextStage {
     heads: Vec<Head>,
     /// Whether the word embeddings are learned too.
     words_learn: bool,
+    /// The weight of the contrastive loss.
+    contrastive: f64,
     device: Device,
 }
 
@@ -85,6 +88,7 @@ impl TextStage {
                 .computing_in(section.learning.precision.numbers()),
             labels: config.labels.clone(),
             words_learn: !parameters.frozen().covers(WORDS),
+            contrastive: section.contrastive,
             device: device.clone(),
             train,
             val,
@@ -137,6 +141,7 @@ impl Task for TextStage {
         let rows: Vec<&Row> = rows.iter().map(|&row| &self.train[row]).collect();
         let (pooled, lookup) = self.pooled(&rows, mode)?;
         let mut heads = Vec::with_capacity(self.heads.len());
+        let mut extra = None;
         for (number, head) in self.heads.iter().enumerate() {
             let of_task = || rows.iter().enumerate().filter(|(_, row)| row.task == number);
             let places: Vec<u32> = of_task().map(|(i, _)| i as u32).collect();
@@ -150,9 +155,13 @@ impl Task for TextStage {
                 all if all == rows.len() => pooled.clone(),
                 _ => pooled.index_select(&Tensor::new(places, &self.device)?, 0)?,
             };
+            if number == 0 && self.contrastive > 0.0 {
+                let loss = contrastive_loss(&pooled, &targets)?;
+                extra = loss.map(|loss| loss * self.contrastive).transpose()?;
+            }
             heads.push(Graded { logits: head.linear.forward(&pooled)?, targets, weights });
         }
-        Ok(Answers { heads, lookups: lookup.into_iter().collect(), ..Answers::default() })
+        Ok(Answers { heads, extra, lookups: lookup.into_iter().collect(), ..Answers::default() })
     }
 
     fn evaluate(&self) -> Result<Evaluation> {

@@ -33,9 +33,9 @@ use split::Split;
 use task::{Parts, PostTask, Taught};
 
 use super::{
-    config::{Keep, Learning},
     features::EncodedText,
     learn::Learner,
+    learning::{Keep, Learning},
     parameters::{Frozen, Parameters},
     precision::Precision,
     record::Record,
@@ -292,6 +292,7 @@ fn learning(epochs: usize, learning_rate: f64) -> Learning {
         epochs,
         learning_rate,
         layer_decay: 1.0,
+        hardest: 1.0,
         precision: Precision::default(),
         batch_size: 16,
         warm_up: 0.1,
