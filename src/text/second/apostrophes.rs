@@ -10,7 +10,7 @@ const STEMS: [&str; 21] = [
 
 /// What programs make of an apostrophe, beside single signs: quoted-printable, an escape that lost its backslash, and bytes of
 /// Windows and the Macintosh that were taken for each other's.
-const WRECKS: [&str; 6] = ["=92", "u2019", "u+2019", "Õ", "í", "Æ"];
+const WRECKS: [&str; 10] = ["=92", "=27", "u2019", "u0027", "u+2019", "u+0027", "+ibk-", "Õ", "í", "Æ"];
 
 /// Those that stand for one in any word, between small letters.
 const SURE_WRECKS: [&str; 3] = ["u2019", "u2018", "Õ"];
@@ -20,7 +20,9 @@ const BEFORE_WONT: [&str; 18] = [
     "is", "was", "are", "were", "am", "be", "been", "being", "his", "her", "their", "its", "my", "our",
     "your", "were", "m", "re",
 ];
-const BEFORE_CANT: [&str; 7] = ["a", "the", "of", "no", "pious", "religious", "this"];
+const BEFORE_CANT: [&str; 6] = ["a", "the", "of", "no", "pious", "religious"];
+/// What goes on after `this cant` where it is a noun.
+const BEHIND_THIS_CANT: [&str; 5] = ["", "is", "was", "of", "and"];
 const BEFORE_DONT: [&str; 12] =
     ["ce", "ceux", "celui", "celle", "celles", "cela", "et", "facon", "livre", "un", "une", "ou"];
 const BEHIND_DONT: [&str; 20] = [
@@ -46,7 +48,13 @@ pub(super) fn straighten(units: Vec<Unit>) -> Vec<Unit> {
             at += len;
             continue;
         }
-        if is_apart(&out, rest) {
+        if is_apart(&out, rest) || is_misplaced(&out, rest) || is_second_t(&out, rest) {
+            at += 1;
+            continue;
+        }
+        // One sign for `'n`: the apostrophe stands before the `n` in it, and is put behind with the `t`.
+        if unit.c == 'ŉ' && is_last_t(rest.get(1..).unwrap_or_default()) && is_stem(&out) {
+            out.push(Unit { c: 'n', ..unit });
             at += 1;
             continue;
         }
@@ -83,7 +91,10 @@ fn lost(before: &[Unit], units: &[Unit]) -> Option<usize> {
     if first.is_ascii_alphanumeric() {
         return None;
     }
-    let is_sign = |c: char| !c.is_alphanumeric() && c != '\n' || c == 'â' || letters::is_apostrophe(c);
+    let is_sign = |c: char| {
+        let other = !c.is_alphanumeric() && c != '\n' && plain(c).is_none();
+        other || matches!(c, 'â' | '\u{2b9}'..='\u{2ff}') || letters::is_apostrophe(c)
+    };
     let len = units.iter().take(MOST + 1).take_while(|u| is_sign(u.c)).count();
     if !(1..=MOST).contains(&len) || !is_last_t(units.get(len..)?) {
         return None;
@@ -95,13 +106,36 @@ fn lost(before: &[Unit], units: &[Unit]) -> Option<usize> {
     if spaces > 0 && !(len == 1 || quoted) {
         return None;
     }
-    has_stem(before).then_some(len)
+    // `I won T shirts`.
+    let shouted = units.get(len).is_some_and(|t| t.c == 'T');
+    let quiet = before.last().is_some_and(|n| n.c == 'n');
+    (has_stem(before) && !(shouted && quiet)).then_some(len)
 }
 
 /// Whether `units` are a `t` that ends a word.
 fn is_last_t(units: &[Unit]) -> bool {
     let ended = units.get(1).is_none_or(|u| !letters::in_word(u.c) && u.c != '\'');
     ended && units.first().is_some_and(|t| plain(t.c) == Some('t'))
+}
+
+/// Whether `before` ends in a stem.
+fn is_stem(before: &[Unit]) -> bool {
+    STEMS.contains(&word_before(before, LONGEST + 1).as_str())
+}
+
+/// Whether `units` are the sign in `is'nt`, or the space in `do nt`: the apostrophe then comes where it belongs.
+fn is_misplaced(before: &[Unit], units: &[Unit]) -> bool {
+    let [sign, n, rest @ ..] = units else { return false };
+    (letters::is_apostrophe(sign.c) && plain(n.c) == Some('n') || sign.c == ' ' && n.c == 'n')
+        && rest.first().is_some_and(|t| n.c != 'n' || t.c == 't')
+        && is_last_t(rest)
+        && is_stem(before)
+}
+
+/// Whether `units` are the second `t` of `isn'tt`.
+fn is_second_t(before: &[Unit], units: &[Unit]) -> bool {
+    let [start @ .., n, sign, t] = before else { return false };
+    plain(t.c) == Some('t') && sign.c == '\'' && plain(n.c) == Some('n') && is_last_t(units) && is_stem(start)
 }
 
 /// Whether `before` ends in a stem and its `n`.
@@ -130,24 +164,44 @@ fn is_apart(before: &[Unit], units: &[Unit]) -> bool {
         && matches!(n.c, 'n' | 'N')
         && letters::is_apostrophe(sign.c)
         && is_last_t(rest)
-        && STEMS.contains(&word_before(before, LONGEST + 1).as_str())
+        && is_stem(before)
 }
 
 /// Whether `units` start with the `t` of `dont`, `cant`, `isnt`: words of which the apostrophe was left out, and no others that
 /// are spelled alike.
 fn is_left_out(before: &[Unit], units: &[Unit]) -> bool {
     let begins = |c: char| {
-        c.is_whitespace() || matches!(c, '(' | '"' | '\'' | '*' | ',' | '!' | '?' | '…' | '“' | '‘')
+        c.is_whitespace()
+            || matches!(
+                c,
+                '(' | '['
+                    | '"'
+                    | '\''
+                    | '*'
+                    | '~'
+                    | '_'
+                    | ','
+                    | '!'
+                    | '?'
+                    | '…'
+                    | '“'
+                    | '‘'
+                    | '—'
+                    | '–'
+                    | '|'
+            )
     };
     let ends = |u: &Unit| {
-        begins(u.c) || matches!(u.c, '.' | ';' | ':' | ')' | '”' | '’' | '-' | '~') || u.c > '\u{2100}'
+        begins(u.c)
+            || matches!(u.c, '.' | ';' | ':' | ')' | ']' | '”' | '’' | '-' | '&')
+            || u.c > '\u{2100}' && !letters::in_word(u.c)
     };
     let dot = |u: &Unit| {
-        matches!(u.c, '.' | ':' | '-' | '\'') && units.get(2).is_some_and(|u| u.c.is_alphanumeric())
+        matches!(u.c, '.' | ':' | '\'' | '_') && units.get(2).is_some_and(|u| u.c.is_alphanumeric())
     };
     let ended = units.get(1).is_none_or(|u| ends(u) && !dot(u));
-    let is_t = units.first().is_some_and(|t| matches!(t.c, 't' | 'T'));
-    if !is_t || !ended || before.last().is_none_or(|u| !matches!(u.c, 'n' | 'N')) {
+    let is_t = units.first().is_some_and(|t| plain(t.c) == Some('t'));
+    if !is_t || !ended || before.last().is_none_or(|u| plain(u.c) != Some('n')) {
         return false;
     }
     let stem = word_before(before, LONGEST + 1);
@@ -164,7 +218,10 @@ fn is_left_out(before: &[Unit], units: &[Unit]) -> bool {
     let (earlier, next) = (earlier.as_str(), next.as_str());
     match stem.as_str() {
         "won" => !BEFORE_WONT.contains(&earlier) && next != "to",
-        "can" => !BEFORE_CANT.contains(&earlier),
+        "can" => {
+            let noun = earlier == "this" && BEHIND_THIS_CANT.contains(&next);
+            !(BEFORE_CANT.contains(&earlier) || noun)
+        }
         "don" => !BEFORE_DONT.contains(&earlier) && !BEHIND_DONT.contains(&next),
         // `darent` and `shant` are seldom words; `need nt` is none.
         _ => true,
@@ -173,7 +230,8 @@ fn is_left_out(before: &[Unit], units: &[Unit]) -> bool {
 
 /// The plain letter in lower case.
 fn plain(c: char) -> Option<char> {
-    let c = letters::plain(c).and_then(|p| p.chars().next()).unwrap_or(c);
+    // `⒩` is `(n)`.
+    let c = letters::plain(c).and_then(|p| p.chars().find(char::is_ascii_alphabetic)).unwrap_or(c);
     c.is_ascii_alphabetic().then(|| c.to_ascii_lowercase())
 }
 
@@ -222,6 +280,11 @@ mod tests {
             "dont.org",
             "país así",
             "Did n",
+            "Windows is NT, it was NT",
+            "I won T shirts",
+            "We won \"T\" blocks",
+            "𝗰𝗮𝗻𝘁𝗼𝗿",
+            "this cant of thieves",
             "a don tells",
             "no nt",
         ] {
@@ -233,6 +296,17 @@ mod tests {
     fn what_was_left_out_or_set_apart() {
         assert_eq!(straight("I dont, you cant. It wont! ISNT it"), "I don't, you can't. It won't! ISN'T it");
         assert_eq!(straight("did n't ca n’t wo n't"), "didn't can't won't");
+        assert_eq!(straight("is'nt do nt isn'tt isŉt CA'NT"), "isn't don't isn't isn't CAN'T");
+        assert_eq!(
+            straight("isnt-good ~isnt~ _isnt_ isnt— isnt&was isnt]"),
+            "isn't-good ~isn't~ _isn't_ isn't— isn't&was isn't]"
+        );
+        assert_eq!(straight("this cant be good"), "this can't be good");
+        assert_eq!(straight("𝗶𝘀𝗻𝘁 ｉｓｎｔ ⒤⒮⒩❜⒯"), "𝗶𝘀𝗻'𝘁 ｉｓｎ'ｔ ⒤⒮⒩'⒯");
+        assert_eq!(
+            straight("isnʺt isnˮt isnʿt isn=27t wonu0027t isn+IBk-t"),
+            "isn't isn't isn't isn't won't isn't"
+        );
         assert_eq!(straight("itu2019s weÕre"), "it's we're");
     }
 }

@@ -209,6 +209,9 @@ fn stands_alone(units: &[Unit], at: usize, len: usize, face: &[char], around: &S
     if LOOSE.contains(&name.as_str()) && !(free_before && free_after) {
         return false;
     }
+    if name == "<3" && is_measured(units, at + len) || name == ":*" && is_bold(units, at) {
+        return false;
+    }
     // `D:` begins an item of a list, and names a drive.
     let drive = || {
         let word = units
@@ -248,6 +251,26 @@ fn stands_alone(units: &[Unit], at: usize, len: usize, face: &[char], around: &S
         Some(':') if face.len() == 2 => false,
         _ => true,
     }
+}
+
+/// What `<3` is less than three of.
+const MEASURED: [&str; 34] = [
+    "year", "years", "yr", "yrs", "month", "months", "mo", "week", "weeks", "day", "days", "hour", "hours",
+    "hr", "hrs", "minute", "minutes", "min", "mins", "second", "seconds", "sec", "secs", "ms", "degrees",
+    "percent", "mb", "gb", "kb", "kg", "km", "cm", "mm", "miles",
+];
+
+/// Whether a unit of measure follows, with a space before it.
+fn is_measured(units: &[Unit], end: usize) -> bool {
+    let after = units.iter().skip(end).skip_while(|u| u.c == ' ').take(9).map(|u| u.c.to_ascii_lowercase());
+    let word: String = after.take_while(char::is_ascii_alphabetic).collect();
+    MEASURED.contains(&word.as_str())
+}
+
+/// Whether the star of `:*` closes one that opened before the word: `*Note:*`.
+fn is_bold(units: &[Unit], at: usize) -> bool {
+    let line = until(units, at).iter().rev().take(48).take_while(|u| u.c != '\n');
+    line.filter(|u| u.c == '*').count() % 2 == 1
 }
 
 /// Whether an emoticon that touches the word before it is one: `miss you<3`, but not `A:D`, `x<3`, `and/or:/path`.

@@ -1,34 +1,35 @@
 //! What feeds, forms and exports put in for characters, undone: HTML entities, escapes of JSON, JavaScript and Python,
 //! percent-encoding outside of links, quoted-printable, and tags of HTML.
 
-use super::{Unit, bytes, from, links, mojibake, tags, until, utf8};
+use super::{Rank, Unit, bytes, from, hashtags, links, mojibake, tags, until, utf8};
 
 /// The most bytes of an entity's name (`&CounterClockwiseContourIntegral;` is the longest), `&` and `;` included.
 const LONGEST_ENTITY: usize = 34;
 
 /// How often a text may have been encoded: `&amp;amp;#39;`, `%252527`.
-const LAYERS: usize = 4;
+const LAYERS: usize = 8;
 
 /// Undoes every layer of encoding. Each character keeps the bytes of the original that it was written with.
-pub(super) fn undo(mut units: Vec<Unit>) -> Vec<Unit> {
+pub(super) fn undo(mut units: Vec<Unit>, rank: &Rank<'_>) -> Vec<Unit> {
     for _ in 0..LAYERS {
         let before = units.len();
         if units.iter().any(|u| matches!(u.c, '\\' | '&' | '<')) {
             units = rewrite(&units, |rest| match rest.first()?.c {
-                '\\' => escape(rest),
+                '\\' => escape(rest, rank),
                 '&' => entity(rest),
                 '<' => tags::read(rest),
                 _ => None,
             });
         }
         if units.iter().any(|u| matches!(u.c, '%' | '=')) {
-            units = percent(&units);
+            units = percent(&units, rank);
         }
         if units.len() == before {
             break;
         }
     }
-    units
+    // What is left of an entity once all whole ones are undone.
+    if units.iter().any(|u| u.c == ';') { rewrite(&units, wrecked_entity) } else { units }
 }
 
 /// Characters, and how many units they stand for.
@@ -74,11 +75,16 @@ fn entity(units: &[Unit]) -> Option<Read> {
             Some(digits) => (digits, 16),
             None => (number, 10),
         };
-        let len = digits.bytes().take(7).take_while(|b| char::from(*b).is_digit(radix)).count();
-        let code = u32::from_str_radix(digits.get(..len)?, radix).ok()?;
-        let c = char::from_u32(code).filter(|c| *c != '\0')?;
+        let zeros = digits.bytes().take_while(|b| *b == b'0').count();
+        let more = digits.bytes().skip(zeros).take(7).take_while(|b| char::from(*b).is_digit(radix)).count();
+        let len = zeros + more;
+        let code = u32::from_str_radix(digits.get(zeros..len)?, radix).ok()?;
         let before = text.len() - digits.len();
-        return Some((vec![c], before + len + usize::from(digits.as_bytes().get(len) == Some(&b';'))));
+        let len = before + len + usize::from(digits.as_bytes().get(len) == Some(&b';'));
+        if (0xd800..0xdc00).contains(&code) {
+            return surrogates(code, units, len);
+        }
+        return Some((vec![char::from_u32(code)?], len));
     }
     let named = |name: &str| {
         let found = htmlize::ENTITIES.get(name.as_bytes())?;
@@ -90,11 +96,16 @@ fn entity(units: &[Unit]) -> Option<Read> {
     {
         return Some((chars, len + 1));
     }
-    // An apostrophe that lost its `;` is not left in the middle of a word.
+    // An apostrophe that lost its `;`, or is shouted, is not left in the middle of a word.
     for name in ["&apos", "&rsquo", "&lsquo"] {
-        if text.starts_with(name) {
-            return Some((vec!['\''], name.len()));
+        if text.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name)) {
+            let closed = text.as_bytes().get(name.len()) == Some(&b';');
+            return Some((vec!['\''], name.len() + usize::from(closed)));
         }
+    }
+    // Words behind an `&` that stands for "and": `slow&not good`.
+    if ["&not", "&para", "&times", "&cent", "&pound", "&divide"].contains(&&text[..len]) {
+        return None;
     }
     // As in an attribute: a longer word or a parameter of a query is no entity.
     if len < 3 || text.as_bytes().get(len) == Some(&b'=') {
@@ -103,13 +114,67 @@ fn entity(units: &[Unit]) -> Option<Read> {
     named(&text[..len]).map(|chars| (chars, len))
 }
 
+/// The character of two numbers that are the halves of one in UTF-16, `&#55357;&#56865;`. The first takes `len` units.
+fn surrogates(high: u32, units: &[Unit], len: usize) -> Option<Read> {
+    let text = ascii(from(units, len), LONGEST_ENTITY);
+    let number = text.strip_prefix("&#")?;
+    let (digits, radix) = match number.strip_prefix(['x', 'X']) {
+        Some(digits) => (digits, 16),
+        None => (number, 10),
+    };
+    let digits = digits.get(..digits.find(';')?)?;
+    let low = u32::from_str_radix(digits, radix).ok()?;
+    let pair = [u16::try_from(high).ok()?, u16::try_from(low).ok()?];
+    let c = char::decode_utf16(pair).next()?.ok()?;
+    Some((vec![c], len + text.find(';')? + 1))
+}
+
+/// Numbers of apostrophes and quotation marks.
+const QUOTES: [(&str, char); 10] = [
+    ("39", '\''),
+    ("039", '\''),
+    ("x27", '\''),
+    ("146", '’'),
+    ("8217", '’'),
+    ("x2019", '’'),
+    ("8216", '‘'),
+    ("34", '"'),
+    ("8220", '“'),
+    ("8221", '”'),
+];
+
+/// The number of a quotation mark that lost a part of `&#`: `won#39;t`, `won&39;t`, `won& #39;t`, `wonamp;#39;t`.
+fn wrecked_entity(units: &[Unit]) -> Option<Read> {
+    let text = ascii(units, 12).to_ascii_lowercase();
+    let starts = ["& #", "&# ", "amp;#", "&", "#"];
+    let start = starts.iter().find(|start| text.starts_with(**start))?;
+    let number = text.get(start.len()..)?;
+    let (number, _) = number.split_once(';')?;
+    let (digits, mark) = QUOTES.iter().find(|(digits, _)| *digits == number)?;
+    Some((vec![*mark], start.len() + digits.len() + 1))
+}
+
+/// Whether the `n` of `\n` begins a word, `\not`, and what follows is none without it.
+fn is_word(units: &[Unit], rank: &Rank<'_>) -> bool {
+    let word: String = units.iter().take(16).map(|u| u.c).take_while(char::is_ascii_lowercase).collect();
+    let known = |word: &str| match word.len() {
+        0 => false,
+        1 | 2 => hashtags::SHORT.split(' ').any(|short| short == word),
+        _ => rank(word).is_some(),
+    };
+    // A negation is never lost, even where the rest is a word.
+    let never = matches!(word.as_str(), "never" | "neither" | "none");
+    never || known(&word) && word.get(1..).is_some_and(|rest| !known(rest))
+}
+
 /// The escape that `units` start with: `\n`, `\"`, `\'`, `\u2019`, `\u{2019}`, `\U0001F600`, `\xe2\x80\x99`, `\342\200\231`.
-fn escape(units: &[Unit]) -> Option<Read> {
+fn escape(units: &[Unit], rank: &Rank<'_>) -> Option<Read> {
     let coded = |len: usize, digits: usize| {
         Some((vec![char::from_u32(hex(units, 2, digits)?).filter(|c| !c.is_control())?], len))
     };
     match units.get(1)?.c {
         'n' | 'r' | 't' if !units.get(2).is_some_and(|u| u.c.is_ascii_lowercase()) => Some((vec![' '], 2)),
+        'n' if is_word(from(units, 1), rank) => Some((vec![' '], 1)),
         // `\n` before a word in lower case, when it is not the name of a folder.
         'n' if units.get(3).is_none_or(|u| u.c != '\\') => Some((vec![' '], 2)),
         c @ ('"' | '\'' | '/') => Some((vec![c], 2)),
@@ -145,21 +210,21 @@ fn escape(units: &[Unit]) -> Option<Read> {
                 let marked = units.get(at)?.c == '\\';
                 u8::try_from(digit(1)? << 6 | digit(2)? << 3 | digit(3)?).ok().filter(|_| marked)
             };
-            let (c, bytes) = utf8::read(|i| byte(4 * i)).filter(|(_, bytes)| *bytes > 1)?;
-            Some((vec![c], 4 * bytes))
+            let (c, bytes) = utf8::read(|i| byte(4 * i))?;
+            (bytes > 1 || matches!(c, '\'' | '"')).then(|| (vec![c], 4 * bytes))
         }
         _ => None,
     }
 }
 
 /// Undoes `%27`, `%u2019` and `=E2=80=99` in words that are no links. A form's `+` is a space in a word that has `%`.
-fn percent(units: &[Unit]) -> Vec<Unit> {
+fn percent(units: &[Unit], rank: &Rank<'_>) -> Vec<Unit> {
     let mut out = Vec::with_capacity(units.len());
     let mut at = 0;
     while at < units.len() {
         let rest = from(units, at);
         let fresh = at.checked_sub(1).and_then(|i| units.get(i)).is_none_or(|u| u.c.is_whitespace());
-        let len = match links::read(None, rest).filter(|_| fresh) {
+        let len = match links::read(None, rest, rank).filter(|_| fresh) {
             Some(len) => {
                 out.extend_from_slice(until(rest, len));
                 len
@@ -226,7 +291,9 @@ mod tests {
     use super::{super::units, *};
 
     fn undone(text: &str) -> String {
-        undo(units(text)).iter().map(|u| u.c).collect()
+        let words = ["not", "never", "no", "nothing", "it", "ice", "nice", "what"];
+        let rank = |word: &str| words.iter().position(|w| *w == word).map(|at| at as u32);
+        undo(units(text), &rank).iter().map(|u| u.c).collect()
     }
 
     #[test]
@@ -241,6 +308,34 @@ mod tests {
         for text in
             ["&", "&;", "&bogus;", "&#xD800;", "&#99999999;", "&é;", "?a=1&copy=2", "AT&T", "&#;", "&#0;"]
         {
+            assert_eq!(undone(text), text);
+        }
+    }
+
+    #[test]
+    fn words_and_wrecks() {
+        assert_eq!(undone("slow&not good, salt&times"), "slow&not good, salt&times");
+        assert_eq!(
+            undone(r"It was\not good \never \no \nothing \none"),
+            "It was not good  never  no  nothing  none"
+        );
+        assert_eq!(undone(r"so\nwhat is\nit \nice"), "so what is it  ice");
+        for wreck in [
+            "#39;",
+            "&39;",
+            "& #39;",
+            "&# 39;",
+            "amp;#39;",
+            "&#00000039;",
+            "&APOS;",
+            "&amp;amp;amp;amp;amp;#39;",
+            r"\047",
+        ] {
+            assert_eq!(undone(&format!("won{wreck}t")), "won't", "{wreck}");
+        }
+        assert_eq!(undone("won #39;t #8217;"), "won 't ’");
+        assert_eq!(undone("&#55357;&#56865; &#xD83D;&#xDE21;"), "😡 😡");
+        for text in ["we are #39 and #1;", "&#55357;", "gamp;#1", "A&39"] {
             assert_eq!(undone(text), text);
         }
     }

@@ -9,7 +9,7 @@ const LONGEST: usize = 48;
 const LONGEST_WORD: usize = 18;
 
 /// Contractions, which hashtags write without their apostrophe, and how they are spelled.
-const CONTRACTIONS: [(&str, &str); 24] = [
+pub(super) const CONTRACTIONS: [(&str, &str); 24] = [
     ("dont", "don't"),
     ("doesnt", "doesn't"),
     ("didnt", "didn't"),

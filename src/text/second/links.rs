@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, sync::LazyLock};
 
-use super::{Unit, starts_with, until};
+use super::{Rank, Unit, starts_with, until};
 
 /// Top-level domains, as IANA lists them: those in ASCII of the npm package `tlds` 1.261.0 (MIT).
 const TOP_LEVEL: &str = include_str!("data/tlds.txt");
@@ -21,6 +21,12 @@ const WORDS: [&str; 36] = [
     "ph", "mo",
 ];
 
+/// Top-level domains that also begin a sentence whose space is missing (`Terrible.pm me`): behind a common word they are none.
+const BEGINNINGS: [&str; 9] = ["ai", "app", "bf", "dev", "fr", "gf", "pm", "tf", "tv"];
+
+/// Words of a lower rank are names as often.
+const COMMON: u32 = 12_000;
+
 /// The longest host name that is looked at.
 const LONGEST_HOST: usize = 100;
 
@@ -29,7 +35,7 @@ const LONGEST_NAME: usize = 64;
 
 /// Length of the link that `units` start with, also of one that was cut off (`htt…`, `http://t.c…`) or has no scheme
 /// (`example.com/a`).
-pub(super) fn read(before: Option<char>, units: &[Unit]) -> Option<usize> {
+pub(super) fn read(before: Option<char>, units: &[Unit], rank: &Rank<'_>) -> Option<usize> {
     const STARTS: [&str; 9] = [
         "http://",
         "https://",
@@ -52,7 +58,7 @@ pub(super) fn read(before: Option<char>, units: &[Unit]) -> Option<usize> {
     }
     let Some(start) = STARTS.iter().find(|start| starts_with(units, start)) else {
         // The end of an address or of a longer name is no host.
-        return bare(units).filter(|_| !matches!(before, Some('@' | '.')));
+        return bare(units, rank).filter(|_| !matches!(before, Some('@' | '.')));
     };
     Some(whole(units, start.len()))
 }
@@ -72,7 +78,7 @@ fn whole(units: &[Unit], start: usize) -> usize {
 
 /// Length of a link without a scheme: a host that ends in a top-level domain. A path makes it sure; without one the
 /// domain must be none that also ends sentences or the names of files.
-fn bare(units: &[Unit]) -> Option<usize> {
+fn bare(units: &[Unit], rank: &Rank<'_>) -> Option<usize> {
     let in_host = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
     if !units.first()?.c.is_ascii_alphanumeric() {
         return None;
@@ -105,6 +111,10 @@ fn bare(units: &[Unit]) -> Option<usize> {
     }
     let country = domain.len() == 2 && !WORDS.contains(&domain.as_str());
     let name = before.rsplit('.').next().unwrap_or_default();
+    if BEGINNINGS.contains(&domain.as_str()) && rank(&before.to_ascii_lowercase()).is_some_and(|r| r < COMMON)
+    {
+        return None;
+    }
     let ended = next.is_none_or(|c| !c.is_alphanumeric() && c != '_');
     (ended && (GENERIC.contains(&domain.as_str()) || country) && name.len() > 1).then_some(host.len())
 }
@@ -174,7 +184,7 @@ mod tests {
     use super::{super::units, *};
 
     fn link(text: &str) -> Option<&str> {
-        read(None, &units(text)).map(|len| &text[..len])
+        read(None, &units(text), &|word| (word == "terrible").then_some(9)).map(|len| &text[..len])
     }
 
     #[test]
@@ -193,6 +203,9 @@ mod tests {
             "bit.ly/3x",
             "a-b.example.net",
             "docs.rs/serde",
+            "openai.fr",
+            "terrible.com",
+            "terrible.ai/x",
         ] {
             assert_eq!(link(text), Some(text), "{text}");
         }
@@ -205,6 +218,8 @@ mod tests {
     fn prose_and_files_are_not() {
         for text in [
             "end.Start",
+            "Terrible.pm me",
+            "terrible.fr",
             "e.g.",
             "i.e.",
             "Node.js",

@@ -1,8 +1,8 @@
 //! The second text preparation: what people write, in the shapes that it has on the web.
 //!
-//! First the text is put right as a whole: escapes, entities and tags (`escapes`, `tags`), misread UTF-8 (`mojibake`), flags that are letters
+//! First the text is put right as a whole: escapes, entities and tags (`escapes`, `tags`), misread UTF-8 (`mojibake`, `misread_marks`), flags that are letters
 //! (`emoji`), letters upside down (`turned`) and of another alphabet (`letters`), invisible characters (`invisible`), apostrophes
-//! (`apostrophes`), words with signs for letters (`respelled`). Then each place is looked at, in this order:
+//! (`apostrophes`), words with signs for letters (`respelled`), words that are drawn out (`drawn_out`). Then each place is looked at, in this order:
 //! - Leading `RT @name:` are dropped. Links, also bare domains, become `http`, mentions `@user`. (`links`)
 //! - Hashtags fall into words, by capitals and by the vocabulary. (`hashtags`)
 //! - Ratings get a word that says what they mean. (`ratings`)
@@ -21,6 +21,7 @@
 )]
 
 mod apostrophes;
+mod drawn_out;
 mod emoji;
 mod emoji_words;
 mod emoticons;
@@ -30,6 +31,7 @@ mod invisible;
 mod kaomoji;
 mod letters;
 mod links;
+mod misread_marks;
 mod mojibake;
 mod ratings;
 mod respelled;
@@ -69,11 +71,34 @@ fn units(text: &str) -> Vec<Unit> {
 }
 
 fn put_right(text: &str, rank: &Rank<'_>) -> Vec<Unit> {
-    let mut units = mojibake::undo(escapes::undo(units(text)));
+    let mut units = mojibake::undo(misread_marks::mend(escapes::undo(units(text), rank)));
     emoji::unflag(&mut units);
     turned::turn(&mut units, rank);
     letters::unmask(&mut units, rank);
-    respelled::spell(apostrophes::straighten(invisible::settle(units, rank)), rank)
+    let units = apostrophes::straighten(invisible::settle(units, rank));
+    let mut units = drawn_out::shorten(respelled::spell(units, rank), rank);
+    plain_digits(&mut units);
+    units
+}
+
+/// Full-width and mathematical digits are plain ones, and so is a wide slash between digits: `１０／１０`.
+fn plain_digits(units: &mut [Unit]) {
+    if units.iter().all(|u| u.c.is_ascii()) {
+        return;
+    }
+    let wide = |c: char| matches!(c, '０'..='９' | '\u{1d7ce}'..='\u{1d7ff}');
+    for unit in units.iter_mut().filter(|u| wide(u.c)) {
+        unit.c = letters::plain(unit.c).and_then(|p| p.chars().next()).unwrap_or(unit.c);
+    }
+    let slashes = units.windows(3).enumerate().filter(|(_, w)| {
+        matches!(w, [a, slash, b] if a.c.is_ascii_digit() && slash.c == '／' && b.c.is_ascii_digit())
+    });
+    let places: Vec<usize> = slashes.map(|(i, _)| i + 1).collect();
+    for at in places {
+        if let Some(slash) = units.get_mut(at) {
+            slash.c = '/';
+        }
+    }
 }
 
 struct Cleaner<'a> {
@@ -98,7 +123,7 @@ impl Cleaner<'_> {
         let inside_word = before.is_some_and(|c| c.is_alphanumeric() || c == '_')
             && !(self.tag_end == self.at && unit.c == '#');
         if !inside_word {
-            if let Some(len) = links::read(before, rest) {
+            if let Some(len) = links::read(before, rest, self.rank) {
                 return self.replace("http", len);
             }
             if let Some(len) = links::mention(rest) {

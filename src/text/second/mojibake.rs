@@ -1,5 +1,6 @@
 //! UTF-8 that was read as another encoding (`â€™` for `’`), undone: as Windows-1252 or Latin-1, Mac Roman, IBM 437 or
-//! Windows-1251, up to four times over. What could be an ordinary text stays as it is.
+//! Windows-1251, up to four times over. What could be an ordinary text stays as it is. Of further encodings the marks alone are put back
+//! (`misread_marks`).
 
 use super::{Unit, bytes as bytes_of, from, until, utf8};
 
@@ -14,6 +15,7 @@ const ENCODINGS: [&str; 4] = [
     "ЂЃ‚ѓ„…†‡€‰Љ‹ЊЌЋЏђ‘’“”•–—\u{98}™љ›њќћџ\u{a0}ЎўЈ¤Ґ¦§Ё©Є«¬\u{ad}®Ї°±Ііґµ¶·ё№є»јЅѕїАБВГДЕЖЗИЙКЛМНОПРСТУФХЦЧШЩЪЫЬЭЮЯабвгдежзийклмнопрстуфхцчшщъыьэюя",
 ];
 const WINDOWS_1252: usize = 0;
+const MAC_ROMAN: usize = 1;
 const WESTERN: &str = ENCODINGS[WINDOWS_1252];
 
 /// The quotation mark, dash or dots that a byte is in Windows-1252.
@@ -132,7 +134,12 @@ fn read(units: &[Unit], at: usize, encoding: usize, in_run: bool, bytes: &Bytes)
     let beside = || nested(c) && (in_run || decoded(at + len).is_some_and(|(next, _)| nested(next)));
     let next = || in_run || decoded(at + len).is_some_and(|(next, _)| same_block(c, next));
     let meant = match len {
-        2 => two(units, at, c, encoding) || encoding == WINDOWS_1252 && beside() || foreign(c) && next(),
+        2 => {
+            two(units, at, c, encoding)
+                || encoding == WINDOWS_1252 && beside()
+                || encoding == MAC_ROMAN && in_run
+                || foreign(c) && next()
+        }
         3 => common(c) || encoding == WINDOWS_1252 && next(),
         _ => true,
     };
@@ -146,6 +153,10 @@ fn two(units: &[Unit], at: usize, c: char, encoding: usize) -> bool {
     let before = at.checked_sub(1).and_then(|i| units.get(i));
     let capital = before.is_some_and(|u| u.c.is_uppercase());
     let after = units.get(at + 2);
+    // An apostrophe between letters: `isnÊ¼t`.
+    if matches!(c, '\u{2b9}'..='\u{2c1}') && letter(before) && letter(after) {
+        return encoding == WINDOWS_1252;
+    }
     if !('\u{a0}'..='\u{17f}').contains(&c) && !('\u{80}'..='\u{9f}').contains(&c) {
         return false;
     }
@@ -252,6 +263,7 @@ mod tests {
         assert_eq!(undone("donâ\u{80}\u{99}t"), "don’t");
         assert_eq!(undone("donâ€t and â€œso"), "don't and “so");
         assert_eq!(undone("donÃ¢â‚¬â„¢t"), "don’t");
+        assert_eq!(undone("don‚Äö√Ñ√¥t isnÊ¼t"), "don’t isnʼt");
     }
 
     #[test]

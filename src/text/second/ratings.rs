@@ -4,7 +4,9 @@
 use super::{Unit, from};
 
 /// Words after a number that counts things and rates none: `9/10 times`, `4 out of 5 dentists`.
-const COUNTED: [&str; 44] = [
+const COUNTED: [&str; 46] = [
+    "sec",
+    "second",
     "of",
     "times",
     "people",
@@ -59,6 +61,11 @@ const NOT_COUNTED: [&str; 16] = [
 
 /// What a number before a slash is when one of these stands before it: a date, a page, a part.
 const NUMBERED: &[&str] = &[
+    "deadline",
+    "progress",
+    "video",
+    "closed",
+    "closes",
     "monday",
     "tuesday",
     "wednesday",
@@ -138,9 +145,11 @@ const NUMBERED: &[&str] = &[
 
 /// A rating that `units` start with: how many units it takes and what it means. `before` is the text before it.
 pub(super) fn number(before: &[Unit], units: &[Unit]) -> Option<(usize, &'static str)> {
-    if before.last().is_some_and(|u| {
-        u.c.is_alphanumeric() || matches!(u.c, '/' | '.' | ',' | '-' | '$' | '€' | '£' | ':' | '+')
-    }) {
+    let labelled = matches!(before, [.., word, colon] if word.c.is_alphabetic() && colon.c == ':');
+    let part_of_more = |u: &Unit| {
+        u.c.is_alphanumeric() || matches!(u.c, '/' | '.' | ',' | '-' | '–' | '$' | '€' | '£' | ':' | '+')
+    };
+    if !labelled && before.last().is_some_and(part_of_more) {
         return None;
     }
     let (value, mut at) = decimal(units).or_else(|| in_words(units))?;
@@ -159,7 +168,9 @@ pub(super) fn number(before: &[Unit], units: &[Unit]) -> Option<(usize, &'static
     if !rates || over || !is_ended(units.get(end..)?) {
         return None;
     }
-    let words_before = last_word(before);
+    let colon =
+        before.iter().rposition(|u| u.c != ' ').filter(|i| before.get(*i).is_some_and(|u| u.c == ':'));
+    let words_before = last_word(colon.and_then(|i| before.get(..i)).unwrap_or(before));
     if slash.is_some() && value.fract() == 0.0 && is_part(before, units, end) {
         return None;
     }
@@ -193,7 +204,9 @@ fn is_part(before: &[Unit], units: &[Unit], end: usize) -> bool {
     let bracket =
         before.last().is_some_and(|u| matches!(u.c, '(' | '[')) && matches!(next(0), Some(')' | ']'));
     let thread: String = units.iter().skip(end).take(24).map(|u| u.c.to_ascii_lowercase()).collect();
-    bracket && before.len() > 80 && units.len() <= end + 2
+    let opens = before.len() == 1 || before.iter().rev().nth(1).is_some_and(|u| u.c == '\n');
+    let goes_on = units.iter().skip(end + 1).any(|u| u.c.is_alphabetic());
+    bracket && (before.len() > 80 && units.len() <= end + 2 || opens && goes_on && next(0) == Some(']'))
         || thread.contains("thread")
         || thread.contains('🧵')
 }
@@ -351,7 +364,7 @@ fn is_ended(units: &[Unit]) -> bool {
     let digit_after = units.get(1).is_some_and(|u| u.c.is_alphanumeric());
     !(next.is_alphanumeric()
         || matches!(next, '%' | '°' | '/' | '"')
-        || matches!(next, '.' | ',' | '-' | ':') && digit_after)
+        || matches!(next, '.' | ',' | '-' | '–' | ':') && digit_after)
 }
 
 /// The word before, in lower case, at most as long as the longest that is asked for.

@@ -7,7 +7,9 @@ use super::{Rank, Unit, hashtags};
 const LONGEST: usize = 16;
 
 /// Words with the sound of a digit, and how they are spelled.
-const SOUNDS: [(&str, &str); 16] = [
+const SOUNDS: [(&str, &str); 18] = [
+    ("n0t", "not"),
+    ("n0", "no"),
     ("h8", "hate"),
     ("h8s", "hates"),
     ("h8d", "hated"),
@@ -179,9 +181,9 @@ fn in_case_of(text: &str, mut word: String) -> String {
 
 fn sounded(text: &str, lower: &str) -> Option<String> {
     let (_, word) = SOUNDS.iter().find(|(sound, _)| *sound == lower)?;
-    // `M8` is a screw and `H8` a field of chess.
+    // `M8` is a screw, `H8` a field of chess and `N0` a stage.
     let capital = text.starts_with(|c: char| c.is_ascii_uppercase());
-    (!(capital && lower == "m8")).then(|| (*word).to_owned())
+    (!(capital && matches!(lower, "m8" | "n0"))).then(|| (*word).to_owned())
 }
 
 /// `f***`, `sh*t`, `b!tch`: the letters that are left fit a word of the list. One letter alone is enough before stars.
@@ -234,6 +236,9 @@ fn disguised(text: &str, rank: &Rank<'_>) -> Option<String> {
                 b'7' => 't',
                 _ => return None,
             });
+        }
+        if let Some((_, whole)) = hashtags::CONTRACTIONS.iter().find(|(plain, _)| *plain == word) {
+            return Some((*whole).to_owned());
         }
         if rank(&word).is_some() || STARRED.contains(&word.as_str()) {
             return Some(word);
@@ -338,6 +343,7 @@ mod tests {
             ("W0RST DAY", "WORST DAY"),
             ("$tupid g00d w33k", "stupid good week"),
             ("h8 gr8 H8RS", "hate great HATERS"),
+            ("n0t g00d, n0 I d0nt", "not good, no I don't"),
             ("f*** this f***ing s**t!", "fuck this fucking shit!"),
             ("F**K, B*TCH", "FUCK, BITCH"),
             ("sh!t a$$hole b-tch f#ck", "shit asshole bitch fuck"),
@@ -356,7 +362,7 @@ mod tests {
             "*not* good",
             "a**b",
             "mp3 ps5 4th h2o b2b l10n a11y k8s i18n",
-            "M8",
+            "M8 N0",
             "a b c d e",
             "well-known co-op x-ray e-mail",
             "U S A",
