@@ -9,6 +9,7 @@ use ::image::metadata::Orientation;
 use super::{
     Stored,
     canvas::{Canvas, blended},
+    colour::{Colour, Source},
 };
 use crate::image::{ImageError, Limits};
 
@@ -136,6 +137,18 @@ fn read_palette(bytes: &[u8], start: usize, bits: u16, used: usize, short: bool)
     (palette, start + entry * count)
 }
 
+/// The colour profile that a header of version 5 may have: where it stands is counted from the header.
+fn profile(bytes: &[u8]) -> Option<&[u8]> {
+    const VERSION_5: u32 = 124;
+    const EMBEDDED: u32 = u32::from_be_bytes(*b"MBED");
+    let field = |at: usize| u32_at(bytes, FILE_HEADER + at);
+    if field(0) != Some(VERSION_5) || field(56) != Some(EMBEDDED) {
+        return None;
+    }
+    let start = FILE_HEADER.checked_add(field(112)? as usize)?;
+    bytes.get(start..start.checked_add(field(116)? as usize)?)
+}
+
 /// Reads a BMP.
 pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Stored, ImageError> {
     let (header, data) = read_header(bytes, limits)?;
@@ -143,11 +156,16 @@ pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Stored, ImageError> 
         return Err(corrupt("it ends before its pixels"));
     }
     let mut canvas = Canvas::white(header.width, header.height)?;
+    let colour = profile(bytes).map(|profile| Colour::from_icc(profile, Source::Rgb));
     let incomplete = match (header.packing, header.bits) {
         (Packing::Runs, _) => header.paint_runs(data, &mut canvas),
         (Packing::Rows, ..=8) => header.paint_indices(data, &mut canvas),
         (Packing::Rows, _) => header.paint_colours(data, &mut canvas),
     };
+    if let Some(colour) = colour {
+        // White, which stands behind what is transparent, is white in any of them.
+        (0..header.height).for_each(|row| colour.apply(canvas.row(row, 0, header.width).as_flattened_mut()));
+    }
     Ok(Stored::whole(canvas.into_picture(), Orientation::NoTransforms, incomplete))
 }
 
@@ -278,9 +296,13 @@ impl Header {
                             [[red, green, value]; 2]
                         }
                     };
-                    for colour in colours.into_iter().cycle().take(count.into()) {
+                    // A file of runs beyond the row's end is not counted pixel by pixel.
+                    let room = if stored < self.height { self.width.saturating_sub(x) } else { 0 };
+                    let shown = room.min(count.into());
+                    for colour in colours.into_iter().cycle().take(shown as usize) {
                         put(&mut x, stored, colour);
                     }
+                    x = x.saturating_add(u32::from(count) - shown);
                 }
             }
         }
@@ -349,6 +371,32 @@ mod tests {
         let data = [0, 0, 255, 0, 255, 255, 255, 0];
         assert_eq!(pixels(&bmp(40, (1, 2), &kind(24, 0), &[], &data)), [WHITE, RED].concat());
         assert_eq!(pixels(&bmp(40, (1, -2), &kind(24, 0), &[], &data)), [RED, WHITE].concat());
+    }
+
+    #[test]
+    fn the_profile_of_version_5_counts() {
+        let profile = moxcms::ColorProfile::new_display_p3().encode().unwrap();
+        let file = |marked: &[u8; 4]| {
+            let mut fields = kind(24, 0);
+            fields.resize(44, 0);
+            fields.extend(u32::from_be_bytes(*marked).to_le_bytes());
+            fields.resize(100, 0);
+            fields.extend([128u32, profile.len() as u32].map(u32::to_le_bytes).concat());
+            bmp(124, (1, 1), &fields, &[], &[&[60, 80, 200, 0][..], &profile].concat())
+        };
+        assert_eq!(pixels(&file(b"sRGB")), [200, 80, 60]);
+        let shown = pixels(&file(b"MBED"));
+        assert!(shown[0] > 210 && shown[1] < 80, "{shown:?}");
+    }
+
+    #[test]
+    fn runs_beyond_the_row_are_not_painted() {
+        let mut fields = kind(8, 1);
+        fields.resize(28, 0);
+        // A million runs of 255 pixels take as long as a million bytes.
+        let data = [&[2, 1, 0, 0, 1, 1][..], &[255, 1].repeat(1 << 20), &[0, 1]].concat();
+        let palette = [[0, 0, 0, 0], [0, 0, 255, 0]].concat();
+        assert_eq!(pixels(&bmp(40, (2, 2), &fields, &palette, &data)).len(), 12);
     }
 
     #[test]

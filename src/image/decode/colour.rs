@@ -157,7 +157,12 @@ fn fixed(value: f64) -> i64 {
 impl Colour {
     /// By an ICC profile; [`Colour::Same`] where it does not fit `source`, is malformed, or means sRGB.
     pub(super) fn from_icc(profile: &[u8], source: Source) -> Colour {
-        Self::of_profile(profile, source).unwrap_or(Colour::Same).unless_same()
+        Self::of_icc(profile, source).unwrap_or(Colour::Same)
+    }
+
+    /// The same; `None` for a profile that cannot be read.
+    pub(super) fn of_icc(profile: &[u8], source: Source) -> Option<Colour> {
+        Self::of_profile(profile, source).map(Colour::unless_same)
     }
 
     fn of_profile(bytes: &[u8], source: Source) -> Option<Colour> {

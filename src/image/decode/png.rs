@@ -25,6 +25,9 @@ pub(super) use super::chunks::{check_kind, sides};
 const PASSES: [[u32; 4]; 7] =
     [[0, 0, 8, 8], [4, 0, 8, 8], [0, 4, 4, 8], [2, 0, 4, 4], [0, 2, 2, 4], [1, 0, 2, 2], [0, 1, 1, 2]];
 
+/// Bytes of an unpacked picture of which a page has no room for two.
+const MUCH: usize = 64 << 20;
+
 fn corrupt(reason: impl Into<String>) -> ImageError {
     ImageError::Corrupt { format: "PNG", reason: reason.into() }
 }
@@ -71,7 +74,9 @@ fn paint(
         bytes <= written
     });
     let whole = whole.count();
-    let repacked = miniz_oxide::deflate::compress_to_vec_zlib(&unpacked, 0);
+    // As it is, unless it is so large that a second one would not fit into memory.
+    let level = u8::from(unpacked.len() > MUCH);
+    let repacked = miniz_oxide::deflate::compress_to_vec_zlib(&unpacked, level);
     drop(unpacked);
     let file = parts.file(frame, &[&repacked]);
     let painted = paint_rows(file, parts, frame, rows.get(..whole).unwrap_or(&rows), limits, canvas)?;
@@ -170,15 +175,18 @@ fn colour(parts: &Parts<'_>, info: &png::Info<'_>) -> Colour {
     }
     if let Some(profile) = &info.icc_profile {
         let gray = matches!(info.color_type, ColorType::Grayscale | ColorType::GrayscaleAlpha);
-        return Colour::from_icc(profile, if gray { Source::Gray } else { Source::Rgb });
+        // One that cannot be read is none.
+        if let Some(colour) = Colour::of_icc(profile, if gray { Source::Gray } else { Source::Rgb }) {
+            return colour;
+        }
     }
     if parts.srgb {
         return Colour::Same;
     }
     let number = |number: u32| f64::from(number) / 100_000.0;
     match (parts.gamma.filter(|&gamma| gamma > 0), parts.chromaticities) {
-        // What writers mean who write this is sRGB. Chromaticities alone are not looked at.
-        (Some(45_455) | None, None) | (None, Some(_)) => Colour::Same,
+        // What writers mean who write about 1 / 2.2 (libpng: within 5 %) is sRGB. Chromaticities alone are not looked at.
+        (Some(43_182..=47_727) | None, None) | (None, Some(_)) => Colour::Same,
         (Some(gamma), places) => {
             let places = places.map_or(SRGB, |places| places.map(|place| place.map(number)));
             Colour::from_primaries(places, &Curve::gamma(1.0 / number(gamma)))
@@ -276,6 +284,10 @@ mod tests {
         let (linear, usual) = (100_000u32.to_be_bytes(), 45_455u32.to_be_bytes());
         let gamma = |chunks: &[(&[u8; 4], &[u8])]| one_pixel(2, &[60, 60, 60], chunks)[0];
         assert_eq!(gamma(&[(b"gAMA", &usual), (b"gAMA", &linear)]), 60);
+        // About 1 / 2.2 is that.
+        for (nearly, same) in [(43_182u32, true), (47_727, true), (43_000, false), (48_000, false)] {
+            assert_eq!(gamma(&[(b"gAMA", &nearly.to_be_bytes())]) == 60, same, "{nearly}");
+        }
         assert_eq!(gamma(&[(b"gAMA", &linear), (b"gAMA", &usual)]), gamma(&[(b"gAMA", &linear)]),);
         let alphas = |alphas: &[u8], more: &[u8]| {
             one_pixel(3, &[0], &[(b"PLTE", &[1, 2, 3]), (b"tRNS", alphas), (b"tRNS", more)])
@@ -297,6 +309,9 @@ mod tests {
         assert_eq!(gamma(&[(b"sRGB", &[9])]), right);
         assert_eq!(gamma(&[(b"sRGB", &[0])]), 60);
         assert_eq!(gamma(&[(b"cICP", &[1, 13, 0, 1])]), 60);
+        // A profile that cannot be read.
+        let packed = miniz_oxide::deflate::compress_to_vec_zlib(&[7; 200], 6);
+        assert_eq!(gamma(&[(b"iCCP", &[&b"none\0\0"[..], &packed].concat())]), right);
         // Chromaticities that no colour has.
         let places = [31270, 32900, u32::MAX, 33000, 30000, 60000, 15000, 6000u32].map(u32::to_be_bytes);
         assert_eq!(gamma(&[(b"cHRM", places.as_flattened())]), 60);

@@ -115,7 +115,10 @@ impl<'a> Parts<'a> {
                     parts.has_alpha = flags & 0x10 != 0;
                     parts.has_profile = flags & 0x20 != 0;
                 }
-                b"ICCP" if parts.has_profile && parts.profile.is_none() => parts.profile = Some(chunk.body),
+                // That of an animation is not looked at, as in Chromium.
+                b"ICCP" if parts.has_profile && !parts.animated && parts.profile.is_none() => {
+                    parts.profile = Some(chunk.body);
+                }
                 b"ALPH" if !parts.animated && parts.has_alpha => alpha = Some(chunk.body),
                 b"VP8 " | b"VP8L" if !parts.animated && parts.picture.is_none() => {
                     parts.picture = Some(Still::new(chunk, alpha)?);
@@ -301,6 +304,19 @@ mod tests {
             [&file[..first], b"ANMF\x10\0\0\0", &file[first + 8..first + 24], &file[second..]].concat();
         assert_eq!(decoded(&header).unwrap(), next);
         assert!(decoded(&file[..second - 400]).is_err());
+    }
+
+    /// As Chromium shows it, which converts still pictures alone.
+    #[test]
+    fn the_profile_of_an_animation_is_passed_over() {
+        let mut file = fixture("animated.webp");
+        let plain = decoded(&file).unwrap();
+        let profile = moxcms::ColorProfile::new_display_p3().encode().unwrap();
+        file[20] |= 0x20;
+        let length = (profile.len() as u32).to_le_bytes();
+        let padding = vec![0; profile.len() % 2];
+        let file = [&file[..30], b"ICCP", &length, &profile, &padding, &file[30..]].concat();
+        assert_eq!(decoded(&file).unwrap(), plain);
     }
 
     #[test]
