@@ -10,7 +10,7 @@ import type { Gpu } from './gpu.js';
 import { takePicture } from './image.js';
 import { Learning, type Profile } from './learning.js';
 import { LIMITS } from './limits.js';
-import { harmless, postOf, type Settings } from './options.js';
+import { harmless, objectOf, postOf, type Settings } from './options.js';
 import type { Platform } from './platform.js';
 import { Preparer } from './prepare.js';
 import { Passes } from './passes.js';
@@ -83,7 +83,7 @@ export function analyzerOf<L extends string>({ engines, gpu, profile, settings, 
   const analyze = (post: Post, options?: AnalyzeOptions | null) => read(post, options);
 
   function analyzeBatch(posts: Iterable<Post> | AsyncIterable<Post>, options?: BatchOptions | null) {
-    const { signal, timeout, onProgress } = seen(() => ({ ...options }));
+    const { signal, timeout, onProgress } = seen(() => ({ ...objectOf(options ?? {}, 'the options') }));
     const reader = new Passes(devices.passes);
     return batch<L>(posts, {
       read: (post, given) => read(post, { timeout }, { reader, signal: given }),

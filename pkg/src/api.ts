@@ -234,7 +234,8 @@ export interface Analyzer<L extends string = SentimentLabel> {
   /**
    * Learns from posts with their labels, 5 to 50 as a rule and 500 at most, in place of what was learned before. It happens
    * on this device and nothing leaves it; the posts themselves are not kept. What it learned outlives a crash of the
-   * engine, but not the analyzer: see {@link exportProfile}. The picture of an example is looked at when it is its turn.
+   * engine, but not the analyzer: see {@link exportProfile}. The picture of an example is looked at when it is its turn: a buffer or a
+   * canvas must stay as it is until then. An example's own signal gives up all of it.
    *
    * @throws {MixedFeelingsError} that names the example which is wrong; then nothing is changed.
    */

@@ -2,6 +2,7 @@
 
 import { onAbort, orAborted, throwIfAborted } from './abort.js';
 import { MixedFeelingsError, seen } from './errors.js';
+import { kindOf } from './kinds.js';
 import type { Analysis, BatchProgress, BatchResult, Post } from './types.js';
 
 /** Of the posts that are under way, one in so many may have a picture: their pixels need memory. */
@@ -96,9 +97,10 @@ class Source<R> {
     while (this.#more && !this.#asking && this.#mayAsk()) {
       try {
         const next = this.from.next();
-        if (!('then' in next)) this.#take(next);
+        if (!('then' in resultIn(next))) this.#take(next as IteratorResult<Post, unknown>);
         else {
-          this.#asking = next
+          // Any thenable will do, as for `for await`.
+          this.#asking = Promise.resolve(next as Promise<IteratorResult<Post, unknown>>)
             .then((result) => this.#take(result))
             .catch((error: unknown) => this.#fail(error))
             .finally(() => (this.#asking = undefined));
@@ -114,7 +116,8 @@ class Source<R> {
     return this.#under.length < ahead && this.#pictures < ahead / TO_A_PICTURE;
   }
 
-  #take({ done, value }: IteratorResult<Post, unknown>): void {
+  #take(result: IteratorResult<Post, unknown>): void {
+    const { done, value } = resultIn(result);
     if (done) {
       this.#more = false;
       return;
@@ -129,6 +132,12 @@ class Source<R> {
     this.#more = false;
     this.#failure = { error };
   }
+}
+
+/** What an iterator gave, if it is what iterators give. */
+function resultIn<T>(result: T): T {
+  if (typeof result === 'object' && result !== null) return result;
+  throw new MixedFeelingsError('bad-input', `the iterator of analyzeBatch gave ${kindOf(result)}: give { done, value }`);
 }
 
 /** As far as it can be seen; what else is wrong with a post is its answer's affair. */

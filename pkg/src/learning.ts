@@ -82,7 +82,9 @@ export class Learning {
     const taken = seen(() => taking(examples, this.context));
     const call = seen(() => postOf({}, options, limits));
     const onProgress = harmless(seen(() => options?.onProgress));
-    return this.#during(call.signals, async (signal) => {
+    // Any example's own signal gives up the lesson: it is learned as a whole.
+    const signals = [...call.signals, ...taken.flatMap(({ post }) => post.signals)];
+    return this.#during(signals, async (signal) => {
       const lessons: Lesson[] = [];
       for (const [index, { post, label }] of taken.entries()) {
         const numbers = await this.#read(post, call.timeout, signal).catch((error) => {

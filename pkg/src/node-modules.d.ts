@@ -7,6 +7,7 @@ declare module 'node:fs/promises' {
     close(): Promise<void>;
   }
   export function open(file: URL): Promise<FileHandle>;
+  export function stat(file: URL): Promise<{ isFile(): boolean }>;
 }
 
 declare module 'node:os' {

@@ -1,6 +1,6 @@
 /** Node.js, Deno and Bun: files are read as files, and strings may be paths. */
 
-import { open } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { resolve as absolutePath } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -28,6 +28,8 @@ export const node: Platform = {
 
 /** A file as an answer to `fetch`. It rejects as the file system does. */
 async function readFile(url: URL, signal: AbortSignal): Promise<Response> {
+  // Opening a pipe waits for its other end, in one of the few threads that all files share.
+  if (!(await stat(url)).isFile()) throw new Error('it is not a file but a folder, a device or a pipe');
   const file = await open(url);
   const { size } = await file.stat();
   // Nobody would close it.

@@ -171,7 +171,8 @@ export function postOf(post: Post, options: AnalyzeOptions | null | undefined, l
   return { text: text ?? undefined, image: given ?? undefined, timeout: timeoutOf(call.timeout ?? timeout), signals };
 }
 
-function objectOf<T>(value: T, what: string): T {
+/** `value`, if it is an object. */
+export function objectOf<T>(value: T, what: string): T {
   if (typeof value === 'object') return value;
   throw new MixedFeelingsError('bad-input', `${what} are a ${typeof value}: give an object`);
 }

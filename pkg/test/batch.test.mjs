@@ -45,6 +45,20 @@ for (const worker of [true, false]) {
       }
     });
 
+    test('an iterator need only do what for await asks of it', PATIENCE, async () => {
+      // A thenable whose then() returns nothing.
+      const later = (value) => ({ then: (give) => void queueMicrotask(() => give(value)) });
+      let left = 2;
+      const next = () => later(left-- > 0 ? { done: false, value: POSTS[0] } : { done: true });
+      const results = await all(analyzer.analyzeBatch({ [Symbol.asyncIterator]: () => ({ next }) }));
+      assert.deepEqual(results.map(({ error }) => error), [null, null]);
+      for (const nothing of [7, undefined, Promise.resolve(null)]) {
+        const odd = { [Symbol.asyncIterator]: () => ({ next: () => nothing }) };
+        await assert.rejects(all(analyzer.analyzeBatch(odd)), { code: 'bad-input' });
+      }
+      assert.throws(() => analyzer.analyzeBatch(POSTS, 5), { code: 'bad-input' });
+    });
+
     test('a bad post costs its own place', PATIENCE, async () => {
       const bad = { 3: {}, 30: { text: '' }, 31: { text: 7 }, 32: null, 40: { image: new Uint8Array(9) }, 41: { text: 'x'.repeat(100_001) } };
       const codes = { 3: 'empty-post', 31: 'bad-input', 32: 'bad-input', 40: 'not-an-image', 41: 'text-too-long' };

@@ -40,6 +40,13 @@ for (const worker of [false, true]) {
       return all.map(({ timings, ...answer }) => answer);
     };
 
+    test('an example of which the signal aborts gives up the lesson', async () => {
+      const reason = new Error('not this one');
+      const given = [...examples, { text: 'x', label: examples[0].label, signal: AbortSignal.abort(reason) }];
+      await assert.rejects(analyzer.learn(given), (error) => error === reason);
+      assert.equal((await analyzer.info()).profile, null);
+    });
+
     test('moves the answers, keeps the sum of the explanation, and is forgotten to the last bit', async () => {
       assert.equal((await analyzer.info()).profile, null);
       await assert.rejects(analyzer.exportProfile(), { code: 'no-profile' });
