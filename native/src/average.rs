@@ -2,12 +2,12 @@
 //! other data, or the same in another order, mostly lie in one valley: their mean is as fast as one of them and often better than
 //! each (model soups, Wortsman et al. 2022).
 
-use std::{collections::HashMap, path::PathBuf};
+use std::{collections::HashMap, io::Write, path::PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use candle_core::{Device, Tensor};
 
-use crate::checkpoint::Checkpoint;
+use crate::{checkpoint::Checkpoint, outputs, stdout::stdout};
 
 /// Averages the weights of checkpoints of the same model.
 #[derive(Debug, clap::Args)]
@@ -30,13 +30,14 @@ const EXAMPLES: &str = "Examples:
 /// # Errors
 /// When a checkpoint cannot be read, or is of another model than the first.
 pub fn run(args: Args) -> Result<()> {
+    outputs::check_folder("--out", Some(&args.out))?;
     let mut checkpoints = Vec::new();
     for path in &args.checkpoints {
         checkpoints.push((path.display().to_string(), Checkpoint::load(path, &Device::Cpu)?));
     }
     average(checkpoints)?.save(&args.out)?;
-    println!("{}: the mean of {} checkpoints", args.out.display(), args.checkpoints.len());
-    Ok(())
+    let count = args.checkpoints.len();
+    Ok(writeln!(stdout(), "{}: the mean of {count} checkpoints", args.out.display())?)
 }
 
 /// The mean of named checkpoints.

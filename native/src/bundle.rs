@@ -45,7 +45,7 @@ pub fn sum_beside(path: &Path) -> PathBuf {
     path.with_added_extension("sha256")
 }
 
-/// Writes a bundle, and beside it `NAME.sha256` as `sha256sum --check` reads it.
+/// Writes a bundle, and beside it `NAME.sha256` as `sha256sum --check` reads it. A pipe or a device has nothing beside it.
 ///
 /// # Errors
 /// Those of the file system; the file is named.
@@ -53,6 +53,9 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let name = path.file_name().with_context(|| format!("{} is not the name of a file", path.display()))?;
     let sum = format!("{}  {}\n", digest::sha256(bytes), name.to_string_lossy());
     atomic::write(path, bytes)?;
+    if atomic::is_stream(path) {
+        return Ok(());
+    }
     atomic::write(&sum_beside(path), sum.as_bytes())
 }
 
@@ -85,5 +88,25 @@ fn find_default() -> Result<PathBuf> {
     match folders.map(|folder| folder.join(DEFAULT)).find(|path| path.is_file()) {
         Some(path) => Ok(path),
         None => bail!("no {DEFAULT} here or beside the program: name a bundle with --bundle FILE"),
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pipe_has_no_checksum_beside_it() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let pipe = folder.path().join("pipe");
+        ensure!(std::process::Command::new("mkfifo").arg(&pipe).status()?.success(), "mkfifo");
+        let reader = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || std::fs::read(pipe)
+        });
+        write(&pipe, b"a bundle")?;
+        assert_eq!(reader.join().expect("it reads")?, b"a bundle");
+        assert!(!sum_beside(&pipe).exists());
+        Ok(())
     }
 }

@@ -21,6 +21,11 @@ use crate::{
     inventory,
 };
 
+/// The files of the checkpoint in the folder `dir`.
+pub fn files(dir: &Path) -> [PathBuf; 3] {
+    [CONFIG, TOKENIZER, WEIGHTS].map(|name| dir.join(name))
+}
+
 /// The linear layers of a model that read the image features.
 pub fn image_readers(config: &ModelConfig) -> Vec<LinearParameter> {
     let Parameters { heads, fusion, .. } = Parameters::new(config);

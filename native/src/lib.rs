@@ -3,6 +3,8 @@
 //!
 //! One module a subcommand, each with its `Args` and a `run`; `run` returns what to tell the user as an error. Exit
 //! codes: 0 all is well, 1 the input was bad or a check failed, 2 the command line was wrong.
+// These panic when standard output is closed or full: `stdout` is what to write to.
+#![cfg_attr(not(test), deny(clippy::print_stdout))]
 
 mod atomic;
 mod average;
@@ -20,15 +22,20 @@ mod inventory;
 mod learn;
 mod metrics;
 mod onnx;
+mod outputs;
 mod parts;
 mod plot;
 mod post;
 pub mod predict;
 mod progress;
 mod stats;
+mod stdout;
 mod train;
 
-use std::{io, process::ExitCode};
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
 
 use clap::{ArgAction, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
@@ -74,12 +81,13 @@ pub fn main() -> ExitCode {
         Command::Predict(args) => predict::run(args),
         Command::Learn(args) => learn::run(args),
     };
-    match outcome {
+    match outcome.and_then(|()| Ok(stdout::stdout().flush()?)) {
         Ok(()) => ExitCode::SUCCESS,
         // The reader of our output went away, as `| head` does: nothing is wrong.
-        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) if stdout::is_closed(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", advised(one_line(&error)));
+            // Where standard error is closed too, the exit code alone can tell.
+            let _ = writeln!(io::stderr(), "error: {}", advised(one_line(&error)));
             ExitCode::FAILURE
         }
     }
@@ -105,13 +113,6 @@ fn advised(error: String) -> String {
         Some(advice) => format!("{error}: {advice}"),
         None => error,
     }
-}
-
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .filter_map(|cause| cause.downcast_ref::<io::Error>())
-        .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// A batch is computed in parts, one a core. candle's own threads within each operation would then only wait for each

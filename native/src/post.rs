@@ -98,19 +98,28 @@ pub fn image_bytes(path: &Path) -> Result<Vec<u8>> {
         .with_context(|| format!("image {}", path.display()))
 }
 
+/// Whether `path` is `-`, the name of standard input where a single post or a file of posts is read.
+pub fn is_dash(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
 /// Reads the text file at `path`; `-` is standard input.
 ///
 /// # Errors
 /// When it cannot be read, is not UTF-8, or is longer than a text may be.
 pub fn read_text(path: &Path) -> Result<String> {
-    let bytes = match path.to_str() {
-        Some("-") => read_at_most(io::stdin().lock(), READ_OF_A_TEXT),
-        _ => File::open(path).and_then(|file| read_at_most(file, READ_OF_A_TEXT)),
+    let bytes = if is_dash(path) {
+        read_at_most(io::stdin().lock(), READ_OF_A_TEXT)
+    } else {
+        File::open(path).and_then(|file| read_at_most(file, READ_OF_A_TEXT))
     };
     let bytes = bytes.with_context(|| format!("text {}", path.display()))?;
     match String::from_utf8(bytes) {
         Ok(text) => Ok(text),
-        Err(e) => bail!("text {}: not UTF-8 at byte {}", path.display(), e.utf8_error().valid_up_to()),
+        Err(e) => {
+            let at = e.utf8_error().valid_up_to();
+            bail!("text {}: not UTF-8 at byte {at}: save it as UTF-8", path.display())
+        }
     }
 }
 

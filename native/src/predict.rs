@@ -1,10 +1,11 @@
 //! `mixed-feelings predict`: reads one post, or a file of posts.
 
+mod line;
 pub mod posts;
 mod show;
 
 use std::{
-    io::{self, Write},
+    io::Write,
     path::{Path, PathBuf},
     time::Instant,
 };
@@ -19,7 +20,7 @@ use mixed_feelings::{
 
 use rayon::current_num_threads;
 
-use crate::{bundle, checkpoint, device::DeviceChoice, gpu, post};
+use crate::{bundle, checkpoint, device::DeviceChoice, gpu, post, stdout::stdout};
 
 /// Tells what a post feels: its text, its image, or both.
 #[derive(Debug, clap::Args)]
@@ -37,7 +38,7 @@ pub struct Args {
     #[arg(short, long, value_name = "FILE")]
     image: Option<PathBuf>,
     /// A file of posts, one `{"text": .., "image": PATH}` a line, either may be null; image paths are relative to the
-    /// file. Prints one analysis a line; for a post that cannot be read that line is `{"error": {code, message}}`, and the
+    /// file. `-` reads standard input, whose image paths are relative to the current folder. Prints one analysis a line; for a post that cannot be read that line is `{"error": {code, message}}`, and the
     /// exit status is 1 after the last post. An `id` comes back with the answer, other fields come back in `post`. Many posts
     /// are read by as many threads as there are cores, or as RAYON_NUM_THREADS says.
     #[arg(long, value_name = "FILE", requires = "json", conflicts_with_all = ["text", "text_file", "image"])]
@@ -64,6 +65,7 @@ const EXAMPLES: &str = "Examples:
   mixed-feelings predict --image beach.jpg --json
   mixed-feelings predict --text - < post.txt
   mixed-feelings predict --posts posts.jsonl --json > analyses.jsonl
+  jq -c '{text, id}' comments.json | mixed-feelings predict --posts - --json
   mixed-feelings predict --posts posts.jsonl --json --device gpu > analyses.jsonl";
 
 /// Runs the subcommand.
@@ -73,7 +75,7 @@ const EXAMPLES: &str = "Examples:
 pub fn run(args: Args) -> Result<()> {
     let bundle = args.bundle.as_deref();
     match args.device {
-        _ if args.list_devices => gpu::list(&mut io::stdout().lock()),
+        _ if args.list_devices => gpu::list(&mut stdout()),
         DeviceChoice::Cpu => {
             let analyzer = taught(bundle::open(bundle)?, &args)?;
             match &args.posts {
@@ -98,7 +100,7 @@ pub fn run(args: Args) -> Result<()> {
 }
 
 fn many<M: Immediate + Send>(posts: &Path, analyzers: &mut [Analyzer<M>]) -> Result<()> {
-    posts::predict(posts, analyzers, &mut io::stdout().lock())
+    posts::predict(posts, analyzers, &mut stdout())
 }
 
 fn one<M: Immediate>(args: &Args, mut analyzer: Analyzer<M>) -> Result<()> {
@@ -108,7 +110,7 @@ fn one<M: Immediate>(args: &Args, mut analyzer: Analyzer<M>) -> Result<()> {
         (None, Some(file)) => Some(post::read_text(file)?),
         (None, None) => None,
     };
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     let start = Instant::now();
     let analysis = post::analyze(&mut analyzer, text.as_deref(), args.image.as_deref())?;
     let took = start.elapsed();

@@ -75,7 +75,7 @@ fn bad_bundles_and_posts_are_refused_by_name() {
     let long = world.write("long.txt", "so good ".repeat(10 << 17)).display().to_string();
     predict(&["--text-file", &long]).refused(&["10485760 bytes", "100000"]);
     let latin = world.write("latin.txt", b"caf\xe9").display().to_string();
-    predict(&["--text-file", &latin]).refused(&["latin.txt", "not UTF-8 at byte 3"]);
+    predict(&["--text-file", &latin]).refused(&["latin.txt", "not UTF-8 at byte 3: save it as UTF-8"]);
 
     // The same from standard input, and a good one after all the bad ones.
     let from_input =

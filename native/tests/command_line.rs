@@ -19,7 +19,7 @@ fn every_subcommand_is_listed_and_helps_with_examples() {
 
 #[test]
 fn wrong_usage_exits_with_two() {
-    let wrong: [&[&str]; 14] = [
+    let wrong: [&[&str]; 21] = [
         &[],
         &["foretell"],
         &["predict"],
@@ -34,6 +34,13 @@ fn wrong_usage_exits_with_two() {
         &["export"],
         &["learn", "a.tsv"],
         &["learn", "a.tsv", "--out", "b", "--simulate", "5"],
+        &["learn", "a.tsv", "--simulate", "0"],
+        &["learn", "a.tsv", "--simulate", "1", "--draws", "0"],
+        &["learn", "a.tsv", "--simulate", "1", "--most", "0"],
+        &["learn", "a.tsv", "--out", "b", "--home", "c.tsv"],
+        &["learn", "a.tsv", "--out", "b", "--draws", "3"],
+        &["learn", "a.tsv", "--out", "b", "--most", "3"],
+        &["learn", "a.tsv", "--out", "b", "--seed", "3"],
     ];
     for args in wrong {
         let run = run(args);

@@ -65,6 +65,38 @@ fn problems_are_listed_and_end_with_one() {
 
     let told = run(["data", &posts]);
     assert_eq!(told.code, Some(1), "{told:?}");
-    assert!(told.out.contains("problems: 1") && told.out.contains("b.bmp"), "{told:?}");
+    assert!(told.out.contains("problems: 1 (image 1)") && told.out.contains("b.bmp"), "{told:?}");
     run(["data", &world.path("nowhere").display().to_string()]).refused(&["nowhere"]);
+}
+
+/// A table that is named is checked as `eval` checks it; a folder may hold others too.
+#[test]
+fn a_named_table_is_one_that_can_be_used() {
+    let world = World::new();
+    let told = |content: &str, problems: &str, why: &str| {
+        let table = world.write("posts/table.tsv", content).display().to_string();
+        let told = run(["data", &table]);
+        assert_eq!(told.code, Some(1), "{told:?}");
+        assert!(told.out.contains(problems) && told.out.contains(why), "no `{why}` in {told:?}");
+    };
+    told(
+        "file\tauthor\na.bmp\tme\n",
+        "problems: 1 (table 1)",
+        "table.tsv: no column `text`; it has file, author",
+    );
+    told("label\ttext\n", "problems: 1 (table 1)", "table.tsv: no rows below the header");
+    told("label\ttext\nfurious\tsad rain\n", "problems: 1 (table 1)", "name the table's own with --labels");
+    let long = "so good ".repeat(13_000);
+    let rows = format!("label\ttext\npositive\t \npositive\t{long}\npositive\tgood\nhappy\tgood\n");
+    told(&rows, "problems: 3 (row 3)", "line 2: text: it is empty");
+    told(&rows, "problems: 3", "line 3: text: 104000 bytes");
+    told(&rows, "problems: 3", "line 5: label: `happy` is none of");
+
+    let table = world.write("posts/table.tsv", "label\ttext\nfurious\tsad rain\n").display().to_string();
+    let labels = ["data", &table, "--labels", "furious,calm"];
+    assert!(run(labels).ok().contains("texts with a label"));
+    world.write("posts/authors.tsv", "file\tauthor\na.bmp\tme\n");
+    assert!(run(["data", &world.path("posts").display().to_string()]).ok().contains("labelled otherwise"));
+    let texts = world.write("texts.tsv", "text\nso good\n").display().to_string();
+    assert!(run(["data", &texts]).ok().contains("texts without a label"));
 }

@@ -43,6 +43,6 @@ fn a_profile_is_learned_and_goes_on_and_a_wrong_one_is_refused() -> Result {
     let simulated =
         run(["learn", &posts, "--bundle", &a, "--simulate", "2", "--draws", "3", "--home", &posts]).ok();
     assert!(simulated.contains("3 draws of 2 examples") && simulated.lines().count() == 4, "{simulated}");
-    run(["learn", &posts, "--bundle", &a, "--simulate", "3"]).refused(&["3 rows of `"]);
+    run(["learn", &posts, "--bundle", &a, "--simulate", "3"]).refused(&[&posts, "3 rows of `"]);
     Ok(())
 }

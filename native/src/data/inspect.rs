@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use mixed_feelings::Labels;
+use mixed_feelings::{Labels, text::MAX_TEXT_BYTES};
 use rayon::prelude::*;
 
 use super::{
@@ -21,6 +21,22 @@ use crate::{post, progress};
 const CLASSES: usize = 12;
 /// The split of rows that have none.
 const WHOLE: &str = "all";
+
+/// As [`inspect`], of a table that was asked for by its name: then it must be one that can be used. A folder may hold any.
+pub fn inspect_named(path: &Path, labels: &Labels) -> TableReport {
+    let mut report = inspect(path, labels);
+    let place = path.display();
+    if report.kind == Kind::Other && report.problems.is_empty() {
+        let columns = report.columns.join(", ");
+        report.add(Problems::Table, format!("{place}: no column `text`; it has {columns}"));
+    }
+    if report.kind == Kind::Texts && report.is_labelled() && !report.sentiments {
+        let known = labels.names().collect::<Vec<_>>().join(", ");
+        let message = format!("{place}: label: most are none of {known}: name the table's own with --labels");
+        report.add(Problems::Table, message);
+    }
+    report
+}
 
 /// Looks through the table at `path`, whose classes are called as in `labels`.
 pub fn inspect(path: &Path, labels: &Labels) -> TableReport {
@@ -39,6 +55,9 @@ pub fn inspect(path: &Path, labels: &Labels) -> TableReport {
         Kind::Texts => texts(&table, labels, &mut report),
         Kind::Other => return report,
     };
+    if items.is_empty() && report.problems.is_empty() {
+        report.add(Problems::Table, format!("{}: no rows below the header", path.display()));
+    }
     report.rows = items.len();
     report.splits = count(&table, &items);
     check_ids(&table, &items, &mut report);
@@ -46,6 +65,7 @@ pub fn inspect(path: &Path, labels: &Labels) -> TableReport {
     let written: Vec<&str> = items.iter().map(|item| item.text).collect();
     report.words = Spread::of(written.iter().map(|text| text.split_whitespace().count()));
     report.characters = Spread::of(written.iter().map(|text| text.chars().count()));
+    check_texts(&items, &mut report);
     report.empty_texts = written.iter().filter(|text| text.trim().is_empty()).count();
     report.text_duplicates = Some(duplicates(near_texts(&written), "text", &items, &mut report.problems));
     if report.kind == Kind::Pairs {
@@ -124,6 +144,19 @@ fn texts<'a>(table: &'a Table, labels: &Labels, report: &mut TableReport) -> Vec
     items
 }
 
+/// A text must be there where there is no picture, and be no longer than a text may be.
+fn check_texts(items: &[Item<'_>], report: &mut TableReport) {
+    for Item { row, text, image, .. } in items {
+        if image.is_none() && text.trim().is_empty() {
+            report.add(Problems::Row, format!("{}: text: it is empty", row.place()));
+        } else if text.len() > MAX_TEXT_BYTES {
+            let bytes = text.len();
+            let message = format!("{}: text: {bytes} bytes, at most {MAX_TEXT_BYTES} are read", row.place());
+            report.add(Problems::Row, message);
+        }
+    }
+}
+
 /// For each split, how often each class of each column of classes occurs.
 fn count(table: &Table, items: &[Item<'_>]) -> BTreeMap<String, Classes> {
     let free = ["id", "image", "text", "dup_group", "split"];
@@ -153,7 +186,7 @@ fn check_ids(table: &Table, items: &[Item<'_>], report: &mut TableReport) {
         let (written, line) = (item.row.get(id), item.row.line());
         if let Some(first) = lines.insert(written, line) {
             let message = format!("{}: id `{written}` is also on line {first}", item.row.place());
-            report.problems.push(Problem { kind: Problems::Id, message });
+            report.add(Problems::Id, message);
         }
     }
 }
@@ -168,7 +201,7 @@ fn check_groups(table: &Table, items: &[Item<'_>], report: &mut TableReport) {
     for (group, splits) in splits.into_iter().filter(|(_, splits)| splits.len() > 1) {
         let splits = splits.into_iter().collect::<Vec<_>>().join(" and ");
         let message = format!("{}: dup_group {group} is in the splits {splits}", report.path.display());
-        report.problems.push(Problem { kind: Problems::Leak, message });
+        report.add(Problems::Leak, message);
     }
 }
 

@@ -11,7 +11,7 @@ mod valence;
 use std::{
     collections::BTreeMap,
     fs,
-    io::{self, Write},
+    io::Write,
     path::{Path, PathBuf},
 };
 
@@ -19,9 +19,12 @@ use anyhow::{Context, Result, bail};
 use mixed_feelings::{Labels, model::Label};
 pub use pairs::{PairColumns, PairRow, Relation, class, read_pairs};
 use report::{Report, Shared, TableReport};
+use table::refuse_dash;
 pub use table::{Table, TableRow};
 pub use texts::{TextRow, read_texts};
 pub use valence::{ValenceRow, read_valence};
+
+use crate::stdout::stdout;
 
 /// Folders below the one given that are searched for tables.
 const DEPTH: usize = 4;
@@ -37,8 +40,9 @@ const DEPTH: usize = 4;
   mixed-feelings data posts/pairs.tsv     one table
   mixed-feelings data posts --json | jq '.tables[].problems'
 
-Exit codes: 0 nothing is wrong, 1 problems were found (bad rows, unreadable images, ids that occur twice,
-near-duplicates in different splits), 2 wrong usage.")]
+Exit codes: 0 nothing is wrong, 1 problems were found (tables without rows, bad rows, texts that are empty or too long,
+unreadable images, ids that occur twice, near-duplicates in different splits; of a table that is named itself also that it
+has no column `text`, or other labels than --labels), 2 wrong usage.")]
 pub struct Args {
     /// A folder, or a table.
     path: PathBuf,
@@ -58,10 +62,9 @@ pub fn run(args: Args) -> Result<()> {
     // Their polarities do not matter here.
     let labels = args.labels.into_iter().map(|name| Label { name, polarity: 0.0 });
     let report = describe(&args.path, &Labels::new(labels.collect()).context("--labels")?)?;
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     if args.json {
-        serde_json::to_writer_pretty(&mut out, &report)?;
-        writeln!(out)?;
+        writeln!(out, "{}", serde_json::to_string_pretty(&report)?)?;
     } else {
         write!(out, "{report}")?;
     }
@@ -74,6 +77,7 @@ pub fn run(args: Args) -> Result<()> {
 
 /// Looks through every table in `path`, which may be one itself.
 fn describe(path: &Path, labels: &Labels) -> Result<Report> {
+    refuse_dash(path)?;
     let mut tables = Vec::new();
     let metadata = fs::metadata(path).with_context(|| path.display().to_string())?;
     if metadata.is_dir() {
@@ -84,7 +88,11 @@ fn describe(path: &Path, labels: &Labels) -> Result<Report> {
     } else {
         tables.push(path.to_owned());
     }
-    let tables: Vec<TableReport> = tables.iter().map(|table| inspect::inspect(table, labels)).collect();
+    let inspect = |table: &PathBuf| match metadata.is_dir() {
+        true => inspect::inspect(table, labels),
+        false => inspect::inspect_named(table, labels),
+    };
+    let tables: Vec<TableReport> = tables.iter().map(inspect).collect();
     let shared = shared(&tables);
     Ok(Report { path: path.to_owned(), tables, shared })
 }

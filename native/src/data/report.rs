@@ -142,7 +142,7 @@ pub struct Problem {
 }
 
 /// Kinds of problems.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Problems {
     /// The table as a whole cannot be used.
@@ -184,6 +184,29 @@ impl TableReport {
             texts: Vec::new(),
         }
     }
+
+    /// Notes something that is wrong.
+    pub fn add(&mut self, kind: Problems, message: String) {
+        self.problems.push(Problem { kind, message });
+    }
+
+    /// Whether it says what its texts feel.
+    pub fn is_labelled(&self) -> bool {
+        self.columns.iter().any(|column| column == "label")
+    }
+}
+
+impl Problems {
+    /// As in JSON.
+    fn name(self) -> &'static str {
+        match self {
+            Problems::Table => "table",
+            Problems::Row => "row",
+            Problems::Id => "id",
+            Problems::Image => "image",
+            Problems::Leak => "leak",
+        }
+    }
 }
 
 impl Report {
@@ -210,7 +233,8 @@ impl fmt::Display for TableReport {
         let kind = match (self.kind, self.sentiments) {
             (Kind::Pairs, _) => "pairs of text and image",
             (Kind::Texts, true) => "texts with a label",
-            (Kind::Texts, false) => "texts, labelled otherwise",
+            (Kind::Texts, false) if self.is_labelled() => "texts, labelled otherwise",
+            (Kind::Texts, false) => "texts without a label",
             (Kind::Other, _) => "no column `text`, not looked into",
         };
         writeln!(
@@ -255,7 +279,13 @@ impl fmt::Display for TableReport {
             }
         }
         if !self.problems.is_empty() {
-            writeln!(f, "  problems: {}", self.problems.len())?;
+            let mut counts: BTreeMap<Problems, usize> = BTreeMap::new();
+            for problem in &self.problems {
+                *counts.entry(problem.kind).or_default() += 1;
+            }
+            let counts: Vec<String> =
+                counts.into_iter().map(|(kind, count)| format!("{} {count}", kind.name())).collect();
+            writeln!(f, "  problems: {} ({})", self.problems.len(), counts.join(", "))?;
         }
         for problem in self.problems.iter().take(SHOWN) {
             writeln!(f, "    {}", problem.message)?;

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 
-use crate::checkpoint;
+use crate::{checkpoint, post};
 
 /// A whole table in memory. Every row has as many columns as the header.
 #[derive(Clone, Debug)]
@@ -43,6 +43,7 @@ impl Table {
     /// # Errors
     /// When it cannot be read or has no header that makes sense.
     pub fn read_leniently(path: &Path) -> Result<(Self, Vec<anyhow::Error>)> {
+        refuse_dash(path)?;
         let bytes = checkpoint::read(path)?;
         let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
         let lines = bytes.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
@@ -103,8 +104,23 @@ impl Table {
     }
 }
 
+/// A table is named in messages, and its images lie beside it: standard input goes by a name that says so.
+///
+/// # Errors
+/// When `path` is `-`.
+pub fn refuse_dash(path: &Path) -> Result<()> {
+    if post::is_dash(path) {
+        bail!(
+            "-: a table is not read from standard input by this name: say /dev/stdin, or ./- for a file that is called so"
+        );
+    }
+    Ok(())
+}
+
 fn cells(path: &Path, number: usize, line: &[u8]) -> Result<Vec<String>> {
-    let Ok(line) = str::from_utf8(line) else { bail!("{} line {number}: not UTF-8", path.display()) };
+    let Ok(line) = str::from_utf8(line) else {
+        bail!("{} line {number}: not UTF-8: save the file as UTF-8", path.display())
+    };
     Ok(line.split('\t').map(str::to_owned).collect())
 }
 
@@ -173,7 +189,7 @@ mod tests {
         assert_eq!(table.rows().map(|row| row.get(1)).collect::<Vec<_>>(), ["2", "7"]);
         let bad_rows: Vec<_> = bad_rows.iter().map(ToString::to_string).collect();
         assert!(bad_rows[0].ends_with("line 3: 1 columns, the header has 2"), "{bad_rows:?}");
-        assert!(bad_rows[1].ends_with("line 5: not UTF-8"), "{bad_rows:?}");
+        assert!(bad_rows[1].ends_with("line 5: not UTF-8: save the file as UTF-8"), "{bad_rows:?}");
         assert!(Table::read(file.path()).is_err());
         Ok(())
     }

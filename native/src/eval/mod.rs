@@ -39,7 +39,10 @@ use subject::Subject;
 
 pub use answers::answers;
 
-use crate::{atomic, device::DeviceChoice, engine::Engine, stats::bootstrap::Bootstrap};
+use crate::{
+    atomic, checkpoint, device::DeviceChoice, engine::Engine, outputs, stats::bootstrap::Bootstrap,
+    stdout::stdout,
+};
 
 /// Measures a model on labelled posts.
 ///
@@ -118,6 +121,7 @@ pub fn run(args: Args) -> Result<()> {
     if let Err(wrong) = args.check() {
         wrong.exit();
     }
+    args.check_outputs()?;
     let bootstrap = Bootstrap { resamples: args.resamples as usize, seed: args.seed, ..Bootstrap::default() };
     let models = Models::open(&args)?;
     let labels = models.measured.0.labels();
@@ -146,7 +150,7 @@ pub fn run(args: Args) -> Result<()> {
     if let (Some(path), Some(table), Some(asked)) = (&args.predictions, tables.first(), asked.first()) {
         write_predictions(path, &table.cases, &asked.answers)?;
     }
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     print(&reports, challenge.as_ref(), &mut out)?;
     if let Some((folder, evaluation)) = &written {
         summary::print(evaluation, folder, &mut out)?;
@@ -185,6 +189,22 @@ impl Args {
         };
         Err(Args::augment_args(clap::Command::new("mixed-feelings eval"))
             .error(ErrorKind::ArgumentConflict, wrong))
+    }
+
+    /// Refuses to write over what is read.
+    fn check_outputs(&self) -> Result<()> {
+        let checkpoint = self.checkpoint.as_deref().map(checkpoint::files);
+        let challenge = self.challenge.as_deref().map(challenge::files);
+        let inputs: Vec<&Path> = [&self.pairs, &self.texts, &self.bundle]
+            .into_iter()
+            .flatten()
+            .chain(checkpoint.iter().flatten())
+            .chain(challenge.iter().flatten())
+            .map(PathBuf::as_path)
+            .collect();
+        let outputs = [("--json", self.json.as_deref()), ("--predictions", self.predictions.as_deref())];
+        outputs::check(&outputs, &inputs)?;
+        outputs::check_folder("--report", self.report.as_deref())
     }
 
     fn tables(&self, labels: &Labels) -> Result<Vec<Input>> {

@@ -8,7 +8,7 @@ mod vocabulary;
 
 use std::{
     io::{self, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result};
@@ -21,13 +21,15 @@ use vocabulary::{Pruned, Pruning};
 
 use crate::{
     atomic, bundle,
-    checkpoint::Checkpoint,
+    checkpoint::{self, Checkpoint},
     digest,
     engine::Engine,
     eval::{
         cases::{self, Case},
         compare::Comparison,
     },
+    outputs,
+    stdout::stdout,
 };
 
 /// Quantizes a checkpoint to the bundle that runs in the browser.
@@ -130,6 +132,7 @@ struct Exported {
 /// # Errors
 /// When the checkpoint or a row cannot be read, or int8 loses more than `--max-loss`: then nothing is written.
 pub fn run(args: Args) -> Result<()> {
+    args.check_outputs()?;
     let mut checkpoint = Checkpoint::load(&args.checkpoint, &Device::Cpu)?;
     // What is compared with is the checkpoint as it is.
     let float = Engine::of_checkpoint(&checkpoint, &Device::Cpu)?;
@@ -171,17 +174,28 @@ pub fn run(args: Args) -> Result<()> {
         pairs,
         texts,
     };
-    print(&exported, &mut io::stdout().lock())?;
-    if let Some(most) = args.max_loss {
-        for comparison in exported.pairs.iter().chain(&exported.texts) {
-            comparison.check(most)?;
+    let mut compared = exported.pairs.iter().chain(&exported.texts);
+    let checked = args.max_loss.map_or(Ok(()), |most| compared.try_for_each(|of| of.check(most)));
+    if checked.is_ok() {
+        bundle::write(&out, &bytes)?;
+        if let Some(path) = &args.json {
+            atomic::write(path, &serde_json::to_vec_pretty(&exported)?)?;
         }
     }
-    bundle::write(&out, &bytes)?;
-    if let Some(path) = &args.json {
-        atomic::write(path, &serde_json::to_vec_pretty(&exported)?)?;
+    let printed = print(&exported, &mut stdout());
+    checked?;
+    Ok(printed?)
+}
+
+impl Args {
+    /// Refuses to write over what is read.
+    fn check_outputs(&self) -> Result<()> {
+        let files = checkpoint::files(&self.checkpoint);
+        let tables = self.vocabulary_texts.iter().chain(&self.check).chain(&self.check_texts);
+        let inputs: Vec<&Path> =
+            files.iter().chain([&self.calibration]).chain(tables).map(PathBuf::as_path).collect();
+        outputs::check(&[("--out", self.out.as_deref()), ("--json", self.json.as_deref())], &inputs)
     }
-    Ok(())
 }
 
 fn print(exported: &Exported, out: &mut impl Write) -> io::Result<()> {

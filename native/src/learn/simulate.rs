@@ -1,7 +1,10 @@
 //! What learning is worth: profiles from examples that are drawn by chance, measured on the rows that were not drawn, and on
 //! posts of the kind that the model was made for.
 
-use std::path::Path;
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result, bail, ensure};
 use mixed_feelings::{Analyzer, Labels, Post, analyzer::ReadExample, fusion::Shifts};
@@ -14,11 +17,12 @@ use crate::{
     data::{Table, class},
     metrics::Confusion,
     progress,
+    stdout::stdout,
 };
 
 /// Rows that were read, with their labels.
 struct Rows {
-    name: String,
+    path: PathBuf,
     rows: Vec<(ReadExample, usize)>,
 }
 
@@ -28,9 +32,9 @@ struct Rows {
 /// When a table cannot be read, or has too few rows of a label.
 pub(super) fn run(args: &Args, each: usize, analyzer: &Analyzer) -> Result<()> {
     let labels = analyzer.readout().labels.clone();
-    let taught = read(&args.table, analyzer, args.most, true)?;
-    let homes: Vec<Rows> =
-        args.home.iter().map(|path| read(path, analyzer, args.most, false)).collect::<Result<_>>()?;
+    let taught = read(&args.table, analyzer, args.most as usize, true)?;
+    let home = |path: &PathBuf| read(path, analyzer, args.most as usize, false);
+    let homes: Vec<Rows> = args.home.iter().map(home).collect::<Result<_>>()?;
     let mut random = ChaCha8Rng::seed_from_u64(args.seed);
     let mut gains = vec![Vec::new(); 1 + homes.len()];
     let mut befores = vec![Vec::new(); 1 + homes.len()];
@@ -47,15 +51,17 @@ pub(super) fn run(args: &Args, each: usize, analyzer: &Analyzer) -> Result<()> {
             befores.push(before);
         }
     }
-    println!("{} draws of {each} examples a label; macro-F1 in points", args.draws);
-    println!("{:<28} {:>6} {:>7} {:>7} {:>7} {:>7}", "", "rows", "before", "gain", "least", "most");
+    let mut out = stdout();
+    writeln!(out, "{} draws of {each} examples a label; macro-F1 in points", args.draws)?;
+    writeln!(out, "{:<28} {:>6} {:>7} {:>7} {:>7} {:>7}", "", "rows", "before", "gain", "least", "most")?;
     let tables = std::iter::once(&taught).chain(&homes);
     for ((table, gains), befores) in tables.zip(&gains).zip(&befores) {
         let mean = |x: &[f64]| 100.0 * x.iter().sum::<f64>() / x.len().max(1) as f64;
         let least = 100.0 * gains.iter().copied().fold(f64::INFINITY, f64::min);
         let most = 100.0 * gains.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let (before, gain, rows) = (mean(befores), mean(gains), table.rows.len());
-        println!("{:<28} {rows:>6} {before:>7.1} {gain:>+7.2} {least:>+7.2} {most:>+7.2}", table.name);
+        let name = short(&table.path);
+        writeln!(out, "{name:<28} {rows:>6} {before:>7.1} {gain:>+7.2} {least:>+7.2} {most:>+7.2}")?;
     }
     Ok(())
 }
@@ -78,7 +84,7 @@ fn read(path: &Path, analyzer: &Analyzer, most: usize, lenient: bool) -> Result<
             rows.push((row.get(text).to_owned(), class(&row, name, label, labels)?, row.place()));
         }
     }
-    let step = (rows.len() as f64 / most.max(1) as f64).max(1.0);
+    let step = (rows.len() as f64 / most as f64).max(1.0);
     let mut next = 0.0;
     let mut index = 0.0;
     rows.retain(|_| {
@@ -88,9 +94,7 @@ fn read(path: &Path, analyzer: &Analyzer, most: usize, lenient: bool) -> Result<
         kept
     });
     ensure!(!rows.is_empty(), "{}: no row with a text and a label", path.display());
-    let file = path.file_name().unwrap_or_default().to_string_lossy();
-    let folder = path.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
-    let bar = progress::bar(rows.len(), format!("reading {file}"));
+    let bar = progress::bar(rows.len(), format!("reading {}", short(path)));
     let rows: Result<Vec<_>> = rows
         .par_iter()
         .with_min_len(64)
@@ -105,7 +109,13 @@ fn read(path: &Path, analyzer: &Analyzer, most: usize, lenient: bool) -> Result<
         )
         .collect();
     bar.finish_and_clear();
-    Ok(Rows { name: format!("{folder}/{file}"), rows: rows? })
+    Ok(Rows { path: path.to_owned(), rows: rows? })
+}
+
+/// The last folder of a path, if it has one, and its file.
+fn short(path: &Path) -> String {
+    let folder = path.parent().and_then(Path::file_name).map(Path::new).unwrap_or(Path::new(""));
+    folder.join(path.file_name().unwrap_or_default()).display().to_string()
 }
 
 type Drawn<'a> = Vec<&'a (ReadExample, usize)>;
@@ -126,7 +136,8 @@ fn draw<'a>(
     });
     for (name, count) in labels.names().zip(&counts) {
         if *count > 0 && *count <= each {
-            bail!("{}: {count} rows of `{name}`, and more than {each} are needed", table.name);
+            let place = table.path.display();
+            bail!("{place}: {count} rows of `{name}`, and more than {each} are needed");
         }
     }
     Ok((drawn, rest))

@@ -7,7 +7,10 @@ mod proto;
 mod recorder;
 mod weights;
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result, ensure};
 use candle_core::Device;
@@ -23,7 +26,12 @@ use proto::{Entry, IR_VERSION, Model, OPSET, OperatorSet};
 use recorder::Recorder;
 use weights::Weights;
 
-use crate::{atomic, bundle, checkpoint::Checkpoint};
+use crate::{
+    atomic, bundle,
+    checkpoint::{self, Checkpoint},
+    outputs,
+    stdout::stdout,
+};
 
 /// What a protobuf message can hold: no runtime reads a longer file.
 const MOST_BYTES: usize = i32::MAX as usize;
@@ -87,6 +95,10 @@ enum Part {
 /// # Errors
 /// When the checkpoint or bundle cannot be read, is too large for the format, or the file cannot be written.
 pub fn run(args: Args) -> Result<()> {
+    let files = args.source.checkpoint.as_deref().map(checkpoint::files);
+    let inputs: Vec<&Path> =
+        files.iter().flatten().chain(&args.source.bundle).map(PathBuf::as_path).collect();
+    outputs::check(&[("--out", args.out.as_deref())], &inputs)?;
     let (named, folder, weights) = args.source.open(args.int8)?;
     let model = model(&weights, args.part).with_context(|| format!("{named} as ONNX"))?;
     drop(weights);
@@ -96,8 +108,8 @@ pub fn run(args: Args) -> Result<()> {
     let out = args.out.unwrap_or_else(|| folder.join(format!("{part}{form}.onnx")));
     let bytes = model.encode_to_vec();
     atomic::write(&out, &bytes)?;
-    println!("{}: {:.2} MB, ONNX opset {OPSET}", out.display(), bytes.len() as f64 / 1e6);
-    Ok(())
+    let megabytes = bytes.len() as f64 / 1e6;
+    Ok(writeln!(stdout(), "{}: {megabytes:.2} MB, ONNX opset {OPSET}", out.display())?)
 }
 
 impl Source {

@@ -11,64 +11,31 @@
 )]
 
 use std::{
-    fmt::{self, Display},
+    collections::BTreeMap,
     fs::{self, File},
-    io::{BufRead, BufReader, Read, Write},
+    io::{self, BufRead, BufReader, Read, Write},
     path::{Path, PathBuf},
-    str::Utf8Error,
 };
 
 use anyhow::{Context, Result, bail, ensure};
 use mixed_feelings::{Analysis, Analyzer, image::Limits, inference::Immediate};
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde::Serialize;
+use serde_json::value::RawValue;
 
+use super::line::{BadLine, Kept, LONGEST_LINE, Post, read};
 use crate::{checkpoint::beside, one_line, post, progress};
-
-/// What editors put in front of UTF-8.
-const BYTE_ORDER_MARK: &str = "\u{feff}";
-
-/// The longest line that is read: a text of the longest, each letter escaped, with many further fields.
-const LONGEST_LINE: usize = 16_000_000;
-
-/// A line that is longer.
-#[derive(Debug)]
-struct LongLine;
-
-impl Display for LongLine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "more than {LONGEST_LINE} bytes: write one post a line")
-    }
-}
-
-impl std::error::Error for LongLine {}
-
-#[derive(Debug, Deserialize)]
-#[serde(expecting = "an object")]
-struct Post {
-    #[serde(default)]
-    text: Option<String>,
-    #[serde(default)]
-    image: Option<String>,
-    /// What the caller knows the post by.
-    #[serde(default)]
-    id: Option<Value>,
-    /// What else the line says.
-    #[serde(flatten)]
-    further: Map<String, Value>,
-}
 
 /// A line of the output.
 #[derive(Debug, Serialize)]
 struct Line {
     #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<Value>,
+    id: Option<Box<RawValue>>,
     #[serde(flatten)]
     outcome: Outcome,
     /// The post's further fields.
-    #[serde(skip_serializing_if = "Map::is_empty")]
-    post: Map<String, Value>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    post: BTreeMap<String, Box<RawValue>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -90,20 +57,22 @@ const AT_ONCE: usize = 32;
 /// Bytes of lines and image files that are held at once, unless one post has more.
 const HELD: usize = 64 << 20;
 
-/// A line of the input, where it is, and its post or why it is none.
+/// A line of the input, where it is, what comes back of it, and its post or why it is none.
 struct Asked {
     at: String,
-    post: Result<Post>,
+    kept: Kept,
+    post: Result<Post, BadLine>,
     image: Result<Option<PathBuf>>,
 }
 
-/// How many analyzers the file at `path` keeps busy, one at least. Of a pipe, which can be read once, nobody knows.
+/// How many analyzers the file at `path` keeps busy, one at least. Of standard input and of a pipe, which can be read once,
+/// nobody knows.
 ///
 /// # Errors
 /// When it cannot be read.
 pub fn worth(path: &Path) -> Result<usize> {
     let told = || path.display().to_string();
-    if !fs::metadata(path).with_context(told)?.is_file() {
+    if post::is_dash(path) || !fs::metadata(path).with_context(told)?.is_file() {
         return Ok(usize::MAX);
     }
     let mut file = BufReader::new(File::open(path).with_context(told)?);
@@ -114,7 +83,8 @@ pub fn worth(path: &Path) -> Result<usize> {
     Ok(lines.div_ceil(AT_ONCE).max(1))
 }
 
-/// Prints one line for each line of the file at `path`, in their order. The analyzers, which are all alike, share the posts.
+/// Prints one line for each line of the file at `path`, or of standard input for `-`, in their order. The analyzers, which
+/// are all alike, share the posts.
 ///
 /// # Errors
 /// When the file cannot be read or the output not written. A bad post is a line of the output; after the last post the error
@@ -124,16 +94,15 @@ pub fn predict<M: Immediate + Send>(
     analyzers: &mut [Analyzer<M>],
     out: &mut impl Write,
 ) -> Result<()> {
-    let file = File::open(path).with_context(|| path.display().to_string())?;
-    let length = file.metadata().map_or(0, |file| file.len());
+    let name = if post::is_dash(path) { "standard input".to_owned() } else { path.display().to_string() };
+    let (mut lines, length) = open(path).with_context(|| name.clone())?;
     let bar = progress::bar(usize::try_from(length).unwrap_or(usize::MAX), "bytes read");
-    let mut lines = BufReader::new(file);
     let (mut bytes, mut posts, mut refused) = (Vec::new(), 0usize, 0usize);
     let most = AT_ONCE * analyzers.len();
     let (mut asked, mut held) = (Vec::with_capacity(most), 0);
     for number in 1.. {
         bytes.clear();
-        let at = || format!("{} line {number}", path.display());
+        let at = || format!("{name} line {number}");
         let longest = LONGEST_LINE as u64 + 1;
         let read_bytes = lines.by_ref().take(longest).read_until(b'\n', &mut bytes).with_context(at)?;
         if read_bytes == 0 {
@@ -147,7 +116,7 @@ pub fn predict<M: Immediate + Send>(
             continue;
         }
         posts += 1;
-        let post = read(&bytes);
+        let (kept, post) = read(&bytes);
         let image = post.as_ref().map_or(Ok(None), |post| image_of(post, path));
         let (image, length) = match image {
             Ok(Some((image, length))) => (Ok(Some(image)), length),
@@ -160,7 +129,7 @@ pub fn predict<M: Immediate + Send>(
             held = 0;
         }
         held += own;
-        asked.push(Asked { at: at(), post, image });
+        asked.push(Asked { at: at(), kept, post, image });
         if asked.len() == most {
             held = 0;
             refused += answer(std::mem::take(&mut asked), analyzers, out)?;
@@ -169,9 +138,19 @@ pub fn predict<M: Immediate + Send>(
     refused += answer(asked, analyzers, out)?;
     bar.finish_and_clear();
     if refused > 0 {
-        bail!("{}: {refused} of {posts} posts could not be read; their lines say why", path.display());
+        bail!("{name}: {refused} of {posts} posts could not be read; their lines say why");
     }
     Ok(())
+}
+
+/// The lines, and how many bytes they are where that is known.
+fn open(path: &Path) -> io::Result<(Box<dyn BufRead>, u64)> {
+    if post::is_dash(path) {
+        return Ok((Box::new(io::stdin().lock()), 0));
+    }
+    let file = File::open(path)?;
+    let length = file.metadata().map_or(0, |file| file.len());
+    Ok((Box::new(BufReader::new(file)), length))
 }
 
 /// Prints a line for each of `asked`, and returns how many of them were refused.
@@ -185,13 +164,10 @@ fn answer<M: Immediate + Send>(
     let analyses: Vec<_> = shares.map(|(asked, analyzer)| analyses(asked, analyzer)).collect();
     let mut analyses = analyses.into_iter().flatten();
     let mut refused = 0;
-    for Asked { at, post, image } in asked {
-        let (id, further, analysis) = match (post, image) {
-            (Ok(post), image) => {
-                let analysis = image.and_then(|_| analyses.next().context("an analysis a post")?);
-                (post.id, post.further, analysis)
-            }
-            (Err(error), _) => (None, Map::new(), Err(error)),
+    for Asked { at, kept: Kept { id, further }, post, image } in asked {
+        let analysis = match post {
+            Ok(_) => image.and_then(|_| analyses.next().context("an analysis a post")?),
+            Err(bad) => Err(bad.into()),
         };
         let outcome = analysis.map_or_else(
             |error| {
@@ -218,19 +194,6 @@ fn analyses<M: Immediate>(asked: &[Asked], analyzer: &mut Analyzer<M>) -> Vec<Re
     post::analyze_many(analyzer, &readable)
 }
 
-/// The post of a line.
-fn read(line: &[u8]) -> Result<Post> {
-    if line.len() > LONGEST_LINE {
-        return Err(LongLine.into());
-    }
-    let line = str::from_utf8(line).map_err(|e| {
-        let at = e.valid_up_to();
-        anyhow::Error::new(e).context(format!("not UTF-8 at byte {at}: save the file as UTF-8"))
-    })?;
-    serde_json::from_str(line.trim_start_matches(BYTE_ORDER_MARK).trim())
-        .context("not a post, which is {\"text\": string or null, \"image\": path or null}")
-}
-
 /// The image file of a post, and its length.
 fn image_of(post: &Post, table: &Path) -> Result<Option<(PathBuf, usize)>> {
     let Some(image) = post.image.as_ref().map(|image| beside(table, image)) else { return Ok(None) };
@@ -246,12 +209,7 @@ fn code_of(error: &anyhow::Error) -> &'static str {
     let library = error.chain().find_map(|cause| cause.downcast_ref::<mixed_feelings::Error>());
     match library {
         Some(error) => error.code(),
-        None if error.downcast_ref::<serde_json::Error>().is_some()
-            || error.downcast_ref::<Utf8Error>().is_some()
-            || error.downcast_ref::<LongLine>().is_some() =>
-        {
-            "bad-post"
-        }
+        None if error.is::<BadLine>() => "bad-post",
         None => "unreadable",
     }
 }

@@ -46,6 +46,7 @@ mod varied;
 
 use std::{
     collections::HashMap,
+    io::Write,
     num::NonZero,
     path::{Path, PathBuf},
     sync::Arc,
@@ -78,6 +79,8 @@ use crate::{
     checkpoint::{Checkpoint, image_readers},
     data::PairRow,
     device::DeviceChoice,
+    outputs,
+    stdout::stdout,
 };
 
 /// Trains a model as a TOML file says, or with --quick adapts a bundle to a table of posts.
@@ -152,6 +155,8 @@ fn polarity(said: &str) -> Result<(String, f32), String> {
 /// # Errors
 /// What to tell the user.
 pub fn run(args: Args) -> Result<()> {
+    outputs::check_folder("--out", args.out.as_deref())?;
+    outputs::check_folder("--features", args.features.as_deref())?;
     if args.quick {
         return quick(args);
     }
@@ -322,8 +327,8 @@ impl Training {
         let summary = Summary::new(outcomes);
         let path = self.config.out.join("folds.json");
         summary.write(&path)?;
-        print!("{}", summary.table());
         tracing::info!("every run is in {}", path.display());
+        write!(stdout(), "{}", summary.table())?;
         Ok(())
     }
 

@@ -6,7 +6,7 @@ pub mod world;
 
 use std::{
     ffi::OsStr,
-    io::Write,
+    io::{self, Write},
     process::{Command, Output, Stdio},
 };
 
@@ -36,6 +36,16 @@ pub fn run_with_env<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>, variable
         program.env_remove(proxy);
     }
     finish(program.envs(variables.iter().copied()).args(args), b"")
+}
+
+/// Runs the program where nobody reads its standard output any more.
+pub fn run_unread<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Run {
+    let (reader, writer) = io::pipe().expect("a pipe");
+    drop(reader);
+    let mut program = program();
+    let ran = program.args(args).stdin(Stdio::null()).stdout(writer).stderr(Stdio::piped());
+    let Output { status, stderr, .. } = ran.output().expect("the program runs");
+    Run { code: status.code(), out: String::new(), err: String::from_utf8(stderr).expect("UTF-8") }
 }
 
 fn program() -> Command {

@@ -101,6 +101,16 @@ fn starts_word(before: char, c: char, next: Option<char>) -> bool {
 fn words(word: &str, taken: usize, rank: &Rank<'_>) -> Vec<Part> {
     let whole = || vec![Part { text: word.to_owned(), units: taken }];
     let lower = word.to_ascii_lowercase();
+    // `2020sucks`, but neither `2nd` nor `90s`.
+    let digits = lower.bytes().take_while(u8::is_ascii_digit).count();
+    if let Some((number, rest)) = word.split_at_checked(digits)
+        && digits > 0
+        && rest.len() > 3
+        && lengths(&rest.to_ascii_lowercase(), rank).is_some()
+    {
+        let number = Part { text: number.to_owned(), units: digits };
+        return std::iter::once(number).chain(words(rest, taken.saturating_sub(digits), rank)).collect();
+    }
     let letters = lower.len() == taken && lower.bytes().all(|b| b.is_ascii_lowercase());
     if !letters || !(4..=LONGEST).contains(&taken) {
         return whole();

@@ -9,6 +9,7 @@ mod swaps;
 
 use anyhow::Result;
 use mixed_feelings::{Scores, analyzer::Answer};
+pub use read::files;
 use serde::Serialize;
 pub use show::print;
 pub use swaps::{GroupShift, SwapReport, WordShift};

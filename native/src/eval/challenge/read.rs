@@ -10,7 +10,10 @@
     )
 )]
 
-use std::{collections::HashSet, path::Path};
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Result, bail};
 use mixed_feelings::Labels;
@@ -24,6 +27,15 @@ use crate::{
     eval::cases::Case,
 };
 
+const TEXTS: &str = "texts.tsv";
+const PAIRS: &str = "pairs.tsv";
+const SWAPS: &str = "swaps.tsv";
+
+/// The tables of the challenge in the folder `dir`.
+pub fn files(dir: &Path) -> [PathBuf; 3] {
+    [TEXTS, PAIRS, SWAPS].map(|name| dir.join(name))
+}
+
 impl Challenge {
     /// Reads the folder `dir`. Labels are named as in `labels`.
     ///
@@ -34,7 +46,7 @@ impl Challenge {
             let path = dir.join(name);
             if path.try_exists()? { Table::read(&path).map(Some) } else { Ok(None) }
         };
-        let (texts, pairs, swaps) = (table("texts.tsv")?, table("pairs.tsv")?, table("swaps.tsv")?);
+        let (texts, pairs, swaps) = (table(TEXTS)?, table(PAIRS)?, table(SWAPS)?);
         if texts.is_none() && pairs.is_none() && swaps.is_none() {
             bail!("{}: a challenge has texts.tsv, pairs.tsv or swaps.tsv; none is there", dir.display());
         }

@@ -42,7 +42,7 @@ use super::{
     temperature::{Heads, Said},
     thresholds,
 };
-use crate::{bundle, digest, parts::in_parts, progress};
+use crate::{bundle, digest, outputs, parts::in_parts, progress};
 
 /// Fixes the split, the order and the dropout noise.
 const SEED: u64 = 7;
@@ -89,6 +89,8 @@ pub struct Quick {
 pub fn run(quick: Quick) -> Result<()> {
     let started = Instant::now();
     let Quick { table, out, from, polarities, device, shards } = quick;
+    let [file, epochs] = ["bundle.safetensors", "metrics.jsonl"].map(|name| out.join(name));
+    outputs::check(&[("--out", Some(&file)), ("--out", Some(&epochs))], &[&table])?;
     let (path, bytes) = bundle::read(from.as_deref())?;
     let named = || format!("bundle {}", path.display());
     let source = Bundle::parse(bytes.clone()).with_context(named)?;
@@ -108,7 +110,8 @@ pub fn run(quick: Quick) -> Result<()> {
     };
     let ids = posts.iter().map(encode).collect::<Result<Vec<_>>>()?;
     std::fs::create_dir_all(&out).with_context(|| out.display().to_string())?;
-    told::begin(&posts, in_table, &split, &labels)?;
+    // Who does not read it wants the bundle all the same.
+    let begun = told::begin(&posts, in_table, &split, &labels);
 
     let parts = Parts {
         posts: &posts,
@@ -118,15 +121,15 @@ pub fn run(quick: Quick) -> Result<()> {
         taught: Taught { both_alone: !same_labels },
         device: &device,
     };
-    let mut record = Record::open(&out.join("metrics.jsonl"))?;
+    let mut record = Record::open(&epochs)?;
     record.run = Some((SEED, None));
     let tensors = Stages { parts, ids, shards, record }.learn(tensors)?;
 
     let mut writer = quantize::replace(&source, &config, &tensors)?;
     notes(&mut writer, &source, &bytes, &table, split.learned.len())?;
     let adapted = writer.finish()?;
-    let file = out.join("bundle.safetensors");
     bundle::write(&file, &adapted)?;
+    begun?;
     let before = same_labels.then_some(bytes);
     told::end(&file, before, adapted, (&posts, &split, &labels), started)
 }

@@ -16,11 +16,12 @@ use crate::{
     eval::{answers, cases::Case},
     metrics::{Confusion, Metrics},
     stats::mcnemar::McNemar,
+    stdout::stdout,
 };
 
 /// What was read.
 pub fn begin(posts: &[LabelledPost], in_table: usize, split: &Split, labels: &Labels) -> io::Result<()> {
-    let out = &mut io::stdout().lock();
+    let out = &mut stdout();
     let (learned, held_out) = (split.learned.len(), split.held_out.len());
     writeln!(out, "{in_table} posts: {learned} to learn from, {held_out} to measure on (val)")?;
     if learned + held_out < in_table {
@@ -63,7 +64,7 @@ pub fn end(
     let (sha256, length) = (digest::sha256(&adapted), adapted.len());
     let after = said(adapted, "the adapted model")?;
     let before = before.map(|before| said(before, "the model before")).transpose()?;
-    let out = &mut io::stdout().lock();
+    let out = &mut stdout();
     writeln!(out, "\nval, {} posts{:<15} accuracy  macro-F1", cases.len(), "")?;
     let commonest = commonest(posts, split, labels);
     let always = format!("always `{}`", labels.name(commonest));

@@ -57,7 +57,7 @@ fn predicted(path: &Path, bytes: &[u8]) {
         let answers: Vec<&[u8]> = out.split_inclusive(|&byte| byte == b'\n').collect();
         assert!(answers.len() <= lines, "{} answers to {lines} lines", answers.len());
         for answer in answers {
-            assert!(serde_json::from_slice::<serde_json::Value>(answer).is_ok(), "an answer is JSON");
+            assert!(serde_json::from_slice::<serde::de::IgnoredAny>(answer).is_ok(), "an answer is JSON");
         }
     }
     out.flush().expect("memory");
