@@ -21,7 +21,7 @@ fn decoded(name: &str) -> Result<Decoded, ImageError> {
 }
 
 /// Every file: what becomes of it, and a word of the message if it is refused.
-const RIGHT: [(&str, Right); 24] = [
+const RIGHT: [(&str, Right); 27] = [
     ("p12_palette_4_bytes.png", Right::Refused("image-corrupt", "palette")),
     ("w12_anim_alph_then_vp8_of_0x0.webp", Right::Refused("image-corrupt", "WebP")),
     ("j02_noninterleaved_420.jpg", Right::Read),
@@ -46,6 +46,9 @@ const RIGHT: [(&str, Right); 24] = [
     ("o18_rss.xml", Right::Refused("not-an-image", "news feed")),
     ("p24_long_screenshot_64x20000.png", Right::Read),
     ("j33_cut_40_end_appended.jpg", Right::Incomplete),
+    ("j40_scans_0_1_2.jpg", Right::Read),
+    ("j41_scans_0_12.jpg", Right::Read),
+    ("j42_scans_01_2.jpg", Right::Read),
 ];
 
 enum Right {

@@ -11,6 +11,7 @@ use crate::image::{ImageError, Limits, Picture, area::Area};
 use header::Header;
 
 mod header;
+mod interleaved;
 mod missing;
 mod numbers;
 mod restarts;
@@ -37,6 +38,8 @@ pub(super) fn read(bytes: &[u8], limits: &Limits, reduction: Reduction<'_>) -> R
     let bytes = renumbered.as_deref().unwrap_or(bytes);
     let mended = restarts::mended(bytes);
     let bytes = mended.as_deref().unwrap_or(bytes);
+    let apart = interleaved::apart(bytes);
+    let bytes = apart.as_deref().unwrap_or(bytes);
     let decoded = decode(bytes, &header, divisor)
         .map(|stored| Stored { incomplete: stored.incomplete || mended.is_some(), ..stored });
     match decoded {

@@ -96,7 +96,7 @@ pub(super) fn segments(bytes: &[u8]) -> Vec<Segment> {
 }
 
 /// Where the next marker stands, from `at` on. Stuffed zeros, restart markers and fill bytes belong to a scan's data.
-fn next_marker(bytes: &[u8], at: usize) -> Option<usize> {
+pub(super) fn next_marker(bytes: &[u8], at: usize) -> Option<usize> {
     let pairs = bytes.get(at..)?.array_windows();
     at.checked_add(
         pairs
