@@ -98,8 +98,10 @@ fn whole() -> f64 {
 }
 
 impl Learning {
+    /// Checks that the values make a training.
+    ///
     /// # Errors
-    /// Names the value that makes no training.
+    /// Names the one that does not.
     pub fn check(&self) -> Result<()> {
         ensure!(self.batch_size > 0, "batch_size must be at least 1");
         ensure!(self.checkpoint_every > 0, "checkpoint_every must be at least 1");
