@@ -174,9 +174,6 @@ fn scan(frame: &Frame, tables: &Tables, header: &[u8], data: &[u8], out: &mut Ve
         let component = frame.components.iter().find(|c| c.number == number)?;
         let across = if single { component.blocks.0 } else { frame.units.0 * component.sampling.0 };
         let down = if single { component.blocks.1 } else { frame.units.1 * component.sampling.1 };
-        let table =
-            |kind: &'_ [Option<Table>; 4], number: u8| kind.get(usize::from(number)).map(Option::is_some);
-        (table(&tables.dc, chosen >> 4)? && table(&tables.ac, chosen & 15)?).then_some(())?;
         Some(Part {
             component,
             dc: tables.dc.get(usize::from(chosen >> 4))?.as_ref()?,
