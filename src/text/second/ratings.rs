@@ -205,7 +205,8 @@ fn is_part(before: &[Unit], units: &[Unit], end: usize) -> bool {
         before.last().is_some_and(|u| matches!(u.c, '(' | '[')) && matches!(next(0), Some(')' | ']'));
     let thread: String = units.iter().skip(end).take(24).map(|u| u.c.to_ascii_lowercase()).collect();
     let opens = before.len() == 1 || before.iter().rev().nth(1).is_some_and(|u| u.c == '\n');
-    let goes_on = units.iter().skip(end + 1).any(|u| u.c.is_alphabetic());
+    // No further than a few words: a text may have as many of these as it has room for.
+    let goes_on = units.iter().skip(end + 1).take(24).any(|u| u.c.is_alphabetic());
     bracket && (before.len() > 80 && units.len() <= end + 2 || opens && goes_on && next(0) == Some(']'))
         || thread.contains("thread")
         || thread.contains('🧵')
