@@ -70,21 +70,15 @@ fn hex(units: &[Unit], from: usize, digits: usize) -> Option<u32> {
 /// The HTML entity that `units` start with: any of HTML's names or a number, without `;` where browsers allow it.
 fn entity(units: &[Unit]) -> Option<Read> {
     let text = ascii(units, LONGEST_ENTITY);
-    if let Some(number) = text.strip_prefix("&#") {
-        let (digits, radix) = match number.strip_prefix(['x', 'X']) {
-            Some(digits) => (digits, 16),
-            None => (number, 10),
+    if let Some((code, len)) = number(&text) {
+        // Half of a character in UTF-16: the other half is the next entity, `&#55357;&#56865;`.
+        let next = || number(&ascii(from(units, len), LONGEST_ENTITY));
+        let (pair, len) = match (code, next()) {
+            (0xd800..0xdc00, Some((low, more))) => ([code, low], len + more),
+            _ => return Some((vec![char::from_u32(code)?], len)),
         };
-        let zeros = digits.bytes().take_while(|b| *b == b'0').count();
-        let more = digits.bytes().skip(zeros).take(7).take_while(|b| char::from(*b).is_digit(radix)).count();
-        let len = zeros + more;
-        let code = u32::from_str_radix(digits.get(zeros..len)?, radix).ok()?;
-        let before = text.len() - digits.len();
-        let len = before + len + usize::from(digits.as_bytes().get(len) == Some(&b';'));
-        if (0xd800..0xdc00).contains(&code) {
-            return surrogates(code, units, len);
-        }
-        return Some((vec![char::from_u32(code)?], len));
+        let pair = pair.map(|half| u16::try_from(half).unwrap_or(0));
+        return Some((vec![char::decode_utf16(pair).next()?.ok()?], len));
     }
     let named = |name: &str| {
         let found = htmlize::ENTITIES.get(name.as_bytes())?;
@@ -114,19 +108,19 @@ fn entity(units: &[Unit]) -> Option<Read> {
     named(&text[..len]).map(|chars| (chars, len))
 }
 
-/// The character of two numbers that are the halves of one in UTF-16, `&#55357;&#56865;`. The first takes `len` units.
-fn surrogates(high: u32, units: &[Unit], len: usize) -> Option<Read> {
-    let text = ascii(from(units, len), LONGEST_ENTITY);
+/// The number that an entity stands for, `&#39;` or `&#x27;`, and how many units it takes. The `;` may be missing.
+fn number(text: &str) -> Option<(u32, usize)> {
     let number = text.strip_prefix("&#")?;
     let (digits, radix) = match number.strip_prefix(['x', 'X']) {
         Some(digits) => (digits, 16),
         None => (number, 10),
     };
-    let digits = digits.get(..digits.find(';')?)?;
-    let low = u32::from_str_radix(digits, radix).ok()?;
-    let pair = [u16::try_from(high).ok()?, u16::try_from(low).ok()?];
-    let c = char::decode_utf16(pair).next()?.ok()?;
-    Some((vec![c], len + text.find(';')? + 1))
+    let zeros = digits.bytes().take_while(|b| *b == b'0').count();
+    let more = digits.bytes().skip(zeros).take(7).take_while(|b| char::from(*b).is_digit(radix)).count();
+    let len = zeros + more;
+    let code = u32::from_str_radix(digits.get(zeros..len)?, radix).ok()?;
+    let before = text.len() - digits.len();
+    Some((code, before + len + usize::from(digits.as_bytes().get(len) == Some(&b';'))))
 }
 
 /// Numbers of apostrophes and quotation marks.
